@@ -1,0 +1,1 @@
+//! Consumer groups as state machines: no sockets, no storage.

@@ -1,0 +1,1 @@
+//! TLS, SASL, principal mapping, authorizer and quotas.

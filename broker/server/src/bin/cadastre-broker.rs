@@ -1,0 +1,3 @@
+//! The reference broker as a program of its own.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Listeners, dispatch and background tasks of the reference broker.

@@ -1,0 +1,1 @@
+//! The write-ahead log: durable, encrypted, recovered after a crash.

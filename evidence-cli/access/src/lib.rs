@@ -1,0 +1,1 @@
+//! The access engine: policies in, capabilities with derivations out.

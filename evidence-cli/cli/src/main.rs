@@ -1,0 +1,3 @@
+//! The `cadastre` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Collectors: the only room that calls clouds and clusters.

@@ -1,0 +1,1 @@
+//! Exercises against a live deployment with real clients.

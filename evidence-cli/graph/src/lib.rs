@@ -1,0 +1,1 @@
+//! The boundary graph: build, derive plaintext paths, compare, diff.

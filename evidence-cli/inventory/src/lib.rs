@@ -1,0 +1,1 @@
+//! Evidence records in, typed assets out.

@@ -1,0 +1,1 @@
+//! Evidence records, typed assets, the boundary graph, the declaration and verdicts.

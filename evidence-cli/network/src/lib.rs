@@ -1,0 +1,1 @@
+//! Reachability over routes, security groups, network ACLs and endpoints.

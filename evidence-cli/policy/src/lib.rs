@@ -1,0 +1,1 @@
+//! Controls in Rego, verdicts and waivers.

@@ -1,0 +1,1 @@
+//! Reports, diagrams and exports.
