@@ -1,0 +1,1 @@
+//! A small admin client for reading any Kafka cluster.
