@@ -1,1 +1,50 @@
 //! The write-ahead log: durable, encrypted, recovered after a crash.
+//!
+//! One log holds the records of every partition and the broker's metadata. [`Storage`] is the handle; a single
+//! committer thread behind it writes, syncs once for everybody who waits, and only then answers. The format and
+//! the reasons for it stand in `docs/rfcs/0001-write-ahead-log.md`.
+//!
+//! What holds at any moment:
+//! - readers see durable records only;
+//! - an acknowledged record is read back byte by byte after a crash, or its loss is named;
+//! - no nonce repeats under a key, since no segment is written by two processes or after a failed write;
+//! - nothing on disk but lengths, counters and the header (cluster id, wrapped key) is plaintext.
+
+mod cache;
+mod change;
+mod clock;
+mod codec;
+mod command;
+mod committer;
+mod config;
+mod descriptor;
+mod error;
+mod file_system;
+mod frame;
+mod metadata;
+mod metadata_kind;
+mod open;
+mod partition;
+mod producer;
+mod reader;
+mod reclaim;
+mod recovery;
+mod report;
+mod request;
+mod segment;
+mod segment_header;
+mod shared;
+mod snapshot;
+mod state;
+mod storage;
+
+pub use clock::Clock;
+pub use config::StorageConfig;
+pub use error::{AppendError, ReadError, StorageError};
+pub use file_system::{FileSystem, LocalFileSystem, LogFile};
+pub use metadata::Metadata;
+pub use metadata_kind::{MetadataChange, MetadataKind};
+pub use producer::ProducerSummary;
+pub use report::{DamagedRange, HeldRecords, MissingRecords, RecoveryReport};
+pub use request::Appended;
+pub use storage::{Fetched, SegmentSummary, Storage, TimestampedOffset, Watermarks};

@@ -1,0 +1,473 @@
+//! The one thread that writes: it gathers what waits, writes it at once, syncs once, publishes, answers.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cadastre_keys::KeyProvider;
+use cadastre_protocol::record_batch::RecordBatch;
+use cadastre_protocol::types::TopicPartition;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use crate::command::{Command, encode_commands};
+use crate::config::StorageConfig;
+use crate::descriptor::{BatchDescription, Descriptor, FrameKind};
+use crate::error::{AppendError, StorageError};
+use crate::metadata_kind::MetadataChange;
+use crate::producer::SequenceVerdict;
+use crate::request::{Appended, Request, StateChange};
+use crate::segment::{FrameLocation, SegmentWriter};
+use crate::segment_header::SegmentHeader;
+use crate::shared::Shared;
+
+/// A group takes no further requests beyond this size, in bytes: it bounds the buffer and the wait of the first.
+const GROUP_BYTES: usize = 8 << 20;
+
+/// Owner of the write side. Dropped when the last [`crate::Storage`] is, or when closed.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    pub(crate) config: StorageConfig,
+    pub(crate) provider: Arc<dyn KeyProvider>,
+    pub(crate) runtime: Handle,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) writer: SegmentWriter,
+    pub(crate) staged: Vec<Staged>,
+    /// The metadata version of the last frame that was staged.
+    pub(crate) metadata_version: u64,
+    #[expect(dead_code, reason = "held, not read: the system unlocks the directory when it is dropped")]
+    pub(crate) lock: File,
+}
+
+/// A frame or an answer that waits for the group's sync.
+#[derive(Debug)]
+pub(crate) enum Staged {
+    Batch {
+        batch: BatchDescription,
+        bytes: Bytes,
+        location: FrameLocation,
+        appended: Appended,
+        permit: OwnedSemaphorePermit,
+        reply: oneshot::Sender<Result<Appended, AppendError>>,
+    },
+    /// Its batch may be in this very group, so that the answer has to wait as well.
+    Duplicate {
+        appended: Appended,
+        permit: OwnedSemaphorePermit,
+        reply: oneshot::Sender<Result<Appended, AppendError>>,
+    },
+    Commands {
+        commands: Vec<Command>,
+        metadata_version: u64,
+        answer: Option<(OwnedSemaphorePermit, oneshot::Sender<Result<(), StorageError>>)>,
+    },
+    Moved {
+        batch: BatchDescription,
+        location: FrameLocation,
+        size: u32,
+    },
+}
+
+impl Committer {
+    /// Serves requests until the log is closed or nobody can send any more.
+    pub(crate) fn run(mut self, mut requests: mpsc::UnboundedReceiver<Request>) {
+        while let Some(first) = requests.blocking_recv() {
+            let mut weight = first.weight();
+            let mut group = vec![first];
+            while weight < GROUP_BYTES
+                && let Ok(next) = requests.try_recv()
+            {
+                weight = weight.saturating_add(next.weight());
+                group.push(next);
+            }
+            if let Some(reply) = self.serve(group) {
+                requests.close();
+                let ended = self.end();
+                // The lock goes before the answer, so that the log can be opened again right away.
+                drop(self);
+                answer(reply, ended);
+                while let Ok(late) = requests.try_recv() {
+                    refuse(late, &StorageError::Closed);
+                }
+                return;
+            }
+        }
+        if let Err(error) = self.end() {
+            tracing::error!(%error, "the log was not ended in order; the next opening will recover it");
+        }
+    }
+
+    /// Serves one group; gives the reply channel of a request to close.
+    fn serve(&mut self, group: Vec<Request>) -> Option<oneshot::Sender<Result<(), StorageError>>> {
+        let mut closing = None;
+        if let Err(refusal) = self.ready() {
+            for request in group {
+                match request {
+                    Request::Close { reply } => closing = Some(reply),
+                    other => refuse(other, &refusal),
+                }
+            }
+            return closing;
+        }
+        for request in group {
+            match request {
+                Request::Append { partition, batch, permit, reply } => {
+                    self.stage_append(partition, &batch, permit, reply);
+                }
+                Request::Commit { changes, permit, reply } => self.stage_commit(changes, permit, reply),
+                Request::Change { change, reply } => {
+                    self.flush();
+                    let result = self.change(change);
+                    answer(reply, result);
+                }
+                Request::Close { reply } => closing = Some(reply),
+            }
+        }
+        self.flush();
+        closing
+    }
+
+    /// Makes sure that there is a segment to write to.
+    fn ready(&mut self) -> Result<(), StorageError> {
+        if let Some(reason) = self.shared.failure() {
+            return Err(StorageError::Unavailable { reason: reason.to_owned() });
+        }
+        if self.writer.end_position() < self.config.segment_bytes {
+            return Ok(());
+        }
+        self.roll()
+    }
+
+    /// Ends the segment and starts the next. Without a key nothing changes, and the requests may be tried again.
+    fn roll(&mut self) -> Result<(), StorageError> {
+        let id = self.writer.segment().id.saturating_add(1);
+        let context = SegmentHeader::encryption_context(&self.config.cluster_id, id);
+        let generated = self.provider.generate_data_key(&context);
+        let data_key = self
+            .runtime
+            .block_on(generated)
+            .map_err(|error| unavailable(&format!("no data key for the next segment: {error}")))?;
+        self.end_segment()?;
+        let next = match start_segment(&self.config, &self.shared, id, data_key) {
+            Ok(next) => next,
+            Err(error) => return Err(self.fail(&error)),
+        };
+        self.writer = next;
+        Ok(())
+    }
+
+    fn end_segment(&mut self) -> Result<(), StorageError> {
+        let descriptor = self.descriptor(FrameKind::End, None);
+        let pushed = self.writer.push(&descriptor, &[]).map(|_| ());
+        let flushed = pushed
+            .map_err(|error| unavailable(&error.to_string()))
+            .and_then(|()| self.writer.flush(self.config.fsync));
+        flushed.map_err(|error| self.fail(&error))
+    }
+
+    /// Ends the log in order, unless it failed.
+    fn end(&mut self) -> Result<(), StorageError> {
+        match self.shared.failure() {
+            Some(reason) => Err(unavailable(reason)),
+            None => self.end_segment(),
+        }
+    }
+
+    fn fail(&self, error: &StorageError) -> StorageError {
+        let reason = describe(error);
+        self.shared.fail(reason.clone());
+        StorageError::Unavailable { reason }
+    }
+
+    fn descriptor(&self, kind: FrameKind, batch: Option<BatchDescription>) -> Descriptor {
+        Descriptor { kind, metadata_version: self.metadata_version, previous: self.writer.previous(), batch }
+    }
+
+    /// Assigns offsets and seals the batch into the buffer.
+    fn stage_append(
+        &mut self,
+        partition: TopicPartition,
+        batch: &RecordBatch,
+        permit: OwnedSemaphorePermit,
+        reply: oneshot::Sender<Result<Appended, AppendError>>,
+    ) {
+        let now_ms = self.config.clock.now_ms();
+        let (placed, description, log_start_offset) = {
+            let mut state = self.shared.write();
+            let leader_epoch = state.leader_epoch;
+            let Some(known) = state.partitions.get_mut(&partition) else {
+                answer(reply, Err(AppendError::UnknownPartition { partition }));
+                return;
+            };
+            let verdict = known.check_producer(&BatchDescription::of(partition, batch, now_ms));
+            match verdict {
+                Ok(SequenceVerdict::Next) => {}
+                Ok(SequenceVerdict::Duplicate { base_offset, appended_at_ms }) => {
+                    let appended = Appended {
+                        base_offset,
+                        log_append_time_ms: appended_at_ms,
+                        log_start_offset: known.log_start,
+                        duplicate: true,
+                    };
+                    self.staged.push(Staged::Duplicate { appended, permit, reply });
+                    return;
+                }
+                Err(error) => {
+                    answer(reply, Err(error));
+                    return;
+                }
+            }
+            let placed = batch.with_offsets(known.next_offset, leader_epoch);
+            let description = BatchDescription::of(partition, &placed, now_ms);
+            known.advance(&description);
+            (placed, description, known.log_start)
+        };
+        let descriptor = self.descriptor(FrameKind::Records, Some(description));
+        let location = match self.writer.push(&descriptor, placed.bytes()) {
+            Ok((position, length)) => FrameLocation::new(Arc::clone(self.writer.segment()), position, length),
+            Err(error) => {
+                // Offsets were given out that nothing will fill, so that this cannot go on.
+                self.shared.fail(error.to_string());
+                answer(reply, Err(AppendError::Unavailable { reason: error.to_string() }));
+                return;
+            }
+        };
+        let appended = Appended {
+            base_offset: placed.base_offset(),
+            log_append_time_ms: now_ms,
+            log_start_offset,
+            duplicate: false,
+        };
+        let bytes = placed.bytes().clone();
+        self.staged.push(Staged::Batch { batch: description, bytes, location, appended, permit, reply });
+    }
+
+    fn stage_commit(
+        &mut self,
+        changes: Vec<MetadataChange>,
+        permit: OwnedSemaphorePermit,
+        reply: oneshot::Sender<Result<(), StorageError>>,
+    ) {
+        let commands = changes.into_iter().map(Command::Metadata).collect();
+        self.stage_commands(commands, Some((permit, reply)));
+    }
+
+    pub(crate) fn stage_commands(
+        &mut self,
+        commands: Vec<Command>,
+        answer: Option<(OwnedSemaphorePermit, oneshot::Sender<Result<(), StorageError>>)>,
+    ) {
+        self.metadata_version = self.metadata_version.saturating_add(1);
+        let descriptor = self.descriptor(FrameKind::Commands, None);
+        let pushed = encode_commands(&commands)
+            .map_err(|error| error.to_string())
+            .and_then(|body| self.writer.push(&descriptor, &body).map_err(|error| error.to_string()));
+        if let Err(reason) = pushed {
+            // A metadata version was given out that no frame bears.
+            self.shared.fail(reason);
+        }
+        let metadata_version = self.metadata_version;
+        self.staged.push(Staged::Commands { commands, metadata_version, answer });
+    }
+
+    pub(crate) fn stage_moved(&mut self, batch: BatchDescription, body: &[u8]) -> Result<(), StorageError> {
+        let descriptor = self.descriptor(FrameKind::MovedRecords, Some(batch));
+        let (position, length) = self
+            .writer
+            .push(&descriptor, body)
+            .map_err(|error| self.fail(&unavailable(&error.to_string())))?;
+        let location = FrameLocation::new(Arc::clone(self.writer.segment()), position, length);
+        let size = u32::try_from(body.len()).unwrap_or(u32::MAX);
+        self.staged.push(Staged::Moved { batch, location, size });
+        Ok(())
+    }
+
+    /// Makes everything staged durable, shows it to readers and answers; or answers that nothing was written.
+    pub(crate) fn flush(&mut self) {
+        let staged = std::mem::take(&mut self.staged);
+        if staged.is_empty() {
+            return;
+        }
+        let failure = self.shared.failure().map(unavailable);
+        let written = failure.map_or_else(|| self.writer.flush(self.config.fsync), Err);
+        match written {
+            Ok(()) => self.publish(staged),
+            Err(error) => {
+                let reason = match error {
+                    StorageError::Unavailable { reason } => reason,
+                    other => {
+                        let reason = describe(&other);
+                        self.shared.fail(reason.clone());
+                        reason
+                    }
+                };
+                staged.into_iter().for_each(|staged| staged.refuse(&reason));
+            }
+        }
+    }
+
+    fn publish(&self, staged: Vec<Staged>) {
+        let mut answers = Vec::with_capacity(staged.len());
+        {
+            let mut state = self.shared.write();
+            let mut recent = self.shared.recent();
+            for staged in staged {
+                match staged {
+                    Staged::Batch { batch, bytes, location, appended, permit, reply } => {
+                        if let Some(partition) = state.partitions.get_mut(&batch.partition) {
+                            let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                            partition.index(&batch, location, size);
+                            partition.publish(batch.end_offset());
+                            recent.insert(batch.partition, batch.base_offset, bytes);
+                        }
+                        answers.push(Answer::Append(permit, reply, appended));
+                    }
+                    Staged::Duplicate { appended, permit, reply } => {
+                        answers.push(Answer::Append(permit, reply, appended));
+                    }
+                    Staged::Commands { commands, metadata_version, answer } => {
+                        state.apply_all(commands, metadata_version);
+                        answers.extend(answer.map(|(permit, reply)| Answer::Commit(permit, reply)));
+                    }
+                    Staged::Moved { batch, location, size } => {
+                        if let Some(partition) = state.partitions.get_mut(&batch.partition) {
+                            partition.index(&batch, location, size);
+                        }
+                    }
+                }
+            }
+        }
+        for answer_now in answers {
+            match answer_now {
+                Answer::Append(permit, reply, appended) => {
+                    drop(permit);
+                    answer(reply, Ok(appended));
+                }
+                Answer::Commit(permit, reply) => {
+                    drop(permit);
+                    answer(reply, Ok(()));
+                }
+            }
+        }
+    }
+
+    fn change(&mut self, change: StateChange) -> Result<i64, StorageError> {
+        if let Some(reason) = self.shared.failure() {
+            return Err(unavailable(reason));
+        }
+        if matches!(change, StateChange::Reclaim) {
+            return self.reclaim();
+        }
+        let (commands, reply) = change.commands(&self.shared.read())?;
+        if commands.is_empty() {
+            return Ok(reply);
+        }
+        let frees = commands
+            .iter()
+            .any(|command| matches!(command, Command::DeleteTopic { .. } | Command::MoveLogStart { .. }));
+        self.stage_commands(commands, None);
+        self.flush();
+        if let Some(reason) = self.shared.failure() {
+            return Err(unavailable(reason));
+        }
+        if frees {
+            self.delete_dead_segments()?;
+        }
+        Ok(reply)
+    }
+}
+
+enum Answer {
+    Append(OwnedSemaphorePermit, oneshot::Sender<Result<Appended, AppendError>>, Appended),
+    Commit(OwnedSemaphorePermit, oneshot::Sender<Result<(), StorageError>>),
+}
+
+impl Staged {
+    fn refuse(self, reason: &str) {
+        let reason = reason.to_owned();
+        match self {
+            Self::Batch { reply, .. } | Self::Duplicate { reply, .. } => {
+                answer(reply, Err(AppendError::Unavailable { reason }));
+            }
+            Self::Commands { answer: Some((_, reply)), .. } => {
+                answer(reply, Err(StorageError::Unavailable { reason }));
+            }
+            Self::Commands { answer: None, .. } | Self::Moved { .. } => {}
+        }
+    }
+}
+
+/// Makes a segment that begins with a snapshot of the state; the snapshot is durable when this returns.
+pub(crate) fn start_segment(
+    config: &StorageConfig,
+    shared: &Shared,
+    id: u64,
+    data_key: cadastre_keys::DataKey,
+) -> Result<SegmentWriter, StorageError> {
+    let mut writer = SegmentWriter::create(config, id, data_key)?;
+    let snapshot = {
+        let mut state = shared.write();
+        state.segments.insert(id);
+        state.snapshot()
+    };
+    let body = snapshot.encode().map_err(|error| unavailable(&error.to_string()))?;
+    let descriptor = Descriptor {
+        kind: FrameKind::Snapshot,
+        metadata_version: snapshot.metadata_version,
+        previous: None,
+        batch: None,
+    };
+    writer.push(&descriptor, &body).map_err(|error| unavailable(&error.to_string()))?;
+    writer.flush(config.fsync)?;
+    shared.segments().push(Arc::clone(writer.segment()));
+    Ok(writer)
+}
+
+pub(crate) fn unavailable(reason: &str) -> StorageError {
+    StorageError::Unavailable { reason: reason.to_owned() }
+}
+
+/// The error with its causes, for those who get a reason instead of the error.
+fn describe(error: &StorageError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
+fn refuse(request: Request, error: &StorageError) {
+    match request {
+        Request::Append { reply, .. } => {
+            let refusal = match error {
+                StorageError::Closed => AppendError::Closed,
+                other => AppendError::Unavailable { reason: reason_of(other) },
+            };
+            answer(reply, Err(refusal));
+        }
+        Request::Commit { reply, .. } | Request::Close { reply } => answer(reply, Err(again(error))),
+        Request::Change { reply, .. } => answer(reply, Err(again(error))),
+    }
+}
+
+fn again(error: &StorageError) -> StorageError {
+    match error {
+        StorageError::Closed => StorageError::Closed,
+        other => StorageError::Unavailable { reason: reason_of(other) },
+    }
+}
+
+fn reason_of(error: &StorageError) -> String {
+    match error {
+        StorageError::Unavailable { reason } => reason.clone(),
+        other => describe(other),
+    }
+}
+
+/// Sends a reply. A caller that gave up waiting is told nothing; what was written stays written.
+fn answer<T>(reply: oneshot::Sender<T>, value: T) {
+    drop(reply.send(value));
+}

@@ -1,0 +1,240 @@
+//! One partition in memory: its bounds, the index of its batches, its producers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::descriptor::BatchDescription;
+use crate::error::AppendError;
+use crate::producer::{ProducerEntry, SequenceVerdict};
+use crate::segment::{FrameLocation, Segment};
+
+/// Where one batch lies, and what is asked of it without reading it.
+#[derive(Debug)]
+pub(crate) struct BatchEntry {
+    pub(crate) location: FrameLocation,
+    pub(crate) last_offset: i64,
+    pub(crate) maximum_timestamp: i64,
+    pub(crate) leader_epoch: i32,
+    /// Size of the batch itself, in bytes.
+    pub(crate) size: u32,
+}
+
+/// A frame to be read, taken out of the index so that no lock is held while reading.
+#[derive(Debug, Clone)]
+pub(crate) struct PlannedBatch {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) position: u64,
+    pub(crate) length: u32,
+    pub(crate) base_offset: i64,
+    pub(crate) last_offset: i64,
+    pub(crate) leader_epoch: i32,
+}
+
+/// What a read from an offset finds.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// These batches, in order; none at the high watermark.
+    Batches(Vec<PlannedBatch>),
+    /// The offset is outside the log.
+    OutOfRange,
+    /// Records from the offset up to this one are lost.
+    Hole { to: i64 },
+}
+
+/// One partition's state.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    pub(crate) log_start: i64,
+    /// The offset that the next batch gets.
+    pub(crate) next_offset: i64,
+    batches: BTreeMap<i64, BatchEntry>,
+    size_bytes: u64,
+    pub(crate) producers: BTreeMap<i64, ProducerEntry>,
+    high_watermark: watch::Sender<i64>,
+}
+
+impl Partition {
+    pub(crate) fn new(log_start: i64, end_offset: i64) -> Self {
+        Self {
+            log_start,
+            next_offset: end_offset,
+            batches: BTreeMap::new(),
+            size_bytes: 0,
+            producers: BTreeMap::new(),
+            high_watermark: watch::Sender::new(end_offset),
+        }
+    }
+
+    /// Offset after the last durable record.
+    pub(crate) fn high_watermark(&self) -> i64 {
+        *self.high_watermark.borrow()
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<i64> {
+        self.high_watermark.subscribe()
+    }
+
+    /// Sum of the sizes of all batches that can be read.
+    pub(crate) const fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// Judges the sequence numbers of a batch that bears no offsets yet.
+    pub(crate) fn check_producer(&self, batch: &BatchDescription) -> Result<SequenceVerdict, AppendError> {
+        if batch.producer_id < 0 || batch.base_sequence < 0 {
+            return Ok(SequenceVerdict::Next);
+        }
+        ProducerEntry::check(self.producers.get(&batch.producer_id), batch)
+    }
+
+    /// Takes note of a batch that will be, or was, written: offsets and producers, not yet for readers.
+    pub(crate) fn advance(&mut self, batch: &BatchDescription) {
+        self.next_offset = self.next_offset.max(batch.end_offset());
+        if batch.producer_id >= 0 && batch.base_sequence >= 0 {
+            let known = self.producers.remove(&batch.producer_id);
+            self.producers.insert(batch.producer_id, ProducerEntry::remember(known, batch));
+        }
+    }
+
+    /// Puts a durable batch into the index; an entry with the same offset gives way.
+    pub(crate) fn index(&mut self, batch: &BatchDescription, location: FrameLocation, size: u32) {
+        let entry = BatchEntry {
+            location,
+            last_offset: batch.end_offset().saturating_sub(1),
+            maximum_timestamp: batch.maximum_timestamp,
+            leader_epoch: batch.leader_epoch,
+            size,
+        };
+        self.size_bytes = self.size_bytes.saturating_add(u64::from(size));
+        if let Some(before) = self.batches.insert(batch.base_offset, entry) {
+            self.size_bytes = self.size_bytes.saturating_sub(u64::from(before.size));
+        }
+    }
+
+    /// Shows readers everything up to `next_offset`, which must be durable.
+    pub(crate) fn publish(&mut self, end_offset: i64) {
+        self.high_watermark.send_if_modified(|high_watermark| {
+            let rises = end_offset > *high_watermark;
+            *high_watermark = end_offset.max(*high_watermark);
+            rises
+        });
+    }
+
+    /// Forgets batches that end before `offset`; never moves back.
+    pub(crate) fn move_log_start(&mut self, offset: i64) {
+        self.log_start = self.log_start.max(offset);
+        while let Some(first) = self.batches.first_entry() {
+            if first.get().last_offset >= self.log_start {
+                break;
+            }
+            let size = first.remove().size;
+            self.size_bytes = self.size_bytes.saturating_sub(u64::from(size));
+        }
+    }
+
+    /// The batches from the one that holds `offset`, up to `maximum_bytes`, but one at least.
+    pub(crate) fn plan(&self, offset: i64, maximum_bytes: usize) -> Plan {
+        let high_watermark = self.high_watermark();
+        if offset < self.log_start || offset > high_watermark {
+            return Plan::OutOfRange;
+        }
+        if offset == high_watermark {
+            return Plan::Batches(Vec::new());
+        }
+        let holder =
+            self.batches.range(..=offset).next_back().filter(|(_, entry)| entry.last_offset >= offset);
+        let Some((first, _)) = holder else {
+            let next = self.batches.range(offset..).next();
+            return Plan::Hole { to: next.map_or(high_watermark, |(base, _)| *base) };
+        };
+        let mut planned = Vec::new();
+        let mut budget = maximum_bytes;
+        let mut expected = *first;
+        for (base_offset, entry) in self.batches.range(first..) {
+            let size = usize::try_from(entry.size).unwrap_or(usize::MAX);
+            // A hole ends the answer; the next read starts in it and is told so.
+            let fits = size <= budget || planned.is_empty();
+            if !fits || *base_offset != expected || entry.last_offset >= high_watermark {
+                break;
+            }
+            budget = budget.saturating_sub(size);
+            expected = entry.last_offset.saturating_add(1);
+            planned.push(plan_batch(*base_offset, entry));
+        }
+        Plan::Batches(planned)
+    }
+
+    /// Every batch, in order.
+    pub(crate) fn planned_batches(&self) -> impl Iterator<Item = PlannedBatch> {
+        self.batches.iter().map(|(base_offset, entry)| plan_batch(*base_offset, entry))
+    }
+
+    /// The first batch with a timestamp of at least `timestamp`, milliseconds since the epoch.
+    pub(crate) fn first_batch_since(&self, timestamp: i64) -> Option<PlannedBatch> {
+        self.batches
+            .iter()
+            .find(|(_, entry)| entry.maximum_timestamp >= timestamp)
+            .map(|(base_offset, entry)| plan_batch(*base_offset, entry))
+    }
+
+    /// The first of the batches that hold the latest timestamp, and that timestamp.
+    pub(crate) fn latest_batch(&self) -> Option<(PlannedBatch, i64)> {
+        let latest = self.batches.values().map(|entry| entry.maximum_timestamp).max()?;
+        self.first_batch_since(latest).map(|batch| (batch, latest))
+    }
+
+    /// The largest epoch up to `epoch` under which something was written, and the offset where it ends.
+    pub(crate) fn end_of_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
+        let found = self.batches.values().map(|entry| entry.leader_epoch).filter(|it| *it <= epoch).max()?;
+        let end = self.batches.iter().find(|(_, entry)| entry.leader_epoch > found).map(|(base, _)| *base);
+        Some((found, end.unwrap_or_else(|| self.high_watermark())))
+    }
+
+    /// The log start that retention asks for, as Kafka reckons: the oldest batches go while all their
+    /// records are older than `retention_ms`, or while `retention_bytes` remain without them. -1 keeps all.
+    pub(crate) fn retained_from(&self, retention_ms: i64, retention_bytes: i64, now_ms: i64) -> i64 {
+        let limit = u64::try_from(retention_bytes).ok();
+        let mut remaining = self.size_bytes;
+        let mut start = self.log_start;
+        for entry in self.batches.values() {
+            let size = u64::from(entry.size);
+            let expired = retention_ms >= 0 && now_ms.saturating_sub(entry.maximum_timestamp) > retention_ms;
+            let surplus = limit.is_some_and(|limit| remaining.saturating_sub(size) >= limit);
+            if !expired && !surplus {
+                break;
+            }
+            remaining = remaining.saturating_sub(size);
+            start = entry.last_offset.saturating_add(1);
+        }
+        start.max(self.log_start)
+    }
+
+    /// Ranges between log start and end that no batch covers, as first and following offset.
+    pub(crate) fn holes(&self) -> Vec<(i64, i64)> {
+        let mut holes = Vec::new();
+        let mut expected = self.log_start;
+        for (base_offset, entry) in &self.batches {
+            if *base_offset > expected {
+                holes.push((expected, *base_offset));
+            }
+            expected = expected.max(entry.last_offset.saturating_add(1));
+        }
+        if self.next_offset > expected {
+            holes.push((expected, self.next_offset));
+        }
+        holes
+    }
+}
+
+fn plan_batch(base_offset: i64, entry: &BatchEntry) -> PlannedBatch {
+    PlannedBatch {
+        segment: Arc::clone(entry.location.segment()),
+        position: entry.location.position(),
+        length: entry.location.length(),
+        base_offset,
+        last_offset: entry.last_offset,
+        leader_epoch: entry.leader_epoch,
+    }
+}

@@ -1,0 +1,128 @@
+//! Everything the log knows besides bytes: metadata, partitions, producers. Rebuilt by recovery.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cadastre_protocol::types::{TopicId, TopicPartition};
+
+use crate::command::Command;
+use crate::metadata_kind::{MetadataChange, MetadataKind};
+use crate::partition::Partition;
+use crate::snapshot::{PartitionSnapshot, Snapshot};
+
+/// The state that commands and records change and snapshots hold.
+#[derive(Debug, Default)]
+pub(crate) struct LogState {
+    pub(crate) metadata: BTreeMap<MetadataKind, BTreeMap<String, Vec<u8>>>,
+    /// Number of command frames ever written.
+    pub(crate) metadata_version: u64,
+    pub(crate) partitions: BTreeMap<TopicPartition, Partition>,
+    /// Producer ids below this may have been handed out.
+    pub(crate) next_producer_id: i64,
+    pub(crate) leader_epoch: i32,
+    /// Segments that ought to exist.
+    pub(crate) segments: BTreeSet<u64>,
+}
+
+impl LogState {
+    /// Applies one frame of commands, which is atomic.
+    pub(crate) fn apply_all(&mut self, commands: Vec<Command>, metadata_version: u64) {
+        self.metadata_version = metadata_version;
+        for command in commands {
+            self.apply(command);
+        }
+    }
+
+    fn apply(&mut self, command: Command) {
+        match command {
+            Command::Metadata(change) => self.apply_metadata(change),
+            Command::CreatePartitions { topic, count } => {
+                for partition in 0..count {
+                    self.partitions
+                        .entry(TopicPartition { topic: TopicId(topic), partition })
+                        .or_insert_with(|| Partition::new(0, 0));
+                }
+            }
+            Command::DeleteTopic { topic } => {
+                for partition in self.topic_partitions(TopicId(topic)) {
+                    self.partitions.remove(&partition);
+                }
+            }
+            Command::MoveLogStart { topic, partition, offset } => {
+                if let Some(partition) = self.partition_mut(topic, partition) {
+                    partition.move_log_start(offset);
+                }
+            }
+            Command::ReserveProducerIds { next } => {
+                self.next_producer_id = self.next_producer_id.max(next);
+            }
+            Command::LeaderEpoch { epoch } => self.leader_epoch = self.leader_epoch.max(epoch),
+            Command::ForgetSegments { ids } => self.segments.retain(|id| !ids.contains(id)),
+            Command::ExpireProducers { topic, partition, producer_ids } => {
+                if let Some(partition) = self.partition_mut(topic, partition) {
+                    partition.producers.retain(|id, _| !producer_ids.contains(id));
+                }
+            }
+        }
+    }
+
+    fn apply_metadata(&mut self, change: MetadataChange) {
+        let table = self.metadata.entry(change.kind).or_default();
+        match change.value {
+            Some(value) => {
+                table.insert(change.key, value);
+            }
+            None => {
+                table.remove(&change.key);
+            }
+        }
+    }
+
+    fn partition_mut(&mut self, topic: [u8; 16], partition: i32) -> Option<&mut Partition> {
+        self.partitions.get_mut(&TopicPartition { topic: TopicId(topic), partition })
+    }
+
+    /// The partitions of a topic, in order.
+    pub(crate) fn topic_partitions(&self, topic: TopicId) -> Vec<TopicPartition> {
+        let first = TopicPartition { topic, partition: i32::MIN };
+        let last = TopicPartition { topic, partition: i32::MAX };
+        self.partitions.range(first..=last).map(|(partition, _)| *partition).collect()
+    }
+
+    /// Everything but the records, for the start of a segment.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let partitions = self.partitions.iter().map(|(id, partition)| PartitionSnapshot {
+            topic: id.topic.0,
+            partition: id.partition,
+            log_start: partition.log_start,
+            end_offset: partition.next_offset,
+            producers: partition.producers.clone(),
+        });
+        Snapshot {
+            metadata_version: self.metadata_version,
+            metadata: self.metadata.clone(),
+            partitions: partitions.collect(),
+            next_producer_id: self.next_producer_id,
+            leader_epoch: self.leader_epoch,
+            segments: self.segments.clone(),
+        }
+    }
+
+    /// Takes over a snapshot; the index of batches stays for partitions that it still knows.
+    pub(crate) fn restore(&mut self, snapshot: Snapshot) {
+        let mut before = std::mem::take(&mut self.partitions);
+        for stored in snapshot.partitions {
+            let id = TopicPartition { topic: TopicId(stored.topic), partition: stored.partition };
+            let mut partition =
+                before.remove(&id).unwrap_or_else(|| Partition::new(stored.log_start, stored.end_offset));
+            partition.move_log_start(stored.log_start);
+            partition.next_offset = partition.next_offset.max(stored.end_offset);
+            partition.producers = stored.producers;
+            self.partitions.insert(id, partition);
+        }
+        self.metadata_version = snapshot.metadata_version;
+        self.metadata = snapshot.metadata;
+        self.next_producer_id = snapshot.next_producer_id;
+        self.leader_epoch = snapshot.leader_epoch;
+        self.segments = snapshot.segments;
+    }
+}
