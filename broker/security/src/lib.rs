@@ -6,14 +6,19 @@
 
 pub mod acl;
 pub mod authorizer;
+pub mod jaas;
 pub mod principal;
 pub mod principal_mapping;
+pub mod quota;
 pub mod sasl;
 pub mod scram;
+pub mod tls;
 
 pub use acl::{AclBinding, AclBindingFilter, Operation, PatternType, Permission, ResourceType};
 pub use authorizer::{Authorizer, Decision, MatchedRule, SuperUsers};
 pub use principal::Principal;
 pub use principal_mapping::PrincipalMapping;
+pub use quota::{ClientQuotas, QuotaEntity, QuotaKind};
 pub use sasl::{CredentialLookup, SaslMechanism, SaslServer, SaslStep};
 pub use scram::{ScramCredential, ScramMechanism};
+pub use tls::{TlsProperties, TlsServerConfig};
