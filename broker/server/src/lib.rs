@@ -1,1 +1,28 @@
 //! Listeners, dispatch and background tasks of the reference broker.
+//!
+//! [`Broker::start`] takes a [`BrokerConfig`], read from Kafka's own `server.properties`, and returns a
+//! [`RunningBroker`] once it accepts connections. [`format`] prepares a log directory before the first start.
+//!
+//! Inside: `config` reads properties; `listeners` owns sockets and handshakes; `dispatch` has a file for each API;
+//! `state` is what the cluster knows, kept in the storage's metadata; `audit` records denials and administrative
+//! actions.
+
+mod audit;
+mod background;
+mod broker;
+mod cluster_identity;
+pub mod config;
+mod dispatch;
+mod format;
+mod listeners;
+mod node;
+mod random;
+mod state;
+mod sync;
+
+pub use broker::{Broker, RunningBroker, StartError};
+pub use cluster_identity::IdentityError;
+pub use config::{BrokerConfig, ConfigError, Properties};
+pub use format::{FormatError, FormatOptions, Formatted, format};
+pub use listeners::listener_security::{ListenerSecurityError, chain};
+pub use state::StateError;

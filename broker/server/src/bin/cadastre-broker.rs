@@ -1,3 +1,167 @@
 //! The reference broker as a program of its own.
+//!
+//! `cadastre-broker --config server.properties [--ready-file F]` serves until SIGTERM or SIGINT;
+//! `cadastre-broker --config server.properties --check-config` only reads the configuration;
+//! `cadastre-broker format --config server.properties` prepares the log directory.
+//! Data goes to standard output, everything else to standard error; errors are one line.
 
-fn main() {}
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use cadastre_server::{Broker, BrokerConfig, ConfigError, FormatOptions, RunningBroker, chain};
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Usage errors, as `sysexits.h` numbers them.
+const USAGE: u8 = 64;
+
+#[derive(Debug, Parser)]
+#[command(name = "cadastre-broker", version, about = "The Kafka-compatible reference broker of Cadastre.")]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArguments,
+}
+
+#[derive(Debug, Args)]
+struct ServeArguments {
+    /// The broker's configuration, with Kafka's property names.
+    #[arg(long, value_name = "FILE", required = true)]
+    config: Option<PathBuf>,
+    /// Is written once connections are accepted: a line `NAME=HOST:PORT` for each listener.
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// Reads and checks the configuration, prints what is set, and ends.
+    #[arg(long)]
+    check_config: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prepares the log directory: cluster id, key-encryption key, first SCRAM credentials.
+    Format(FormatArguments),
+}
+
+#[derive(Debug, Args)]
+struct FormatArguments {
+    /// The broker's configuration, with Kafka's property names.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The cluster's id; a random one when not given.
+    #[arg(long, value_name = "ID")]
+    cluster_id: Option<String>,
+    /// A credential to begin with, such as `SCRAM-SHA-512=[name=admin,password=secret]`; may be repeated.
+    #[arg(long, value_name = "CREDENTIAL")]
+    add_scram: Vec<String>,
+    /// Adds credentials to a log directory that was formatted before.
+    #[arg(long)]
+    ignore_formatted: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors and go to standard output; clap knows which is which.
+            let _printed = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    let filter = EnvFilter::try_from_env("CADASTRE_LOG").unwrap_or_else(|_unset| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            let _printed = writeln!(std::io::stderr(), "error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
+    match arguments.command {
+        Some(Command::Format(arguments)) => runtime.block_on(format(arguments)),
+        None => {
+            let path = arguments.serve.config.as_deref().ok_or("--config is missing")?;
+            let config = load(path)?;
+            if arguments.serve.check_config {
+                return check(&config);
+            }
+            runtime.block_on(serve(config, arguments.serve.ready_file.as_deref()))
+        }
+    }
+}
+
+fn load(path: &Path) -> Result<BrokerConfig, String> {
+    BrokerConfig::load(path).map_err(|error: ConfigError| chain(&error))
+}
+
+fn check(config: &BrokerConfig) -> Result<(), String> {
+    for notice in &config.notices {
+        report(notice);
+    }
+    let mut out = std::io::stdout().lock();
+    for line in cadastre_server::config::broker_config::effective(config).values() {
+        writeln!(out, "{line}").map_err(|error| format!("cannot print: {error}"))?;
+    }
+    Ok(())
+}
+
+fn report(line: &str) {
+    // Nobody to tell when standard error is closed.
+    let _printed = writeln!(std::io::stderr(), "{line}");
+}
+
+async fn format(arguments: FormatArguments) -> Result<(), String> {
+    let config = load(&arguments.config)?;
+    let options = FormatOptions {
+        cluster_id: arguments.cluster_id,
+        scram: arguments.add_scram,
+        ignore_formatted: arguments.ignore_formatted,
+    };
+    let formatted = cadastre_server::format(&config, &options).await.map_err(|error| chain(&error))?;
+    let mut out = std::io::stdout().lock();
+    let users = match formatted.users.as_slice() {
+        [] => String::new(),
+        users => format!(", credentials for {}", users.join(", ")),
+    };
+    writeln!(out, "formatted {} for cluster {}{users}", formatted.directory.display(), formatted.cluster_id)
+        .map_err(|error| format!("cannot print: {error}"))
+}
+
+async fn serve(config: BrokerConfig, ready_file: Option<&Path>) -> Result<(), String> {
+    // Registered first, so that a signal during the start is not lost.
+    let handler = |kind| signal(kind).map_err(|error| format!("cannot wait for signals: {error}"));
+    let mut terminate = handler(SignalKind::terminate())?;
+    let mut interrupt = handler(SignalKind::interrupt())?;
+    let broker = Broker::start(config).await.map_err(|error| chain(&error))?;
+    if let Some(path) = ready_file {
+        write_ready(path, &broker).map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
+    }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    if let Some(path) = ready_file {
+        // Gone already is what is wanted.
+        let _removed = std::fs::remove_file(path);
+    }
+    broker.shutdown().await.map_err(|error| chain(&error))
+}
+
+/// Whole or absent: whoever waits for the file may read it at once.
+fn write_ready(path: &Path, broker: &RunningBroker) -> std::io::Result<()> {
+    let mut text = format!("cluster.id={}\n", broker.cluster_id());
+    for (name, address) in broker.listeners() {
+        text.push_str(&format!("{name}={address}\n"));
+    }
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    std::fs::write(&temporary, text)?;
+    std::fs::rename(&temporary, path)
+}

@@ -1,0 +1,254 @@
+//! The broker as a library: start it, ask where it listens, stop it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use cadastre_protocol::api::SupportedApis;
+use cadastre_security::authorizer::SuperUsers;
+use cadastre_security::sasl::DecoySecret;
+use cadastre_storage::{Clock, Storage};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::audit::AuditLog;
+use crate::background;
+use crate::cluster_identity::{ClusterIdentity, IdentityError};
+use crate::config::{BrokerConfig, ListenerConfig};
+use crate::dispatch::operations::implemented;
+use crate::format::{self, FormatError};
+use crate::listeners::acceptor;
+use crate::listeners::connection_limits::ConnectionCounts;
+use crate::listeners::listener_security::{ListenerSecurity, ListenerSecurityError};
+use crate::node::{BoundListener, Node};
+use crate::state::StateError;
+use crate::state::acls::Acls;
+use crate::state::quotas::Quotas;
+use crate::state::scram::ScramUsers;
+use crate::state::settings::Settings;
+use crate::state::topics::Topics;
+
+/// Starts brokers.
+#[derive(Debug, Clone, Copy)]
+pub struct Broker;
+
+/// A broker that accepts connections. Dropping it stops it without waiting; [`RunningBroker::shutdown`] waits.
+#[derive(Debug)]
+pub struct RunningBroker {
+    node: Arc<Node>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// Why a broker could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener's address cannot be used.
+    #[error("listener {listener}: cannot listen on `{address}`")]
+    Listen {
+        /// The listener's name.
+        listener: String,
+        /// Host and port.
+        address: String,
+        /// What the system said, such as that the port is taken.
+        source: std::io::Error,
+    },
+    /// The log directory was never prepared, and may not be prepared now.
+    #[error("log directory `{0}` is not formatted; hint: run `cadastre-broker format`")]
+    NotFormatted(PathBuf),
+    /// The log directory belongs to another broker.
+    #[error("log directory `{path}` belongs to node {found}, but node.id is {expected}")]
+    OtherNode {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is.
+        found: i32,
+        /// Whose it should be.
+        expected: i32,
+    },
+    /// The log directory, its key or its log failed.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// The identity of the log directory failed.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// A listener's key store or JAAS configuration cannot be used.
+    #[error(transparent)]
+    Security(#[from] ListenerSecurityError),
+    /// What the log holds cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The audit log cannot be opened.
+    #[error("cannot open the audit log in `{path}`")]
+    Audit {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A value that only shows to be wrong when it is used.
+    #[error("property `{name}`: {reason}")]
+    Property {
+        /// The property.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Broker {
+    /// Starts a broker and returns once it accepts connections.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what stands in the way.
+    pub async fn start(config: BrokerConfig) -> Result<RunningBroker, StartError> {
+        for notice in &config.notices {
+            match notice.strip_prefix("warning: ") {
+                Some(warning) => tracing::warn!("{warning}"),
+                None => tracing::info!("{notice}"),
+            }
+        }
+        // Bound first: a port that is taken is found out before anything is written.
+        let sockets = bind_all(&config).await?;
+        let identity = identity(&config)?;
+        let storage = format::open_storage(&config, &identity.cluster_id).await?;
+        report_recovery(&storage);
+        let (stop, stopping) = watch::channel(false);
+        let node = Arc::new(assemble(config, identity, storage, stopping)?);
+        let mut tasks = JoinSet::new();
+        let counts = Arc::new(ConnectionCounts::default());
+        let mut bound = Vec::with_capacity(sockets.len());
+        for (listener, socket) in sockets {
+            let address = socket.local_addr().map_err(|source| listen_error(&listener, source))?;
+            let security = security(&node, &listener)?;
+            let listener = BoundListener { config: listener, address };
+            bound.push(listener.clone());
+            let task = acceptor::accept(
+                Arc::clone(&node),
+                socket,
+                Arc::new(listener),
+                Arc::new(security),
+                Arc::clone(&counts),
+            );
+            tasks.spawn(task);
+        }
+        // Set once, here: a second value cannot arrive.
+        let _fresh = node.bound.set(bound);
+        background::spawn(&mut tasks, &node);
+        tracing::info!(cluster_id = %node.cluster_id, node_id = node.config.node_id, "broker started");
+        Ok(RunningBroker { node, stop, tasks })
+    }
+}
+
+impl RunningBroker {
+    /// The listeners with the addresses they got.
+    #[must_use]
+    pub fn listeners(&self) -> Vec<(String, SocketAddr)> {
+        let bound = self.node.bound.get().map(Vec::as_slice).unwrap_or_default();
+        bound.iter().map(|listener| (listener.config.name.clone(), listener.address)).collect()
+    }
+
+    /// The cluster's id.
+    #[must_use]
+    pub fn cluster_id(&self) -> &str {
+        &self.node.cluster_id
+    }
+
+    /// Why nothing can be written any more, if that is so.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.node.storage.failure()
+    }
+
+    /// Stops accepting, lets connections finish what they are doing, and closes the log.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::State`] when the log could not be closed; acknowledged records are safe even then.
+    pub async fn shutdown(mut self) -> Result<(), StartError> {
+        // Fails only when nobody listens any more.
+        let _nobody = self.stop.send(true);
+        while self.tasks.join_next().await.is_some() {}
+        self.node.storage.close().await.map_err(StateError::from)?;
+        tracing::info!("broker stopped");
+        Ok(())
+    }
+}
+
+async fn bind_all(config: &BrokerConfig) -> Result<Vec<(ListenerConfig, TcpListener)>, StartError> {
+    let mut sockets = Vec::with_capacity(config.listeners.len());
+    for listener in &config.listeners {
+        let socket =
+            acceptor::bind(config, listener).await.map_err(|source| listen_error(listener, source))?;
+        sockets.push((listener.clone(), socket));
+    }
+    Ok(sockets)
+}
+
+fn listen_error(listener: &ListenerConfig, source: std::io::Error) -> StartError {
+    let address = format!("{}:{}", listener.host, listener.port);
+    StartError::Listen { listener: listener.name.clone(), address, source }
+}
+
+fn identity(config: &BrokerConfig) -> Result<ClusterIdentity, StartError> {
+    let directory = config.log_directory();
+    let identity = match ClusterIdentity::read(directory)? {
+        Some(identity) => identity,
+        // A log without an identity is damage, not a first start.
+        None if config.auto_format && !format::storage_directory(config).exists() => {
+            tracing::info!(directory = %directory.display(), "log directory formatted");
+            format::initialize(config, None)?
+        }
+        None => return Err(StartError::NotFormatted(directory.to_owned())),
+    };
+    if identity.node_id != config.node_id {
+        let (path, found, expected) = (directory.to_owned(), identity.node_id, config.node_id);
+        return Err(StartError::OtherNode { path, found, expected });
+    }
+    Ok(identity)
+}
+
+fn report_recovery(storage: &Storage) {
+    let report = storage.recovery();
+    if report.has_losses() {
+        tracing::error!(?report, "the log was damaged");
+    } else {
+        tracing::info!(segments = report.segments, frames = report.frames, "log opened");
+    }
+}
+
+fn assemble(
+    config: BrokerConfig,
+    identity: ClusterIdentity,
+    storage: Storage,
+    stopping: watch::Receiver<bool>,
+) -> Result<Node, StartError> {
+    let clock = Clock::system();
+    let super_users = SuperUsers::parse(&config.authorization.super_users.join(";"))
+        .map_err(|error| StartError::Property { name: "super.users", reason: error.to_string() })?;
+    let audit = AuditLog::open(&config.audit_directory, clock.clone())
+        .map_err(|source| StartError::Audit { path: config.audit_directory.clone(), source })?;
+    Ok(Node {
+        topics: Topics::load(&storage)?,
+        settings: Settings::load(&storage, &config)?,
+        acls: Acls::load(&storage, super_users, config.authorization.allow_everyone_if_no_acl_found)?,
+        scram: Arc::new(ScramUsers::load(&storage)?),
+        quotas: Quotas::load(&storage, &config)?,
+        apis: SupportedApis::kafka_4_1(&implemented()),
+        bound: OnceLock::new(),
+        cluster_id: identity.cluster_id,
+        audit,
+        clock,
+        storage,
+        stopping,
+        config,
+    })
+}
+
+fn security(node: &Node, listener: &ListenerConfig) -> Result<ListenerSecurity, StartError> {
+    // Derived, so that the salts of users that do not exist stay the same over restarts, as those of real ones do.
+    let decoys = DecoySecret::derive(node.cluster_id.as_bytes());
+    Ok(ListenerSecurity::new(listener, Arc::clone(&node.scram), decoys)?)
+}

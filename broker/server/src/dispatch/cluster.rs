@@ -1,0 +1,46 @@
+//! `DescribeCluster`: who this cluster is.
+
+use cadastre_protocol::messages::describe_cluster_response::DescribeClusterBroker;
+use cadastre_protocol::messages::{BrokerId, DescribeClusterRequest, DescribeClusterResponse};
+use cadastre_protocol::{ResponseError, StrBytes};
+use cadastre_security::acl::{CLUSTER_NAME, ResourceType};
+
+use super::api_error::ApiError;
+use super::context::RequestContext;
+use super::metadata::NO_OPERATIONS;
+use super::operations::DESCRIBE_CLUSTER;
+
+/// `EndpointType.BROKER`.
+const BROKERS: i8 = 1;
+
+pub(super) async fn describe(
+    context: &RequestContext<'_>,
+    request: DescribeClusterRequest,
+) -> DescribeClusterResponse {
+    if context.header.version >= 1 && request.endpoint_type != BROKERS {
+        let message = "this is a broker endpoint, controllers cannot be described here";
+        let error = ApiError::new(ResponseError::MismatchedEndpointType, message);
+        return DescribeClusterResponse::default()
+            .with_error_code(error.code())
+            .with_error_message(error.message())
+            .with_cluster_authorized_operations(NO_OPERATIONS);
+    }
+    let (host, port) = context.advertised();
+    let config = &context.node.config;
+    let broker = DescribeClusterBroker::default()
+        .with_broker_id(BrokerId(config.node_id))
+        .with_host(host)
+        .with_port(port)
+        .with_rack(config.rack.clone().map(StrBytes::from_string));
+    let operations = match request.include_cluster_authorized_operations {
+        // Kafka answers 0 to those who may not describe the cluster.
+        true if !context.allows_cluster(DESCRIBE_CLUSTER) => 0,
+        true => context.authorized_operations(ResourceType::Cluster, CLUSTER_NAME),
+        false => NO_OPERATIONS,
+    };
+    DescribeClusterResponse::default()
+        .with_cluster_id(StrBytes::from_string(context.node.cluster_id.clone()))
+        .with_controller_id(BrokerId(config.node_id))
+        .with_brokers(vec![broker])
+        .with_cluster_authorized_operations(operations)
+}

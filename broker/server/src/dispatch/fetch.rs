@@ -1,0 +1,222 @@
+//! `Fetch`: reads record batches, waiting for more when there are too few.
+//!
+//! Every answer carries session id 0: this broker keeps no fetch sessions, and clients then send the whole list of
+//! partitions each time, which KIP-227 allows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cadastre_protocol::ResponseError;
+use cadastre_protocol::api::{self, EnvelopeError};
+use cadastre_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use cadastre_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use cadastre_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
+use cadastre_storage::ReadError;
+use futures::FutureExt as _;
+use futures::future::select_all;
+use tokio::time::{Instant, timeout_at};
+
+use super::context::RequestContext;
+use super::finish;
+use super::operations::READ_TOPIC;
+use crate::listeners::session::Reply;
+use crate::state::topics::Topic;
+
+pub(super) async fn answer(context: &RequestContext<'_>, body: Bytes) -> Result<Reply, EnvelopeError> {
+    let request: FetchRequest = api::decode_request(context.header.version, body)?;
+    let started = Instant::now();
+    let (response, bytes) = handle(context, &request).await;
+    let throttle_ms = context.node.quotas.fetched(context, bytes);
+    // Time spent waiting for records is not time spent working.
+    finish(context, response, Instant::now().min(started + Duration::from_millis(1)), throttle_ms)
+}
+
+/// One partition that was asked for, with its topic or the reason why it cannot be read.
+struct Wanted<'request> {
+    partition: &'request FetchPartition,
+    topic: Result<Arc<Topic>, ResponseError>,
+}
+
+async fn handle(context: &RequestContext<'_>, request: &FetchRequest) -> (FetchResponse, usize) {
+    if request.session_id != 0 && request.session_epoch > 0 {
+        let error = ResponseError::FetchSessionIdNotFound;
+        return (FetchResponse::default().with_error_code(error.code()), 0);
+    }
+    let wanted: Vec<Vec<Wanted<'_>>> =
+        request.topics.iter().map(|topic| resolve(context, request, topic)).collect();
+    let deadline = Instant::now() + longest_wait(context, request);
+    let enough = usize::try_from(request.min_bytes).unwrap_or(0);
+    loop {
+        // Subscribed before reading, so that records which arrive in between are not missed.
+        let mut watches: Vec<_> = wanted
+            .iter()
+            .flatten()
+            .filter_map(|wanted| {
+                let topic = wanted.topic.as_ref().ok()?;
+                let mut watch =
+                    context.node.storage.watch(topic.partition(wanted.partition.partition)).ok()?;
+                watch.mark_unchanged();
+                Some(watch)
+            })
+            .collect();
+        let read = read_all(context, request, &wanted).await;
+        if read.failed || read.bytes >= enough || watches.is_empty() || Instant::now() >= deadline {
+            return (FetchResponse::default().with_responses(read.topics), read.bytes);
+        }
+        let changed = select_all(watches.iter_mut().map(|watch| watch.changed().boxed()));
+        tokio::select! {
+            () = context.node.stopped() => return (FetchResponse::default().with_responses(read.topics), read.bytes),
+            outcome = timeout_at(deadline, changed) => {
+                if outcome.is_err() {
+                    return (FetchResponse::default().with_responses(read.topics), read.bytes);
+                }
+            }
+        }
+    }
+}
+
+fn longest_wait(context: &RequestContext<'_>, request: &FetchRequest) -> Duration {
+    let asked = u64::try_from(request.max_wait_ms).unwrap_or(0);
+    let idle = context.node.settings.number("connections.max.idle.ms").unsigned_abs();
+    Duration::from_millis(if idle == 0 { asked } else { asked.min(idle) })
+}
+
+fn resolve<'request>(
+    context: &RequestContext<'_>,
+    request: &FetchRequest,
+    data: &'request FetchTopic,
+) -> Vec<Wanted<'request>> {
+    let topic = find_topic(context, request, data);
+    let wanted = |partition| Wanted {
+        partition,
+        topic: match &topic {
+            Ok(topic) if !topic.has(partition.partition) => Err(ResponseError::UnknownTopicOrPartition),
+            Ok(topic) => {
+                context.node.check_leader_epoch(partition.current_leader_epoch).map(|()| Arc::clone(topic))
+            }
+            Err(error) => Err(*error),
+        },
+    };
+    data.partitions.iter().map(wanted).collect()
+}
+
+fn find_topic(
+    context: &RequestContext<'_>,
+    request: &FetchRequest,
+    data: &FetchTopic,
+) -> Result<Arc<Topic>, ResponseError> {
+    if request.replica_id.0 >= 0 || request.replica_state.replica_id.0 >= 0 {
+        // There are no other brokers to replicate to.
+        return Err(ResponseError::TopicAuthorizationFailed);
+    }
+    if context.header.version >= 13 {
+        let topic = context.node.topics.by_id(data.topic_id.into()).ok_or(ResponseError::UnknownTopicId)?;
+        return if context.allows(READ_TOPIC, &topic.name) {
+            Ok(topic)
+        } else {
+            Err(ResponseError::TopicAuthorizationFailed)
+        };
+    }
+    if !context.allows(READ_TOPIC, &data.topic) {
+        return Err(ResponseError::TopicAuthorizationFailed);
+    }
+    context.node.topics.by_name(&data.topic).ok_or(ResponseError::UnknownTopicOrPartition)
+}
+
+/// What one pass over the partitions found.
+struct Read {
+    topics: Vec<FetchableTopicResponse>,
+    bytes: usize,
+    failed: bool,
+}
+
+async fn read_all(context: &RequestContext<'_>, request: &FetchRequest, wanted: &[Vec<Wanted<'_>>]) -> Read {
+    let limit = context.node.settings.number("fetch.max.bytes").min(i64::from(request.max_bytes.max(0)));
+    let mut remaining = usize::try_from(limit).unwrap_or(0);
+    let mut read = Read { topics: Vec::new(), bytes: 0, failed: false };
+    for (topic, wanted) in request.topics.iter().zip(wanted) {
+        let mut partitions = Vec::with_capacity(wanted.len());
+        for wanted in wanted {
+            let partition = read_partition(context, request, wanted, remaining, read.bytes == 0).await;
+            let bytes = partition.records.as_ref().map_or(0, Bytes::len);
+            remaining = remaining.saturating_sub(bytes);
+            read.bytes += bytes;
+            read.failed |= partition.error_code != 0;
+            partitions.push(partition);
+        }
+        let response = FetchableTopicResponse::default().with_partitions(partitions);
+        read.topics.push(if context.header.version >= 13 {
+            response.with_topic_id(topic.topic_id)
+        } else {
+            response.with_topic(topic.topic.clone())
+        });
+    }
+    read
+}
+
+async fn read_partition(
+    context: &RequestContext<'_>,
+    request: &FetchRequest,
+    wanted: &Wanted<'_>,
+    remaining: usize,
+    is_first: bool,
+) -> PartitionData {
+    let asked = wanted.partition;
+    let topic = match &wanted.topic {
+        Ok(topic) => topic,
+        Err(error) => return failed(asked.partition, *error),
+    };
+    let wish = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(remaining);
+    let partition = topic.partition(asked.partition);
+    match context.node.storage.read(partition, asked.fetch_offset, wish).await {
+        Ok(fetched) => {
+            // One batch comes even when it is larger than asked for, but only as the first of an answer (KIP-74).
+            let oversized = fetched.records.len() > wish && !is_first;
+            let records = if oversized { Bytes::new() } else { fetched.records };
+            let response = partition_data(asked.partition)
+                .with_high_watermark(fetched.high_watermark)
+                .with_last_stable_offset(fetched.high_watermark)
+                .with_records(Some(records));
+            let response = match request.isolation_level {
+                1 => response.with_aborted_transactions(Some(Vec::new())),
+                _ => response.with_aborted_transactions(None),
+            };
+            if context.header.version >= 5 {
+                response.with_log_start_offset(fetched.log_start_offset)
+            } else {
+                response
+            }
+        }
+        Err(ReadError::OffsetOutOfRange { log_start_offset, high_watermark, .. }) => {
+            let response = failed(asked.partition, ResponseError::OffsetOutOfRange)
+                .with_high_watermark(high_watermark)
+                .with_last_stable_offset(high_watermark);
+            if context.header.version >= 5 {
+                response.with_log_start_offset(log_start_offset)
+            } else {
+                response
+            }
+        }
+        Err(ReadError::UnknownPartition { .. }) => {
+            failed(asked.partition, ResponseError::UnknownTopicOrPartition)
+        }
+        Err(error) => {
+            tracing::error!(error = %crate::listeners::listener_security::chain(&error), "read failed");
+            failed(asked.partition, ResponseError::KafkaStorageError)
+        }
+    }
+}
+
+fn partition_data(index: i32) -> PartitionData {
+    PartitionData::default().with_partition_index(index).with_preferred_read_replica(BrokerId(-1))
+}
+
+fn failed(index: i32, error: ResponseError) -> PartitionData {
+    partition_data(index)
+        .with_error_code(error.code())
+        .with_high_watermark(-1)
+        .with_last_stable_offset(-1)
+        .with_aborted_transactions(None)
+        .with_records(Some(Bytes::new()))
+}

@@ -1,0 +1,103 @@
+//! `ListOffsets`: the offset for a point in time.
+
+use cadastre_protocol::ResponseError;
+use cadastre_protocol::messages::list_offsets_request::ListOffsetsPartition;
+use cadastre_protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
+use cadastre_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
+use cadastre_storage::{ReadError, TimestampedOffset};
+
+use super::context::RequestContext;
+use super::operations::DESCRIBE_TOPIC;
+use crate::listeners::listener_security::chain;
+use crate::state::topics::Topic;
+
+/// After the last record.
+const LATEST: i64 = -1;
+/// Before the first record.
+const EARLIEST: i64 = -2;
+/// The record with the latest timestamp (KIP-734).
+const MAXIMUM_TIMESTAMP: i64 = -3;
+/// Before the first record on the broker's own disk (KIP-405); there is no other place here.
+const EARLIEST_LOCAL: i64 = -4;
+/// The last record in remote storage (KIP-1005).
+const LATEST_TIERED: i64 = -5;
+/// The first record not yet in remote storage (KIP-1023).
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
+
+/// Where in time, where in the log, and the leader epoch there.
+type Found = Option<(i64, i64, i32)>;
+
+pub(super) async fn handle(context: &RequestContext<'_>, request: ListOffsetsRequest) -> ListOffsetsResponse {
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for asked in request.topics {
+        let topic = if context.allows(DESCRIBE_TOPIC, &asked.name) {
+            context.node.topics.by_name(&asked.name).ok_or(ResponseError::UnknownTopicOrPartition)
+        } else {
+            Err(ResponseError::TopicAuthorizationFailed)
+        };
+        let mut partitions = Vec::with_capacity(asked.partitions.len());
+        for partition in &asked.partitions {
+            let found = match &topic {
+                Ok(topic) => find(context, topic, partition).await,
+                Err(error) => Err(*error),
+            };
+            partitions.push(response(context, partition.partition_index, found));
+        }
+        topics.push(ListOffsetsTopicResponse::default().with_name(asked.name).with_partitions(partitions));
+    }
+    ListOffsetsResponse::default().with_topics(topics)
+}
+
+async fn find(
+    context: &RequestContext<'_>,
+    topic: &Topic,
+    asked: &ListOffsetsPartition,
+) -> Result<Found, ResponseError> {
+    if !topic.has(asked.partition_index) {
+        return Err(ResponseError::UnknownTopicOrPartition);
+    }
+    context.node.check_leader_epoch(asked.current_leader_epoch)?;
+    let storage = &context.node.storage;
+    let partition = topic.partition(asked.partition_index);
+    let failed = |error: ReadError| read_error(&error);
+    let here = |offset| Some((-1, offset, context.node.leader_epoch()));
+    let stamped = |found: Option<TimestampedOffset>| {
+        found.map(|found| (found.timestamp, found.offset, found.leader_epoch))
+    };
+    Ok(match asked.timestamp {
+        LATEST => here(storage.watermarks(partition).map_err(failed)?.high_watermark),
+        EARLIEST | EARLIEST_LOCAL | EARLIEST_PENDING_UPLOAD => {
+            here(storage.watermarks(partition).map_err(failed)?.log_start_offset)
+        }
+        LATEST_TIERED => None,
+        MAXIMUM_TIMESTAMP => stamped(storage.latest_timestamp(partition).await.map_err(failed)?),
+        time if time >= 0 => stamped(storage.offset_for_timestamp(partition, time).await.map_err(failed)?),
+        _ => return Err(ResponseError::InvalidRequest),
+    })
+}
+
+fn read_error(error: &ReadError) -> ResponseError {
+    match error {
+        ReadError::UnknownPartition { .. } => ResponseError::UnknownTopicOrPartition,
+        error => {
+            tracing::error!(error = %chain(error), "offset not found");
+            ResponseError::KafkaStorageError
+        }
+    }
+}
+
+fn response(
+    context: &RequestContext<'_>,
+    index: i32,
+    found: Result<Found, ResponseError>,
+) -> ListOffsetsPartitionResponse {
+    let response = ListOffsetsPartitionResponse::default().with_partition_index(index);
+    let (code, (timestamp, offset, epoch)) = match found {
+        Ok(found) => (0, found.unwrap_or((-1, -1, -1))),
+        Err(error) => (error.code(), (-1, -1, -1)),
+    };
+    let response = response.with_error_code(code).with_timestamp(timestamp).with_offset(offset);
+    if context.header.version >= 4 { response.with_leader_epoch(epoch) } else { response }
+}

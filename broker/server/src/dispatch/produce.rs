@@ -1,0 +1,226 @@
+//! `Produce`: appends record batches.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cadastre_protocol::ResponseError;
+use cadastre_protocol::api::{self, EnvelopeError};
+use cadastre_protocol::compression::Compression;
+use cadastre_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use cadastre_protocol::messages::produce_response::{
+    LeaderIdAndEpoch, PartitionProduceResponse, TopicProduceResponse,
+};
+use cadastre_protocol::messages::{BrokerId, ProduceRequest, ProduceResponse};
+use cadastre_protocol::record_batch::{RecordBatch, RecordBatchError, TimestampType};
+use cadastre_storage::{AppendError, Appended};
+use futures::future::join_all;
+use tokio::time::Instant;
+
+use super::api_error::ApiError;
+use super::context::RequestContext;
+use super::operations::{WRITE_TOPIC, WRITE_TRANSACTION};
+use super::{finish, timestamps};
+use crate::listeners::session::Reply;
+use crate::state::topics::Topic;
+
+/// The most a batch may unpack to, in bytes; bounds what a small request can make the broker hold.
+const MAXIMUM_UNPACKED_BYTES: usize = 256 << 20;
+
+pub(super) async fn answer(context: &RequestContext<'_>, body: Bytes) -> Result<Reply, EnvelopeError> {
+    let size = body.len();
+    let request: ProduceRequest = api::decode_request(context.header.version, body)?;
+    let acknowledged = request.acks != 0;
+    let started = Instant::now();
+    let response = handle(context, request).await;
+    let throttle_ms = context.node.quotas.produced(context, size);
+    let failed = response
+        .responses
+        .iter()
+        .flat_map(|topic| &topic.partition_responses)
+        .any(|partition| partition.error_code != 0);
+    let reply = finish(context, response, started, throttle_ms)?;
+    Ok(match (acknowledged, failed) {
+        (true, _) => reply,
+        // The client waits for no answer; closing is the only way to tell it that its metadata may be stale.
+        (false, true) => Reply::CLOSE,
+        (false, false) => Reply { mute: reply.mute, ..Reply::NOTHING },
+    })
+}
+
+async fn handle(context: &RequestContext<'_>, request: ProduceRequest) -> ProduceResponse {
+    let transaction = request.transactional_id.as_ref();
+    let refused = if !matches!(request.acks, -1..=1) {
+        Some(ApiError::from(ResponseError::InvalidRequiredAcks))
+    } else if transaction.is_some_and(|id| !context.allows(WRITE_TRANSACTION, id)) {
+        Some(ApiError::from(ResponseError::TransactionalIdAuthorizationFailed))
+    } else {
+        None
+    };
+    let refused = refused.as_ref();
+    let topics =
+        join_all(request.topic_data.into_iter().map(|topic| produce_topic(context, topic, refused))).await;
+    ProduceResponse::default().with_responses(topics)
+}
+
+async fn produce_topic(
+    context: &RequestContext<'_>,
+    data: TopicProduceData,
+    refused: Option<&ApiError>,
+) -> TopicProduceResponse {
+    let topic = match refused {
+        Some(error) => Err(error.clone()),
+        None => find_topic(context, &data),
+    };
+    let topic = topic.as_ref();
+    let partitions = data.partition_data.into_iter().map(|partition| async move {
+        let index = partition.index;
+        let outcome = match topic {
+            Ok(topic) => append(context, topic, partition).await,
+            Err(error) => Err(error.clone()),
+        };
+        partition_response(context, index, outcome)
+    });
+    let response = TopicProduceResponse::default().with_partition_responses(join_all(partitions).await);
+    if context.header.version >= 13 {
+        response.with_topic_id(data.topic_id)
+    } else {
+        response.with_name(data.name)
+    }
+}
+
+fn find_topic(context: &RequestContext<'_>, data: &TopicProduceData) -> Result<Arc<Topic>, ApiError> {
+    if context.header.version >= 13 {
+        let topic = context.node.topics.by_id(data.topic_id.into()).ok_or(ResponseError::UnknownTopicId)?;
+        return if context.allows(WRITE_TOPIC, &topic.name) {
+            Ok(topic)
+        } else {
+            Err(ResponseError::TopicAuthorizationFailed.into())
+        };
+    }
+    if !context.allows(WRITE_TOPIC, &data.name) {
+        return Err(ResponseError::TopicAuthorizationFailed.into());
+    }
+    Ok(context.node.topics.by_name(&data.name).ok_or(ResponseError::UnknownTopicOrPartition)?)
+}
+
+async fn append(
+    context: &RequestContext<'_>,
+    topic: &Topic,
+    data: PartitionProduceData,
+) -> Result<Appended, ApiError> {
+    if !topic.has(data.index) {
+        return Err(ResponseError::UnknownTopicOrPartition.into());
+    }
+    let batch = check(context, topic, data.records.unwrap_or_default())?;
+    let stamped = batch.timestamp_type() == TimestampType::LogAppendTime;
+    let log_append_time_ms = if stamped { batch.max_timestamp() } else { -1 };
+    let appended = context.node.storage.append(topic.partition(data.index), batch).await;
+    let appended = appended.map_err(|error| append_error(&error))?;
+    Ok(Appended { log_append_time_ms, ..appended })
+}
+
+/// Checks everything that can be checked about a batch before it is given an offset.
+fn check(context: &RequestContext<'_>, topic: &Topic, records: Bytes) -> Result<RecordBatch, ApiError> {
+    let invalid = |message: &str| ApiError::new(ResponseError::InvalidRecord, message);
+    let size = records.len();
+    let mut batches = RecordBatch::parse_all(records).map_err(|error| batch_error(&error))?;
+    let (Some(batch), true) = (batches.pop(), batches.is_empty()) else {
+        return Err(invalid("a partition must come with exactly one record batch"));
+    };
+    let settings = &context.node.settings;
+    let maximum = settings.topic_number(topic, "max.message.bytes");
+    if i64::try_from(size).is_ok_and(|size| size > maximum) {
+        return Err(ResponseError::MessageTooLarge.into());
+    }
+    if batch.compression() == Compression::Zstd && context.header.version < 7 {
+        return Err(ResponseError::UnsupportedCompressionType.into());
+    }
+    batch.check_producible().map_err(|error| batch_error(&error))?;
+    if batch.is_transactional() {
+        return Err(ApiError::new(ResponseError::InvalidTxnState, "transactions are not supported"));
+    }
+    check_records(context, topic, &batch)?;
+    let now_ms = context.node.clock.now_ms();
+    if settings.topic_text(topic, "message.timestamp.type").as_deref() == Some("LogAppendTime") {
+        return Ok(batch.with_log_append_time(now_ms));
+    }
+    if batch.timestamp_type() == TimestampType::LogAppendTime {
+        return Err(ApiError::new(ResponseError::InvalidTimestamp, "the producer may not say LogAppendTime"));
+    }
+    if !timestamps::accepted(context.node, topic, batch.base_timestamp(), batch.max_timestamp(), now_ms) {
+        return Err(ResponseError::InvalidTimestamp.into());
+    }
+    Ok(batch)
+}
+
+/// Unpacks the batch, so that what cannot be read is never stored.
+fn check_records(context: &RequestContext<'_>, topic: &Topic, batch: &RecordBatch) -> Result<(), ApiError> {
+    let compacted = context.node.settings.topic_text(topic, "cleanup.policy");
+    let needs_keys = compacted.is_some_and(|policy| policy.contains("compact"));
+    for record in batch.records(MAXIMUM_UNPACKED_BYTES).map_err(|error| batch_error(&error))? {
+        let record = record.map_err(|error| batch_error(&error))?;
+        if needs_keys && record.key.is_none() {
+            let message = "a compacted topic takes no record without a key";
+            return Err(ApiError::new(ResponseError::InvalidRecord, message));
+        }
+    }
+    Ok(())
+}
+
+fn batch_error(error: &RecordBatchError) -> ApiError {
+    let code = match error {
+        RecordBatchError::UnsupportedMagic { .. } => ResponseError::UnsupportedForMessageFormat,
+        RecordBatchError::Corrupt { .. } | RecordBatchError::Truncated { .. } => {
+            ResponseError::CorruptMessage
+        }
+        RecordBatchError::ImpossibleLength { .. } => ResponseError::CorruptMessage,
+        _ => ResponseError::InvalidRecord,
+    };
+    ApiError::new(code, error.to_string())
+}
+
+fn append_error(error: &AppendError) -> ApiError {
+    let code = match error {
+        AppendError::OutOfOrderSequence { .. } => ResponseError::OutOfOrderSequenceNumber,
+        AppendError::InvalidProducerEpoch { .. } => ResponseError::InvalidProducerEpoch,
+        AppendError::UnknownPartition { .. } => ResponseError::UnknownTopicOrPartition,
+        AppendError::TooLarge { .. } => ResponseError::MessageTooLarge,
+        other => {
+            tracing::error!(error = %other, "append failed");
+            ResponseError::KafkaStorageError
+        }
+    };
+    ApiError::from(code)
+}
+
+fn partition_response(
+    context: &RequestContext<'_>,
+    index: i32,
+    outcome: Result<Appended, ApiError>,
+) -> PartitionProduceResponse {
+    let version = context.header.version;
+    let response = PartitionProduceResponse::default().with_index(index);
+    match outcome {
+        Ok(appended) => {
+            let response = response
+                .with_base_offset(appended.base_offset)
+                .with_log_append_time_ms(appended.log_append_time_ms);
+            if version >= 5 { response.with_log_start_offset(appended.log_start_offset) } else { response }
+        }
+        Err(error) => {
+            let mut response =
+                response.with_error_code(error.code()).with_base_offset(-1).with_log_append_time_ms(-1);
+            if version >= 5 {
+                response = response.with_log_start_offset(-1);
+            }
+            if version >= 8 {
+                response = response.with_error_message(error.message());
+            }
+            if version >= 10 {
+                let nobody = LeaderIdAndEpoch::default().with_leader_id(BrokerId(-1)).with_leader_epoch(-1);
+                response = response.with_current_leader(nobody);
+            }
+            response
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What the cluster knows: topics, settings, ACLs, credentials, quotas and groups, each kept in the storage's metadata.
+
+pub(crate) mod acls;
+pub(crate) mod quotas;
+pub(crate) mod scram;
+pub(crate) mod settings;
+pub(crate) mod topics;
+
+/// A change to the cluster's metadata did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The log refused or failed.
+    #[error("metadata could not be written")]
+    Storage(#[from] cadastre_storage::StorageError),
+    /// What the log holds is not what this version writes.
+    #[error("stored {kind} `{key}` cannot be read: {reason}")]
+    Unreadable {
+        /// What kind of metadata.
+        kind: &'static str,
+        /// Its key.
+        key: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl StateError {
+    fn unreadable(kind: &'static str, key: &str, reason: impl std::fmt::Display) -> Self {
+        Self::Unreadable { kind, key: key.to_owned(), reason: reason.to_string() }
+    }
+}

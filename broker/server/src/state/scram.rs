@@ -1,0 +1,110 @@
+//! SCRAM credentials, and how each listener finds the credentials its clients present.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use cadastre_security::sasl::{CredentialLookup, DecoySecret, PlainPassword};
+use cadastre_security::scram::{ScramCredential, ScramMechanism};
+use cadastre_storage::{MetadataChange, MetadataKind, Storage};
+use tokio::sync::Mutex;
+
+use super::StateError;
+use crate::sync::{read, write};
+
+type Users = BTreeMap<(String, ScramMechanism), ScramCredential>;
+
+/// The cluster's SCRAM credentials.
+#[derive(Debug)]
+pub(crate) struct ScramUsers {
+    storage: Storage,
+    users: RwLock<Users>,
+    changes: Mutex<()>,
+}
+
+impl ScramUsers {
+    /// Reads the credentials that the storage holds.
+    pub(crate) fn load(storage: &Storage) -> Result<Self, StateError> {
+        let mut users = Users::new();
+        for (key, value) in storage.metadata().entries(MetadataKind::ScramCredential) {
+            let unreadable =
+                |reason: &dyn std::fmt::Display| StateError::unreadable("credential", &key, reason);
+            let (mechanism, name) = key.split_once(' ').ok_or_else(|| unreadable(&"no mechanism"))?;
+            let mechanism: ScramMechanism = mechanism.parse().map_err(|error| unreadable(&error))?;
+            let text = std::str::from_utf8(&value).map_err(|error| unreadable(&error))?;
+            let credential =
+                ScramCredential::from_stored(mechanism, text).map_err(|error| unreadable(&error))?;
+            users.insert((name.to_owned(), mechanism), credential);
+        }
+        Ok(Self { storage: storage.clone(), users: RwLock::new(users), changes: Mutex::new(()) })
+    }
+
+    /// The credential of `user` for `mechanism`.
+    pub(crate) fn get(&self, mechanism: ScramMechanism, user: &str) -> Option<ScramCredential> {
+        read(&self.users).get(&(user.to_owned(), mechanism)).cloned()
+    }
+
+    /// Users with the mechanisms and iteration counts they have.
+    pub(crate) fn by_user(&self) -> BTreeMap<String, Vec<(ScramMechanism, u32)>> {
+        let mut by_user: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        for ((user, mechanism), credential) in read(&self.users).iter() {
+            by_user.entry(user.clone()).or_default().push((*mechanism, credential.iterations()));
+        }
+        by_user
+    }
+
+    /// Sets credentials, or removes them where there is `None`.
+    pub(crate) async fn change(
+        &self,
+        changes: Vec<(String, ScramMechanism, Option<ScramCredential>)>,
+    ) -> Result<(), StateError> {
+        let _guard = self.changes.lock().await;
+        let stored =
+            changes.iter().map(|(user, mechanism, credential)| stored(user, *mechanism, credential.as_ref()));
+        self.storage.metadata().commit(stored.collect()).await?;
+        let mut users = write(&self.users);
+        for (user, mechanism, credential) in changes {
+            match credential {
+                Some(credential) => users.insert((user, mechanism), credential),
+                None => users.remove(&(user, mechanism)),
+            };
+        }
+        Ok(())
+    }
+}
+
+/// The credential as the storage, which encrypts it, keeps it.
+pub(crate) fn stored(
+    user: &str,
+    mechanism: ScramMechanism,
+    credential: Option<&ScramCredential>,
+) -> MetadataChange {
+    MetadataChange {
+        kind: MetadataKind::ScramCredential,
+        // Mechanism names have no spaces, user names may.
+        key: format!("{mechanism} {user}"),
+        value: credential.map(|credential| credential.to_stored().as_bytes().to_vec()),
+    }
+}
+
+/// What clients of one listener can authenticate with: SCRAM credentials of the cluster, PLAIN and SCRAM users of the
+/// listener's own JAAS configuration.
+#[derive(Debug)]
+pub(crate) struct ListenerCredentials {
+    pub(crate) scram: Arc<ScramUsers>,
+    pub(crate) plain: BTreeMap<String, PlainPassword>,
+    pub(crate) decoys: DecoySecret,
+}
+
+impl CredentialLookup for ListenerCredentials {
+    fn scram_credential(&self, mechanism: ScramMechanism, user: &str) -> Option<ScramCredential> {
+        self.scram.get(mechanism, user)
+    }
+
+    fn plain_password(&self, user: &str) -> Option<PlainPassword> {
+        self.plain.get(user).cloned()
+    }
+
+    fn decoys(&self) -> &DecoySecret {
+        &self.decoys
+    }
+}

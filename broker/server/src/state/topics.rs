@@ -1,0 +1,207 @@
+//! The topics: their names, ids, partition counts and settings.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use cadastre_protocol::types::{TopicId, TopicPartition};
+use cadastre_storage::{MetadataChange, MetadataKind, Storage};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::StateError;
+use crate::sync::{read, write};
+
+/// The most partitions a topic may have; a bound on what one request can ask for.
+pub(crate) const MAXIMUM_PARTITIONS: i32 = 10_000;
+/// The longest topic name (`Topic.MAX_NAME_LENGTH`).
+const MAXIMUM_NAME: usize = 249;
+
+/// A topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Topic {
+    pub(crate) name: String,
+    pub(crate) id: TopicId,
+    pub(crate) partitions: i32,
+    /// What was set for this topic, by Kafka's topic property names.
+    pub(crate) settings: BTreeMap<String, String>,
+}
+
+impl Topic {
+    /// Whether the topic has that partition.
+    pub(crate) fn has(&self, partition: i32) -> bool {
+        (0..self.partitions).contains(&partition)
+    }
+
+    /// The storage's name for one of its partitions.
+    pub(crate) fn partition(&self, partition: i32) -> TopicPartition {
+        TopicPartition { topic: self.id, partition }
+    }
+}
+
+/// Checks a topic's name as Kafka does (`Topic.validate`).
+///
+/// # Errors
+///
+/// Says what is wrong, for the client.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("topic name is empty".to_owned());
+    }
+    if name == "." || name == ".." {
+        return Err("topic name cannot be `.` or `..`".to_owned());
+    }
+    if name.len() > MAXIMUM_NAME {
+        return Err(format!("topic name is longer than {MAXIMUM_NAME} characters"));
+    }
+    if !name.chars().all(|each| each.is_ascii_alphanumeric() || matches!(each, '.' | '_' | '-')) {
+        return Err("topic name may hold only ASCII letters, digits, `.`, `_` and `-`".to_owned());
+    }
+    Ok(())
+}
+
+#[derive(Debug, Default)]
+struct Index {
+    by_name: BTreeMap<String, Arc<Topic>>,
+    names: BTreeMap<TopicId, String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredTopic {
+    id: String,
+    partitions: i32,
+}
+
+/// All topics of the cluster.
+#[derive(Debug)]
+pub(crate) struct Topics {
+    storage: Storage,
+    index: RwLock<Index>,
+    changes: Mutex<()>,
+}
+
+impl Topics {
+    /// Reads the topics that the storage holds.
+    pub(crate) fn load(storage: &Storage) -> Result<Self, StateError> {
+        let mut settings = storage.metadata().entries(MetadataKind::TopicConfig);
+        let mut index = Index::default();
+        for (name, stored) in storage.metadata().entries(MetadataKind::Topic) {
+            let unreadable = |reason: &dyn std::fmt::Display| StateError::unreadable("topic", &name, reason);
+            let stored: StoredTopic = serde_json::from_slice(&stored).map_err(|error| unreadable(&error))?;
+            let id = stored.id.parse().map_err(|error| unreadable(&error))?;
+            let settings = match settings.remove(&name) {
+                Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| unreadable(&error))?,
+                None => BTreeMap::new(),
+            };
+            index.insert(Topic { name, id, partitions: stored.partitions, settings });
+        }
+        Ok(Self { storage: storage.clone(), index: RwLock::new(index), changes: Mutex::new(()) })
+    }
+
+    /// The topic of that name.
+    pub(crate) fn by_name(&self, name: &str) -> Option<Arc<Topic>> {
+        read(&self.index).by_name.get(name).map(Arc::clone)
+    }
+
+    /// The topic with that id.
+    pub(crate) fn by_id(&self, id: TopicId) -> Option<Arc<Topic>> {
+        let index = read(&self.index);
+        index.names.get(&id).and_then(|name| index.by_name.get(name)).map(Arc::clone)
+    }
+
+    /// All topics, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Topic>> {
+        read(&self.index).by_name.values().map(Arc::clone).collect()
+    }
+
+    /// A topic whose name differs only in `.` and `_`, which Kafka does not allow side by side: their metrics collide.
+    pub(crate) fn colliding(&self, name: &str) -> Option<String> {
+        let flat = |name: &str| name.replace('.', "_");
+        if !name.contains(['.', '_']) {
+            return None;
+        }
+        let wanted = flat(name);
+        read(&self.index).by_name.keys().find(|other| *other != name && flat(other) == wanted).cloned()
+    }
+
+    /// Serialises changes: what is checked under the guard still holds when the change is made.
+    pub(crate) async fn change(&self) -> TopicChange<'_> {
+        TopicChange { topics: self, _guard: self.changes.lock().await }
+    }
+}
+
+impl Index {
+    fn insert(&mut self, topic: Topic) {
+        self.names.insert(topic.id, topic.name.clone());
+        self.by_name.insert(topic.name.clone(), Arc::new(topic));
+    }
+}
+
+/// The right to change topics, held by one request at a time.
+#[derive(Debug)]
+pub(crate) struct TopicChange<'topics> {
+    topics: &'topics Topics,
+    _guard: MutexGuard<'topics, ()>,
+}
+
+impl TopicChange<'_> {
+    /// Adds a topic that does not exist yet.
+    pub(crate) async fn create(&self, topic: Topic) -> Result<(), StateError> {
+        let storage = &self.topics.storage;
+        storage.create_partitions(topic.id, topic.partitions).await?;
+        storage.metadata().commit(vec![stored_topic(&topic)?, stored_settings(&topic)?]).await?;
+        write(&self.topics.index).insert(topic);
+        Ok(())
+    }
+
+    /// Changes partitions or settings of a topic that exists.
+    pub(crate) async fn replace(&self, topic: Topic) -> Result<(), StateError> {
+        let storage = &self.topics.storage;
+        storage.create_partitions(topic.id, topic.partitions).await?;
+        storage.metadata().commit(vec![stored_topic(&topic)?, stored_settings(&topic)?]).await?;
+        write(&self.topics.index).insert(topic);
+        Ok(())
+    }
+
+    /// Removes a topic and its records.
+    pub(crate) async fn delete(&self, topic: &Topic) -> Result<(), StateError> {
+        let gone = |kind| MetadataChange { kind, key: topic.name.clone(), value: None };
+        let changes = vec![gone(MetadataKind::Topic), gone(MetadataKind::TopicConfig)];
+        self.topics.storage.metadata().commit(changes).await?;
+        {
+            let mut index = write(&self.topics.index);
+            index.by_name.remove(&topic.name);
+            index.names.remove(&topic.id);
+        }
+        self.topics.storage.delete_topic(topic.id).await?;
+        Ok(())
+    }
+}
+
+fn stored_topic(topic: &Topic) -> Result<MetadataChange, StateError> {
+    let stored = StoredTopic { id: topic.id.to_string(), partitions: topic.partitions };
+    let value =
+        serde_json::to_vec(&stored).map_err(|error| StateError::unreadable("topic", &topic.name, error))?;
+    Ok(MetadataChange { kind: MetadataKind::Topic, key: topic.name.clone(), value: Some(value) })
+}
+
+fn stored_settings(topic: &Topic) -> Result<MetadataChange, StateError> {
+    let value = serde_json::to_vec(&topic.settings)
+        .map_err(|error| StateError::unreadable("topic settings", &topic.name, error))?;
+    let value = (!topic.settings.is_empty()).then_some(value);
+    Ok(MetadataChange { kind: MetadataKind::TopicConfig, key: topic.name.clone(), value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked_as_kafka_does() {
+        for good in ["a", "a.b_c-D9", "__consumer_offsets", &"x".repeat(249)] {
+            assert_eq!(check_name(good), Ok(()), "{good}");
+        }
+        for bad in ["", ".", "..", "a b", "a/b", "ä", &"x".repeat(250)] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+}
