@@ -122,7 +122,11 @@ impl StorageError {
     /// Whether the same call may succeed later, here or after a restart.
     #[must_use]
     pub const fn is_retriable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Closed)
+        match self {
+            Self::Unavailable { .. } | Self::Closed => true,
+            Self::Key { source, .. } => source.is_retriable(),
+            _ => false,
+        }
     }
 }
 

@@ -347,6 +347,8 @@ impl Replay<'_> {
             segments.iter().any(|segment| segment.id == *id) || self.report.unreadable_segments.contains(id)
         };
         let missing: Vec<u64> = self.state.segments.iter().copied().filter(|id| !present(id)).collect();
+        // Said once; the records that went with them stay missing until the log starts behind them.
+        self.state.segments.retain(|id| !missing.contains(id));
         self.report.missing_segments = missing;
         Ok((self.state, self.report))
     }
