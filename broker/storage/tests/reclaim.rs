@@ -9,9 +9,10 @@
 
 mod support;
 
+use cadastre_protocol::record_batch::Producer;
 use cadastre_protocol::types::{TopicId, TopicPartition};
 use cadastre_storage::{MetadataChange, MetadataKind, Storage, StorageConfig};
-use support::{Home, TOPIC, batch, partition, read_all, values};
+use support::{Home, TOPIC, batch, batch_at, partition, read_all, values};
 
 fn small_segments(home: &Home) -> StorageConfig {
     StorageConfig { segment_bytes: 12_000, cache_bytes: 0, ..home.config() }
@@ -99,4 +100,21 @@ async fn opening_often_does_not_pile_up_segments() {
         storage.close().await.unwrap();
     }
     assert!(home.segments().len() <= 3, "{:?}", home.segments());
+}
+
+#[tokio::test]
+async fn producers_are_remembered_when_the_segments_they_wrote_are_gone() {
+    let home = Home::new();
+    let storage = home.open_with(small_segments(&home)).await.unwrap();
+    storage.create_partitions(TOPIC, 1).await.unwrap();
+    let producer = Producer { id: 5, epoch: 2, base_sequence: 0 };
+    let original = batch_at(0, &[b"once"], Some(producer));
+    storage.append(partition(0), original.clone()).await.unwrap();
+    fill(&storage, partition(0), 60).await;
+    storage.delete_records(partition(0), 61).await.unwrap();
+    assert!(!home.segments()[0].ends_with("00000000000000000001.wal"));
+    storage.close().await.unwrap();
+    let reopened = home.open().await;
+    let repeated = reopened.append(partition(0), original).await.unwrap();
+    assert_eq!((repeated.duplicate, repeated.base_offset), (true, 0));
 }

@@ -9,6 +9,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -215,6 +216,22 @@ async fn lost_metadata_refuses_to_open_unless_accepted() {
     assert_eq!(accepted.metadata().entries(MetadataKind::Acl).keys().collect::<Vec<_>>(), ["b"]);
     accepted.close().await.unwrap();
     image.open().await;
+}
+
+/// What keeps nonces from repeating: a data key lives in one file, and that file in one process.
+#[tokio::test]
+async fn a_recovered_segment_is_never_written_again_and_keys_are_never_shared() {
+    let (home, _) = six_batches().await;
+    let recovered = fs::read(&home.segments()[0]).unwrap();
+    for _ in 0..3 {
+        let storage = home.open().await;
+        storage.append(partition(0), batch(&[b"x"])).await.unwrap();
+        storage.close().await.unwrap();
+    }
+    assert_eq!(fs::read(&home.segments()[0]).unwrap(), recovered);
+    let headers: BTreeSet<Vec<u8>> =
+        home.segments().iter().map(|path| fs::read(path).unwrap()[36..2048].to_vec()).collect();
+    assert_eq!(headers.len(), 4, "cluster, key id and wrapped key: only the last differs");
 }
 
 #[tokio::test]
