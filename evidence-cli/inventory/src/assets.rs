@@ -1,0 +1,55 @@
+//! What all assets have in common while they are being read: an id to sort by, and their evidence.
+
+use cadastre_model::asset::EvidenceIds;
+use cadastre_model::asset::compute::{Instance, LaunchTemplate, MachineImage};
+use cadastre_model::asset::logging::{EventRule, LogGroup, Trail};
+use cadastre_model::asset::network::{
+    EndpointService, FlowLog, Gateway, NetworkAcl, NetworkInterface, Peering, PrefixList, RouteTable,
+    SecurityGroup, Subnet, Vpc, VpcEndpoint,
+};
+use cadastre_model::asset::stores::{Snapshot, Volume};
+
+/// An asset that a list of the service holds.
+pub(crate) trait Asset {
+    /// What the list is sorted by, unique within it.
+    fn id(&self) -> &str;
+    /// The records it was read from.
+    fn evidence_mut(&mut self) -> &mut EvidenceIds;
+}
+
+macro_rules! assets {
+    ($($asset:ty: $id:ident),+ $(,)?) => {
+        $(impl Asset for $asset {
+            fn id(&self) -> &str {
+                &self.$id
+            }
+
+            fn evidence_mut(&mut self) -> &mut EvidenceIds {
+                &mut self.evidence
+            }
+        })+
+    };
+}
+
+assets! {
+    EndpointService: id,
+    EventRule: arn,
+    FlowLog: id,
+    Gateway: id,
+    Instance: id,
+    LaunchTemplate: id,
+    LogGroup: arn,
+    MachineImage: id,
+    NetworkAcl: id,
+    NetworkInterface: id,
+    Peering: id,
+    PrefixList: id,
+    RouteTable: id,
+    SecurityGroup: id,
+    Snapshot: id,
+    Subnet: id,
+    Trail: arn,
+    Volume: id,
+    Vpc: id,
+    VpcEndpoint: id,
+}
