@@ -153,24 +153,45 @@ impl Evidence {
     /// # Errors
     /// Whatever does not agree, by name: see [`EvidenceError`].
     pub fn read(directory: &Path) -> Result<Self, EvidenceError> {
-        let manifest = read_manifest(directory)?;
+        let manifest = parse_manifest(&directory.join("manifest.json"), &manifest_text(directory)?)?;
+        let evidence = Self::verify(directory, manifest, |path| File::open(path).map_err(io_error(path)))?;
+        refuse_unlisted_files(directory, &evidence.manifest)?;
+        Ok(evidence)
+    }
+
+    /// Verifies evidence that is compiled into a program, as if it lay in a directory `name`.
+    ///
+    /// # Errors
+    /// As [`Evidence::read`].
+    pub fn read_embedded(name: &str, manifest: &str, files: &[(&str, &[u8])]) -> Result<Self, EvidenceError> {
+        let directory = Path::new(name);
+        let manifest = parse_manifest(&directory.join("manifest.json"), manifest)?;
+        Self::verify(directory, manifest, |path| {
+            let wanted = path.file_name().unwrap_or_default();
+            files.iter().find(|(name, _)| *name == wanted).map(|(_, content)| *content).ok_or_else(|| {
+                io_error(path)(std::io::Error::new(std::io::ErrorKind::NotFound, "not compiled in"))
+            })
+        })
+    }
+
+    fn verify<R: Read>(
+        directory: &Path,
+        manifest: Manifest,
+        open: impl Fn(&Path) -> Result<R, EvidenceError>,
+    ) -> Result<Self, EvidenceError> {
         let mut records = Vec::new();
         for (name, entry) in &manifest.files {
             if name.contains(['/', '\\']) || name.starts_with('.') {
-                return Err(EvidenceError::Mismatch {
-                    path: directory.display().to_string(),
-                    what: format!("`{name}` is not a file name"),
-                });
+                return Err(mismatch(directory, format!("`{name}` is not a file name")));
             }
             let path = directory.join("records").join(name);
             let before = records.len() as u64;
-            read_records(&path, entry, &mut records)?;
+            read_records(&path, open(&path)?, entry, &mut records)?;
             let read = (records.len() as u64).saturating_sub(before);
             if read != entry.records {
                 return Err(mismatch(&path, format!("{read} records, and the manifest says {}", entry.records)));
             }
         }
-        refuse_unlisted_files(directory, &manifest)?;
         let evidence = Self::assemble(manifest.clone(), records);
         if evidence.manifest != manifest {
             return Err(mismatch(directory, "outcome counts, callers or merkle root differ".to_owned()));
@@ -292,29 +313,31 @@ fn mismatch(path: &Path, what: String) -> EvidenceError {
     EvidenceError::Mismatch { path: path.display().to_string(), what }
 }
 
-fn read_manifest(directory: &Path) -> Result<Manifest, EvidenceError> {
+fn manifest_text(directory: &Path) -> Result<String, EvidenceError> {
+    let path = directory.join("manifest.json");
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(text),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound && directory.is_dir() => {
+            Err(EvidenceError::NoManifest { path: directory.display().to_string() })
+        }
+        Err(source) => {
+            let missing = if directory.exists() { path } else { directory.to_owned() };
+            Err(io_error(&missing)(source))
+        }
+    }
+}
+
+fn parse_manifest(path: &Path, text: &str) -> Result<Manifest, EvidenceError> {
     #[derive(Deserialize)]
     struct SchemaOnly {
         schema: String,
     }
-    let path = directory.join("manifest.json");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound && directory.is_dir() => {
-            return Err(EvidenceError::NoManifest { path: directory.display().to_string() });
-        }
-        Err(source) => {
-            let missing = if directory.exists() { path } else { directory.to_owned() };
-            return Err(io_error(&missing)(source));
-        }
-    };
-    let malformed =
-        |source| EvidenceError::Malformed { path: path.display().to_string(), line: 1, source };
-    let found = serde_json::from_str::<SchemaOnly>(&text).map_err(malformed)?.schema;
+    let malformed = |source| EvidenceError::Malformed { path: path.display().to_string(), line: 1, source };
+    let found = serde_json::from_str::<SchemaOnly>(text).map_err(malformed)?.schema;
     if found != SCHEMA {
         return Err(EvidenceError::Schema { path: path.display().to_string(), found });
     }
-    serde_json::from_str(&text).map_err(malformed)
+    serde_json::from_str(text).map_err(malformed)
 }
 
 fn refuse_unlisted_files(directory: &Path, manifest: &Manifest) -> Result<(), EvidenceError> {
@@ -346,9 +369,13 @@ impl<R: Read> Read for HashingReader<R> {
     }
 }
 
-fn read_records(path: &Path, entry: &FileEntry, records: &mut Vec<Record>) -> Result<(), EvidenceError> {
-    let file = File::open(path).map_err(io_error(path))?;
-    let mut hashing = HashingReader { inner: file, hash: Sha256::new() };
+fn read_records(
+    path: &Path,
+    source: impl Read,
+    entry: &FileEntry,
+    records: &mut Vec<Record>,
+) -> Result<(), EvidenceError> {
+    let mut hashing = HashingReader { inner: source, hash: Sha256::new() };
     if path.extension().is_some_and(|extension| extension == "zst") {
         let decoder = zstd::stream::read::Decoder::new(&mut hashing).map_err(io_error(path))?;
         read_lines(path, BufReader::new(decoder), records)?;
@@ -519,4 +546,97 @@ fn hash_file(path: &Path) -> Result<String, EvidenceError> {
     let mut hash = Sha256::new();
     std::io::copy(&mut file, &mut hash).map_err(io_error(path))?;
     Ok(hex::encode(hash.finalize()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Page, Scope};
+    use serde_json::json;
+
+    fn at() -> Timestamp {
+        "2026-11-21T10:00:00Z".parse().unwrap()
+    }
+
+    fn observation(subject: &str) -> Observation {
+        Observation {
+            collector: "aws".into(),
+            operation: "kms:DescribeKey".into(),
+            scope: Scope::region("111122223333", "eu-central-1"),
+            subject: subject.into(),
+            caller: "arn:aws:iam::111122223333:role/scanner".into(),
+            observed_at: at(),
+            outcome: Outcome::Observed,
+            request: json!({}),
+            response: json!({"KeyMetadata": {"KeyId": subject}}),
+            problem: None,
+            page: Page::ONLY,
+        }
+    }
+
+    fn written() -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("evidence");
+        let writer = EvidenceWriter::create(&path, "0.1.0", at()).unwrap();
+        for subject in ["b", "a", "a", "c"] {
+            writer.put(observation(subject)).unwrap();
+        }
+        writer.close(at(), true).unwrap();
+        (directory, path)
+    }
+
+    #[test]
+    fn what_was_put_is_read_back_once_and_sorted() {
+        let (_keep, path) = written();
+        let evidence = Evidence::read(&path).unwrap();
+        let subjects: Vec<&str> = evidence.records().iter().map(|record| record.subject.as_str()).collect();
+        assert_eq!(subjects, ["a", "b", "c"]);
+        assert_eq!(evidence.manifest().outcomes.get("observed"), Some(&3));
+    }
+
+    #[track_caller]
+    fn refused(spoil: impl FnOnce(&Path), expected: &str) {
+        let (_keep, path) = written();
+        spoil(&path);
+        let error = Evidence::read(&path).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+
+    fn rewrite(path: &Path, change: impl FnOnce(String) -> String) {
+        let text = fs::read_to_string(path).unwrap();
+        fs::write(path, change(text)).unwrap();
+    }
+
+    #[test]
+    fn edited_evidence_is_refused_by_name() {
+        let records = |path: &Path| path.join("records/aws.ndjson");
+        refused(|path| rewrite(&records(path), |text| text.replacen("\"a\"", "\"z\"", 1)), "was edited");
+        refused(|path| rewrite(&records(path), |text| text.lines().skip(1).map(|l| format!("{l}\n")).collect()), "sha256 is");
+        refused(|path| rewrite(&records(path), |text| text + "not json\n"), "line 4 is not a record");
+        refused(|path| rewrite(&path.join("manifest.json"), |text| text.replace("evidence/v1", "evidence/v2")), "cadastre/evidence/v2");
+        refused(|path| rewrite(&path.join("manifest.json"), |text| text.replace("\"observed\": 3", "\"observed\": 4")), "counts");
+        refused(|path| fs::write(path.join("records/more.ndjson"), "").unwrap(), "`records/more.ndjson` is not listed");
+        refused(|path| fs::remove_file(path.join("manifest.json")).unwrap(), "has no manifest.json");
+        refused(|path| fs::remove_file(records(path)).unwrap(), "cannot access");
+    }
+
+    #[test]
+    fn an_output_path_that_exists_is_left_alone() {
+        let (_keep, path) = written();
+        assert!(matches!(EvidenceWriter::create(&path, "0.1.0", at()), Err(EvidenceError::Exists { .. })));
+    }
+
+    #[test]
+    fn joined_evidence_has_the_root_of_all_its_records() {
+        let (_keep, path) = written();
+        let evidence = Evidence::read(&path).unwrap();
+        let other = Evidence::from_records(vec![observation("d").seal().unwrap()], "0.1.0", at(), at(), true);
+        let joined = evidence.clone().join(other);
+        assert_eq!(joined.records().len(), 4);
+        assert_ne!(joined.manifest().merkle_root, evidence.manifest().merkle_root);
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("joined");
+        joined.write(&target).unwrap();
+        assert_eq!(Evidence::read(&target).unwrap().manifest().merkle_root, joined.manifest().merkle_root);
+    }
 }
