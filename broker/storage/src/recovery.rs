@@ -443,9 +443,11 @@ fn quarantine(config: &StorageConfig, segment: &Segment, range: &DamagedRange) -
     let target = file_system.create(&path)?;
     copy(segment.file(), target.as_ref(), 0, HEADER_LENGTH)?;
     copy(segment.file(), target.as_ref(), range.position, range.length)?;
-    target.sync()?;
-    file_system.sync_directory(&directory)?;
-    file_system.sync_directory(&config.directory)?;
+    if config.fsync {
+        target.sync()?;
+        file_system.sync_directory(&directory)?;
+        file_system.sync_directory(&config.directory)?;
+    }
     Ok(path)
 }
 
