@@ -1,1 +1,41 @@
-//! Consumer groups as state machines: no sockets, no storage.
+//! Consumer groups as state machines: no sockets, no storage, no clock.
+//!
+//! [`GroupCoordinator`] is Kafka's classic group protocol: members join and are parked until the group is complete,
+//! the leader hands out assignments, heartbeats keep members alive, offsets are committed. What it wants done comes out
+//! as [`Effect`]s: replies to requests, named by the caller's [`ReplyToken`]s, and records to persist, acknowledged
+//! through [`GroupCoordinator::persisted`]. Nothing that depends on a record is answered before that record is durable.
+//! Time is an argument, in milliseconds since the epoch.
+
+mod admin;
+mod config;
+mod coordinator;
+mod effect;
+mod error;
+mod group;
+mod join;
+mod member;
+mod membership;
+mod offsets;
+mod persistence;
+mod rebalance;
+mod records;
+mod request;
+mod response;
+mod subscription;
+mod sync;
+mod timers;
+
+pub use config::CoordinatorConfig;
+pub use coordinator::GroupCoordinator;
+pub use effect::{Effect, PersistId, RecordChange, ReplyToken};
+pub use error::{GroupError, RestoreError};
+pub use group::GroupState;
+pub use offsets::{CommittedOffset, NO_OFFSET};
+pub use request::{
+    Command, GroupProtocol, HeartbeatRequest, JoinRequest, LeaveRequest, LeavingMember, OffsetCommit,
+    OffsetCommitRequest, OffsetDeleteRequest, SyncRequest,
+};
+pub use response::{
+    DeleteGroupsResponse, DescribedGroup, DescribedMember, JoinResponse, JoinedMember, LeaveResponse,
+    LeftMember, ListedGroup, OffsetCommitResponse, OffsetDeleteResponse, Response, SyncResponse,
+};

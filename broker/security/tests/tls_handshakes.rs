@@ -132,7 +132,7 @@ fn shake_hands(server: &TlsServerConfig, client: ClientConfig) -> Result<ServerC
 
 #[track_caller]
 fn check_store(path: &Path) {
-    let server = pkcs12(path, "changeit").unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let server = pkcs12(path, "changeit").unwrap();
     let own = server.certificate_chain().first().unwrap();
     assert_eq!(distinguished_name(own).unwrap(), "CN=broker,O=Example", "{}", path.display());
 }

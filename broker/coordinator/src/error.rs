@@ -1,0 +1,123 @@
+//! What can go wrong, with Kafka's error codes in one table.
+
+/// Why a request of a group is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+pub enum GroupError {
+    /// The text that goes with an offset is too long.
+    #[error("offset metadata is too long")]
+    OffsetMetadataTooLarge,
+    /// The record could not be made durable; the request may be tried again.
+    #[error("coordinator is not available")]
+    CoordinatorNotAvailable,
+    /// The request names another generation than the current one.
+    #[error("generation is not the current one")]
+    IllegalGeneration,
+    /// The member's protocols have nothing in common with the group's.
+    #[error("protocol does not fit the group")]
+    InconsistentGroupProtocol,
+    /// The group id is empty.
+    #[error("group id is invalid")]
+    InvalidGroupId,
+    /// No such member.
+    #[error("member is unknown")]
+    UnknownMemberId,
+    /// The session timeout is outside the configured bounds.
+    #[error("session timeout is out of bounds")]
+    InvalidSessionTimeout,
+    /// The group is rebalancing; the member must join again.
+    #[error("group is rebalancing")]
+    RebalanceInProgress,
+    /// The group has members.
+    #[error("group is not empty")]
+    NonEmptyGroup,
+    /// No such group.
+    #[error("group does not exist")]
+    GroupIdNotFound,
+    /// The member must join again with the id that the response carries (KIP-394).
+    #[error("member id is required")]
+    MemberIdRequired,
+    /// The group is full.
+    #[error("group has reached its maximum size")]
+    GroupMaxSizeReached,
+    /// Another member has taken over the group instance id (KIP-345).
+    #[error("static member is fenced")]
+    FencedInstanceId,
+    /// The group still reads the topic.
+    #[error("group is subscribed to the topic")]
+    GroupSubscribedToTopic,
+}
+
+impl GroupError {
+    /// Every error.
+    pub const ALL: [Self; 14] = [
+        Self::OffsetMetadataTooLarge,
+        Self::CoordinatorNotAvailable,
+        Self::IllegalGeneration,
+        Self::InconsistentGroupProtocol,
+        Self::InvalidGroupId,
+        Self::UnknownMemberId,
+        Self::InvalidSessionTimeout,
+        Self::RebalanceInProgress,
+        Self::NonEmptyGroup,
+        Self::GroupIdNotFound,
+        Self::MemberIdRequired,
+        Self::GroupMaxSizeReached,
+        Self::FencedInstanceId,
+        Self::GroupSubscribedToTopic,
+    ];
+
+    /// The error code on the wire.
+    pub fn code(self) -> i16 {
+        match self {
+            Self::OffsetMetadataTooLarge => 12,
+            Self::CoordinatorNotAvailable => 15,
+            Self::IllegalGeneration => 22,
+            Self::InconsistentGroupProtocol => 23,
+            Self::InvalidGroupId => 24,
+            Self::UnknownMemberId => 25,
+            Self::InvalidSessionTimeout => 26,
+            Self::RebalanceInProgress => 27,
+            Self::NonEmptyGroup => 68,
+            Self::GroupIdNotFound => 69,
+            Self::MemberIdRequired => 79,
+            Self::GroupMaxSizeReached => 81,
+            Self::FencedInstanceId => 82,
+            Self::GroupSubscribedToTopic => 86,
+        }
+    }
+}
+
+/// A stored record that cannot be understood; the coordinator must not start without it.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The key is none that this coordinator writes.
+    #[error("`{0}` is not the key of a group record")]
+    Key(String),
+    /// The value under a key cannot be decoded.
+    #[error("record under `{key}` cannot be decoded")]
+    Value {
+        /// The key.
+        key: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The record was written by a newer version.
+    #[error("record under `{key}` has version {version}, which is newer than this broker")]
+    Version {
+        /// The key.
+        key: String,
+        /// The version found.
+        version: u32,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_a_code_of_its_own() {
+        let codes: std::collections::BTreeSet<_> = GroupError::ALL.iter().map(|error| error.code()).collect();
+        assert_eq!(codes.len(), GroupError::ALL.len());
+    }
+}
