@@ -1,4 +1,4 @@
-//! What happens without a request: retention and expiry.
+//! What happens without a request: retention, expiry, group timeouts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,8 @@ use crate::node::Node;
 /// Starts the tasks; they end when the broker stops.
 pub(crate) fn spawn(tasks: &mut JoinSet<()>, node: &Arc<Node>) {
     tasks.spawn(retention(Arc::clone(node)));
+    tasks.spawn(group_time(Arc::clone(node)));
+    tasks.spawn(group_records(Arc::clone(node)));
 }
 
 /// Waits; false when the broker stops first.
@@ -52,4 +54,14 @@ async fn retention(node: Arc<Node>) {
             tracing::warn!(error = %chain(&error), "space not given back");
         }
     }
+}
+
+/// Moves groups on when members do not answer.
+async fn group_time(node: Arc<Node>) {
+    node.groups.keep_time(node.stopped()).await;
+}
+
+/// Writes what groups decided.
+async fn group_records(node: Arc<Node>) {
+    node.groups.write_records(node.stopped()).await;
 }

@@ -24,6 +24,7 @@ use crate::listeners::listener_security::{ListenerSecurity, ListenerSecurityErro
 use crate::node::{BoundListener, Node};
 use crate::state::StateError;
 use crate::state::acls::Acls;
+use crate::state::groups::Groups;
 use crate::state::quotas::Quotas;
 use crate::state::scram::ScramUsers;
 use crate::state::settings::Settings;
@@ -236,6 +237,7 @@ fn assemble(
         acls: Acls::load(&storage, super_users, config.authorization.allow_everyone_if_no_acl_found)?,
         scram: Arc::new(ScramUsers::load(&storage)?),
         quotas: Quotas::load(&storage, &config)?,
+        groups: Groups::load(&storage, &config, clock.clone())?,
         apis: SupportedApis::kafka_4_1(&implemented()),
         bound: OnceLock::new(),
         cluster_id: identity.cluster_id,

@@ -5,7 +5,8 @@
 //!
 //! Inside: `config` reads properties; `listeners` owns sockets and handshakes; `dispatch` has a file for each API;
 //! `state` is what the cluster knows, kept in the storage's metadata; `audit` records denials and administrative
-//! actions.
+//! actions. Offsets of consumer groups are kept in the metadata too: there is no `__consumer_offsets` topic, and
+//! none is pretended.
 
 mod audit;
 mod background;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::audit::AuditLog;
 use crate::config::{BrokerConfig, ListenerConfig};
 use crate::state::acls::Acls;
+use crate::state::groups::Groups;
 use crate::state::quotas::Quotas;
 use crate::state::scram::ScramUsers;
 use crate::state::settings::Settings;
@@ -29,6 +30,7 @@ pub(crate) struct Node {
     pub(crate) acls: Acls,
     pub(crate) scram: Arc<ScramUsers>,
     pub(crate) quotas: Quotas,
+    pub(crate) groups: Arc<Groups>,
     pub(crate) audit: AuditLog,
     pub(crate) apis: SupportedApis,
     /// The listeners with the addresses they got, set once they are bound.

@@ -82,5 +82,6 @@ async fn delete(context: &RequestContext<'_>, topic: &Topic) -> Result<(), ApiEr
     let current = context.node.topics.by_id(topic.id).ok_or(ResponseError::UnknownTopicOrPartition)?;
     context.mutate(current.partitions, 5)?;
     change.delete(&current).await?;
+    context.node.groups.topic_deleted(&topic.name);
     Ok(())
 }

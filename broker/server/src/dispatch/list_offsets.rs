@@ -63,14 +63,14 @@ async fn find(
     let partition = topic.partition(asked.partition_index);
     let failed = |error: ReadError| read_error(&error);
     let here = |offset| Some((-1, offset, context.node.leader_epoch()));
+    // A batch may begin before the first record that can still be read.
+    let start = storage.watermarks(partition).map_err(failed)?.log_start_offset;
     let stamped = |found: Option<TimestampedOffset>| {
-        found.map(|found| (found.timestamp, found.offset, found.leader_epoch))
+        found.map(|found| (found.timestamp, found.offset.max(start), found.leader_epoch))
     };
     Ok(match asked.timestamp {
         LATEST => here(storage.watermarks(partition).map_err(failed)?.high_watermark),
-        EARLIEST | EARLIEST_LOCAL | EARLIEST_PENDING_UPLOAD => {
-            here(storage.watermarks(partition).map_err(failed)?.log_start_offset)
-        }
+        EARLIEST | EARLIEST_LOCAL | EARLIEST_PENDING_UPLOAD => here(start),
         LATEST_TIERED => None,
         MAXIMUM_TIMESTAMP => stamped(storage.latest_timestamp(partition).await.map_err(failed)?),
         time if time >= 0 => stamped(storage.offset_for_timestamp(partition, time).await.map_err(failed)?),

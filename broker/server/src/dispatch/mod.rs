@@ -16,11 +16,13 @@ mod describe_quorum;
 mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;
+mod groups;
 mod init_producer_id;
 mod list_config_resources;
 mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
+mod offsets;
 pub(crate) mod operations;
 mod produce;
 mod quotas;
@@ -68,7 +70,17 @@ pub(crate) async fn answer(context: &RequestContext<'_>, body: Bytes) -> Result<
         ApiKey::Fetch => fetch::answer(context, body).await,
         ApiKey::ListOffsets => call!(context, body, list_offsets::handle),
         ApiKey::Metadata => call!(context, body, metadata::handle),
+        ApiKey::OffsetCommit => call!(context, body, offsets::commit),
+        ApiKey::OffsetFetch => call!(context, body, offsets::fetch),
+        ApiKey::OffsetDelete => call!(context, body, offsets::delete),
         ApiKey::FindCoordinator => call!(context, body, find_coordinator::handle),
+        ApiKey::JoinGroup => call!(context, body, groups::join),
+        ApiKey::Heartbeat => call!(context, body, groups::heartbeat),
+        ApiKey::LeaveGroup => call!(context, body, groups::leave),
+        ApiKey::SyncGroup => call!(context, body, groups::sync),
+        ApiKey::DescribeGroups => call!(context, body, groups::describe),
+        ApiKey::ListGroups => call!(context, body, groups::list),
+        ApiKey::DeleteGroups => call!(context, body, groups::delete),
         ApiKey::CreateTopics => call!(context, body, create_topics::handle),
         ApiKey::DeleteTopics => call!(context, body, delete_topics::handle),
         ApiKey::DeleteRecords => call!(context, body, delete_records::handle),

@@ -41,8 +41,12 @@ pub(crate) const DESCRIBE_TOPIC_CONFIGS: Requirement =
 /// Changing a topic's settings.
 pub(crate) const ALTER_TOPIC_CONFIGS: Requirement =
     administrative(Operation::AlterConfigs, ResourceType::Topic);
+/// Taking part in a group.
+pub(crate) const READ_GROUP: Requirement = ordinary(Operation::Read, ResourceType::Group);
 /// Knowing about a group and its offsets.
 pub(crate) const DESCRIBE_GROUP: Requirement = ordinary(Operation::Describe, ResourceType::Group);
+/// Deleting a group, or its offsets.
+pub(crate) const DELETE_GROUP: Requirement = administrative(Operation::Delete, ResourceType::Group);
 /// Reading a group's settings.
 pub(crate) const DESCRIBE_GROUP_CONFIGS: Requirement =
     ordinary(Operation::DescribeConfigs, ResourceType::Group);
@@ -75,7 +79,15 @@ pub(crate) const REQUIREMENTS: &[(ApiKey, &[Requirement])] = &[
     (ApiKey::Fetch, &[READ_TOPIC, CLUSTER_ACTION]),
     (ApiKey::ListOffsets, &[DESCRIBE_TOPIC]),
     (ApiKey::Metadata, &[DESCRIBE_TOPIC, CREATE_TOPIC, CREATE_IN_CLUSTER]),
+    (ApiKey::OffsetCommit, &[READ_GROUP, READ_TOPIC]),
+    (ApiKey::OffsetFetch, &[DESCRIBE_GROUP, DESCRIBE_TOPIC]),
     (ApiKey::FindCoordinator, &[DESCRIBE_GROUP, DESCRIBE_TRANSACTION]),
+    (ApiKey::JoinGroup, &[READ_GROUP]),
+    (ApiKey::Heartbeat, &[READ_GROUP]),
+    (ApiKey::LeaveGroup, &[READ_GROUP]),
+    (ApiKey::SyncGroup, &[READ_GROUP]),
+    (ApiKey::DescribeGroups, &[DESCRIBE_GROUP]),
+    (ApiKey::ListGroups, &[DESCRIBE_CLUSTER, DESCRIBE_GROUP]),
     (ApiKey::SaslHandshake, &[]),
     (ApiKey::ApiVersions, &[]),
     (ApiKey::CreateTopics, &[CREATE_IN_CLUSTER, CREATE_TOPIC, DESCRIBE_TOPIC_CONFIGS]),
@@ -92,7 +104,9 @@ pub(crate) const REQUIREMENTS: &[(ApiKey, &[Requirement])] = &[
     (ApiKey::SaslAuthenticate, &[]),
     (ApiKey::CreatePartitions, &[ALTER_TOPIC]),
     (ApiKey::DescribeDelegationToken, &[]),
+    (ApiKey::DeleteGroups, &[DELETE_GROUP]),
     (ApiKey::IncrementalAlterConfigs, &[ALTER_TOPIC_CONFIGS, ALTER_CLUSTER_CONFIGS]),
+    (ApiKey::OffsetDelete, &[DELETE_GROUP, READ_TOPIC]),
     (ApiKey::DescribeClientQuotas, &[DESCRIBE_CLUSTER_CONFIGS]),
     (ApiKey::AlterClientQuotas, &[ALTER_CLUSTER_CONFIGS]),
     (ApiKey::DescribeUserScramCredentials, &[DESCRIBE_CLUSTER]),

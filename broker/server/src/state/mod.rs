@@ -1,6 +1,7 @@
 //! What the cluster knows: topics, settings, ACLs, credentials, quotas and groups, each kept in the storage's metadata.
 
 pub(crate) mod acls;
+pub(crate) mod groups;
 pub(crate) mod quotas;
 pub(crate) mod scram;
 pub(crate) mod settings;
