@@ -1,0 +1,121 @@
+# METADATA
+# scope: package
+# title: Data, replicas, backups and keys stay in declared regions
+# description: |
+#   Every component that holds data, and every copy that its configuration makes elsewhere, lies in a region
+#   the boundary declares. Disks and snapshots are sought in the declared regions; buckets, replication rules
+#   and key replicas are seen wherever they are.
+# custom:
+#   id: BND-02
+#   area: boundary
+#   pass: it and its copies lie in declared regions
+#   red_flag: data, a replica, a backup or a key replica lies in an undeclared region
+#   requires:
+#     - ec2:DescribeInstances
+#     - ec2:DescribeVolumes
+#     - ec2:DescribeSnapshots
+#     - iam:ListInstanceProfiles
+#     - s3:ListBuckets
+#     - s3:GetBucketLocation
+#     - s3:GetBucketReplication
+#     - kms:ListKeys
+#     - kms:ListAliases
+#     - kms:DescribeKey
+#     - cloudtrail:DescribeTrails
+#     - logs:DescribeLogGroups
+#   fix: move the data into a declared region and remove the copy, or declare the region
+package cadastre.controls.bnd_02
+
+import rego.v1
+
+import data.cadastre.lib.declared
+import data.cadastre.lib.finding
+import data.cadastre.lib.plane
+
+placed contains {"id": item.id, "region": item.region, "evidence": item.evidence} if {
+	some list in [plane.broker_hosts, plane.data_volumes, plane.data_snapshots]
+	some item in list
+}
+
+placed contains {"id": key.arn, "region": key.region, "evidence": key.evidence} if some key in plane.data_keys
+
+placed contains {"id": group.arn, "region": group.region, "evidence": group.evidence} if {
+	some group in input.inventory.log_groups
+	group.arn in object.keys(declared.sinks)
+}
+
+placed contains {"id": bucket.arn, "region": bucket.region.value, "evidence": bucket.evidence} if {
+	some bucket in buckets
+	bucket.region.state == "observed"
+}
+
+buckets contains bucket if some bucket in plane.data_buckets
+
+buckets contains bucket if {
+	some arn in plane.log_buckets
+	bucket := plane.bucket_by_arn[arn]
+}
+
+subjects contains finding.examined(item.id, item.evidence) if some item in placed
+
+findings contains finding.red(item.id, sprintf("lies in %s, which is not a declared region", [item.region]), item.evidence) if {
+	some item in placed
+	not item.region in declared.regions
+}
+
+findings contains finding.unproven(bucket.arn, sprintf("its region is not known: %s", [object.get(bucket.region, "value", "the service named none")]), bucket.evidence) if {
+	some bucket in buckets
+	bucket.region.state != "observed"
+}
+
+# Replication of buckets.
+findings contains finding.unproven(bucket.arn, sprintf("whether it is replicated is not known: %s", [bucket.replication_destinations.value]), bucket.evidence) if {
+	some bucket in buckets
+	bucket.replication_destinations.state == "unknown"
+}
+
+copies[bucket.arn] contains destination if {
+	some bucket in buckets
+	bucket.replication_destinations.state == "observed"
+	some destination in bucket.replication_destinations.value
+}
+
+findings contains finding.red(
+	arn,
+	sprintf("is replicated to %s in %s, which is not a declared region", [destination, copy.region.value]),
+	array.concat(plane.bucket_by_arn[arn].evidence, copy.evidence),
+) if {
+	some arn, destinations in copies
+	some destination in destinations
+	copy := plane.bucket_by_arn[destination]
+	copy.region.state == "observed"
+	not copy.region.value in declared.regions
+}
+
+findings contains finding.unproven(
+	arn,
+	sprintf("is replicated to %s, whose region is not in the evidence", [destination]),
+	plane.bucket_by_arn[arn].evidence,
+) if {
+	some arn, destinations in copies
+	some destination in destinations
+	not region_known(destination)
+}
+
+region_known(arn) if plane.bucket_by_arn[arn].region.state == "observed"
+
+# Replicas of keys.
+findings contains finding.red(
+	key.arn,
+	sprintf("has replicas in %s, which the declaration does not name", [concat(", ", elsewhere)]),
+	key.evidence,
+) if {
+	some key in plane.data_keys
+	elsewhere := {region | some region in key.replica_regions} - declared.regions
+	count(elsewhere) > 0
+}
+
+findings contains finding.unproven(key.arn, sprintf("whether it has replicas is not known: %s", [key.multi_region.value]), key.evidence) if {
+	some key in plane.data_keys
+	key.multi_region.state == "unknown"
+}
