@@ -76,6 +76,7 @@ pub const KAFKA_4_1: &[ApiRange] = &[
     ApiRange::new(ApiKey::DescribeQuorum, 0, 2),
     ApiRange::new(ApiKey::DescribeCluster, 0, 2),
     ApiRange::new(ApiKey::DescribeProducers, 0, 0),
+    ApiRange::new(ApiKey::DescribeTransactions, 0, 0),
     ApiRange::new(ApiKey::DescribeTopicPartitions, 0, 0),
     ApiRange::new(ApiKey::ListConfigResources, 0, 1),
 ];

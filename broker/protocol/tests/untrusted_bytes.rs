@@ -52,6 +52,7 @@ fn decode_any(api: ApiKey, version: i16, body: Bytes) {
         DescribeUserScramCredentials: DescribeUserScramCredentialsRequest,
         AlterUserScramCredentials: AlterUserScramCredentialsRequest, DescribeQuorum: DescribeQuorumRequest,
         DescribeCluster: DescribeClusterRequest, DescribeProducers: DescribeProducersRequest,
+        DescribeTransactions: DescribeTransactionsRequest,
         DescribeTopicPartitions: DescribeTopicPartitionsRequest, ListConfigResources: ListConfigResourcesRequest,
     );
 }

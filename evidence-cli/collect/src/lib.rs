@@ -1,1 +1,9 @@
 //! Collectors: the only room that calls clouds and clusters.
+//!
+//! A collector makes read operations only, and everything it asks becomes a record, whatever the answer:
+//! a refused or failed call is evidence of not knowing.
+
+pub mod kafka;
+mod error;
+
+pub use error::CollectError;
