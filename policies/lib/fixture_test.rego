@@ -308,7 +308,7 @@ declared_cluster := {
 	"topics": [{"pattern": "*", "class": "standard", "retention": 604800, "compacted": false}],
 }
 
-config_entry(value) := {"value": value, "source": "STATIC_BROKER_CONFIG", "sensitive": false}
+entry(value) := {"value": value, "source": "STATIC_BROKER_CONFIG", "sensitive": false}
 
 broker := {
 	"id": 1,
@@ -316,14 +316,14 @@ broker := {
 	"port": 9093,
 	"rack": "eu-central-1a",
 	"configs": observed({
-		"authorizer.class.name": config_entry("org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
-		"allow.everyone.if.no.acl.found": config_entry("false"),
-		"super.users": config_entry("User:admin"),
-		"auto.create.topics.enable": config_entry("false"),
-		"unclean.leader.election.enable": config_entry("false"),
-		"min.insync.replicas": config_entry("2"),
-		"inter.broker.listener.name": config_entry("INTERNAL"),
-		"delegation.token.max.lifetime.ms": config_entry("604800000"),
+		"authorizer.class.name": entry("org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
+		"allow.everyone.if.no.acl.found": entry("false"),
+		"super.users": entry("User:admin"),
+		"auto.create.topics.enable": entry("false"),
+		"unclean.leader.election.enable": entry("false"),
+		"min.insync.replicas": entry("2"),
+		"inter.broker.listener.name": entry("INTERNAL"),
+		"delegation.token.max.lifetime.ms": entry("604800000"),
 	}),
 	"evidence": ["broker"],
 }
@@ -385,10 +385,10 @@ topic := {
 	"partitions": 3,
 	"replicas": 3,
 	"configs": observed({
-		"retention.ms": config_entry("604800000"),
-		"cleanup.policy": config_entry("delete"),
-		"min.insync.replicas": config_entry("2"),
-		"unclean.leader.election.enable": config_entry("false"),
+		"retention.ms": entry("604800000"),
+		"cleanup.policy": entry("delete"),
+		"min.insync.replicas": entry("2"),
+		"unclean.leader.election.enable": entry("false"),
 	}),
 	"evidence": ["topic"],
 }
@@ -450,4 +450,4 @@ cluster_question(operation, record) := {
 
 subjects_of(findings, verdict) := {finding.subject | some finding in findings; finding.verdict == verdict}
 
-examined_subjects(subjects) := {entry.subject | some entry in subjects}
+examined_subjects(subjects) := {item.subject | some item in subjects}

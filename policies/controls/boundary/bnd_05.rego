@@ -1,0 +1,128 @@
+# METADATA
+# scope: package
+# title: The declared operating model agrees with who can operate
+# description: |
+#   Who operates brokers is what policies say, whatever a contract says. Where the customer operates, nobody
+#   else may run commands on a broker's host or administer a cluster. Where a vendor operates, one has to be
+#   able to. Where a provider operates in its own accounts, no broker host stands in the customer's.
+# custom:
+#   id: BND-05
+#   area: boundary
+#   pass: those who can operate it are those the operating model names
+#   red_flag: declared and observed disagree
+#   requires:
+#     - iam:GetAccountAuthorizationDetails
+#     - iam:ListInstanceProfiles
+#     - ec2:DescribeInstances
+#     - kafka:DescribeAcls
+#     - kafka:DescribeConfigs
+#   fix: take the capability away from whoever should not operate, or declare the operating model that is in force
+package cadastre.controls.bnd_05
+
+import rego.v1
+
+import data.cadastre.lib.coverage
+import data.cadastre.lib.edges
+import data.cadastre.lib.finding
+import data.cadastre.lib.plane
+import data.cadastre.lib.sides
+
+model := input.declaration["operating-model"]
+
+by_customer if model in {"self-managed", "customer-operated-software"}
+
+# What can be operated: broker hosts and clusters.
+operated contains {"id": host.id, "names": plane.names_of("host", host), "capabilities": {"operate-host"}, "evidence": host.evidence} if {
+	some host in plane.broker_hosts
+}
+
+operated contains {"id": id, "names": {id}, "capabilities": {"change-policy"}, "evidence": cluster.evidence} if {
+	some cluster in input.inventory.clusters
+	id := sprintf("cluster:%s", [cluster.name])
+}
+
+operators[target.id] contains edge if {
+	some target in operated
+	some edge in edges.onto(target.names)
+	edge.capability in target.capabilities
+}
+
+foreign_operators[id] contains edge if {
+	some id, found in operators
+	some edge in found
+	sides.in_foreign_hands(edge.principal)
+}
+
+subjects contains finding.shown(target.id, sprintf("those who can operate it fit `%s`", [model]), evidence) if {
+	some target in operated
+	evidence := {record | some list in [target.evidence, coverage.identities]; some record in list}
+}
+
+# Somebody outside can operate what the customer is said to operate.
+findings contains finding.red(
+	edge.principal,
+	sprintf("can operate %s %s, and the operating model is `%s`", [id, edges.told(edge), model]),
+	edges.records(edge) | target_records(id),
+) if {
+	by_customer
+	some id, found in foreign_operators
+	some edge in found
+	edges.possible(edge)
+}
+
+# The vendor is said to operate, and cannot.
+findings contains finding.red(
+	target.id,
+	"no declared vendor can operate it, and the operating model is `vendor-operated`",
+	{record | some list in [target.evidence, coverage.identities]; some record in list},
+) if {
+	model == "vendor-operated"
+	some target in operated
+	startswith(target.id, "i-")
+	not foreign_operators[target.id]
+	not coverage.gap_anywhere("iam:GetAccountAuthorizationDetails")
+}
+
+# A vendor operates, but this one is none.
+findings contains finding.red(
+	edge.principal,
+	sprintf("can operate %s %s and belongs to no declared vendor", [id, edges.told(edge)]),
+	edges.records(edge) | target_records(id),
+) if {
+	model == "vendor-operated"
+	some id, found in foreign_operators
+	some edge in found
+	edges.possible(edge)
+	sides.side(edge.principal) == "outside"
+}
+
+# The service is said to run elsewhere, and runs here.
+findings contains finding.red(
+	host.id,
+	"is a broker's host in a declared account, and the operating model is `external-managed-service`",
+	host.evidence,
+) if {
+	model == "external-managed-service"
+	some host in plane.broker_hosts
+	host.role.state == "observed"
+}
+
+findings contains finding.unproven(id, sprintf("whether %s can operate it is not settled: %s", [edge.principal, edge.detail]), target_records(id)) if {
+	some id, found in foreign_operators
+	some edge in found
+	edges.open(edge)
+}
+
+# An open question about a host, a cluster or a principal.
+findings contains finding.unproven(name, sprintf("who can operate is not settled: %s", [reason]), coverage.identities) if {
+	some name, reasons in plane.open_questions
+	not name in {asset_name | some asset in plane.assets; asset.kind != "host"; some asset_name in asset.names}
+	some reason in reasons
+}
+
+findings contains finding.unproven(host.id, "which role it runs as is not known", host.evidence) if {
+	some host in plane.broker_hosts
+	host.role.state == "unknown"
+}
+
+target_records(id) := {record | some target in operated; target.id == id; some record in target.evidence}

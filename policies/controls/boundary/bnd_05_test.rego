@@ -1,0 +1,62 @@
+package cadastre.controls.bnd_05_test
+
+import rego.v1
+
+import data.cadastre.controls.bnd_05
+import data.cadastre.lib.fixture
+
+host_arn := "arn:aws:ec2:eu-central-1:111122223333:instance/i-1"
+
+operated(model, edges) := fixture.with_parts({
+	"declaration": {"vendors": [fixture.vendor], "operating-model": model},
+	"inventory": {"instances": [fixture.host]},
+	"access": {"edges": edges},
+	"graph": {"principals": [
+		fixture.view(fixture.vendor_role, "vendor"),
+		fixture.view("arn:aws:iam::111122223333:role/operator", "customer"),
+	]},
+	"coverage": fixture.account_answer("iam:GetAccountAuthorizationDetails", "identities"),
+})
+
+by_customer := fixture.edge("arn:aws:iam::111122223333:role/operator", "operate-host", host_arn, "ssm:StartSession")
+
+by_vendor := fixture.edge(fixture.vendor_role, "operate-host", host_arn, "ssm:StartSession")
+
+test_pass_only_the_customer_operates if {
+	document := operated("self-managed", [by_customer])
+	count(bnd_05.findings) == 0 with input as document
+	fixture.examined_subjects(bnd_05.subjects) == {"i-1"} with input as document
+}
+
+test_pass_the_vendor_operates_as_declared if {
+	document := operated("vendor-operated", [by_vendor])
+	count(bnd_05.findings) == 0 with input as document
+}
+
+test_red_a_vendor_operates_what_the_customer_should if {
+	document := operated("customer-operated-software", [by_customer, by_vendor])
+	fixture.subjects_of(bnd_05.findings, "red-flag") == {fixture.vendor_role} with input as document
+}
+
+test_red_a_role_that_a_vendor_can_become if {
+	base := operated("self-managed", [by_customer])
+	open := object.union(fixture.view("arn:aws:iam::111122223333:role/operator", "customer"), {"assumable_by": ["arn:aws:iam::999988887777:role/x"]})
+	document := object.union(base, {"graph": {"principals": [open]}})
+	fixture.subjects_of(bnd_05.findings, "red-flag") == {"arn:aws:iam::111122223333:role/operator"} with input as document
+}
+
+test_red_the_vendor_cannot_operate_what_it_should if {
+	document := operated("vendor-operated", [by_customer])
+	fixture.subjects_of(bnd_05.findings, "red-flag") == {"i-1"} with input as document
+}
+
+test_red_a_managed_service_that_runs_here if {
+	document := operated("external-managed-service", [])
+	fixture.subjects_of(bnd_05.findings, "red-flag") == {"i-1"} with input as document
+}
+
+test_unproven_open_question if {
+	edge := fixture.edge_when(fixture.vendor_role, "operate-host", host_arn, "ssm:StartSession", "unknown", "its boundary")
+	document := operated("self-managed", [edge])
+	fixture.subjects_of(bnd_05.findings, "unproven") == {"i-1"} with input as document
+}

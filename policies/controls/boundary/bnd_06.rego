@@ -1,0 +1,220 @@
+# METADATA
+# scope: package
+# title: Nothing undeclared touches the data plane
+# description: |
+#   What brokers write, what protects it, what listens, what the brokers' network is joined to, and who holds a
+#   capability on any of it: each has to be in the declaration.
+# custom:
+#   id: BND-06
+#   area: boundary
+#   pass: it is declared
+#   red_flag: an undeclared bucket, key, listener, peer network or principal touches the data plane
+#   requires:
+#     - iam:GetAccountAuthorizationDetails
+#     - iam:ListInstanceProfiles
+#     - kms:ListKeys
+#     - kms:ListAliases
+#     - kms:GetKeyPolicy
+#     - kms:ListGrants
+#     - s3:ListBuckets
+#     - s3:GetBucketPolicy
+#     - s3:GetBucketEncryption
+#     - ec2:DescribeInstances
+#     - ec2:DescribeVolumes
+#     - ec2:DescribeSnapshots
+#     - ec2:DescribeSnapshotAttribute
+#     - ec2:DescribeVpcPeeringConnections
+#     - ec2:DescribeTransitGatewayAttachments
+#     - kafka:Metadata
+#     - kafka:DescribeConfigs
+#     - kafka:DescribeAcls
+#   fix: declare it, or take it off the data plane
+package cadastre.controls.bnd_06
+
+import rego.v1
+
+import data.cadastre.lib.coverage
+import data.cadastre.lib.declared
+import data.cadastre.lib.edges
+import data.cadastre.lib.finding
+import data.cadastre.lib.plane
+import data.cadastre.lib.sides
+
+# Buckets ---------------------------------------------------------------------------------------------------
+
+declared_arns := object.keys(plane.declared_stores) | object.keys(declared.sinks)
+
+subjects contains finding.examined(bucket.arn, bucket.evidence) if some bucket in plane.data_buckets
+
+findings contains finding.red(
+	arn,
+	sprintf("is written by %s and not declared as a store", [concat(", ", writers)]),
+	plane.bucket_by_arn[arn].evidence,
+) if {
+	some arn in plane.written_buckets
+	not arn in declared_arns
+	writers := {edge.principal |
+		some edge in edges.by_target[arn]
+		edge.capability == "write-objects"
+		edge.principal in plane.broker_roles
+		edges.possible(edge)
+	}
+	count(writers) > 0
+}
+
+# Keys ------------------------------------------------------------------------------------------------------
+
+subjects contains finding.examined(key.arn, key.evidence) if some key in plane.data_keys
+
+findings contains finding.red(arn, "protects data and is not declared", key_users(arn)) if {
+	some arn in plane.used_key_arns
+	not arn in plane.declared_key_arns
+	not coverage.gap_anywhere("kms:ListAliases")
+}
+
+key_users(arn) := {record |
+	some bucket in plane.data_buckets
+	bucket.encryption.value.key_arn == arn
+	some record in bucket.evidence
+} | {record |
+	some list in [plane.data_volumes, plane.data_snapshots]
+	some store in list
+	store.key_arn == arn
+	some record in store.evidence
+}
+
+# Listeners -------------------------------------------------------------------------------------------------
+
+listener_id(cluster, listener) := sprintf("listener:%s/%s", [cluster.name, listener.name])
+
+subjects contains finding.examined(listener_id(cluster, listener), listener.evidence) if {
+	some cluster in input.inventory.clusters
+	some listener in cluster.listeners
+}
+
+findings contains finding.red(
+	listener_id(cluster, listener),
+	sprintf("listens on %s:%d and is not declared", [listener.host, listener.port]),
+	listener.evidence,
+) if {
+	some cluster in input.inventory.clusters
+	some listener in cluster.listeners
+	not declares_listener(cluster.name, listener)
+}
+
+declares_listener(name, listener) if {
+	some entry in declared.clusters[name].listeners
+	entry.name == listener.name
+	entry.port == listener.port
+}
+
+# Where the brokers' configuration was not read, a listener goes by host and port.
+declares_listener(name, listener) if {
+	contains(listener.name, ":")
+	some entry in declared.clusters[name].listeners
+	entry.port == listener.port
+}
+
+# Networks --------------------------------------------------------------------------------------------------
+
+subjects contains finding.examined(peering.id, peering.evidence) if some peering in live_peerings
+
+live_peerings contains peering if {
+	some peering in input.inventory.peerings
+	not peering.status in {"deleted", "rejected", "expired", "failed", "deleting"}
+	count({peering.requester_vpc, peering.accepter_vpc} & plane.broker_networks) > 0
+}
+
+# The side of a peering that is not the brokers'.
+far_side(peering) := {"account": peering.accepter_account, "vpc": peering.accepter_vpc, "cidrs": peering.accepter_cidrs} if {
+	peering.requester_vpc in plane.broker_networks
+}
+
+far_side(peering) := {"account": peering.requester_account, "vpc": peering.requester_vpc, "cidrs": peering.requester_cidrs} if {
+	not peering.requester_vpc in plane.broker_networks
+}
+
+findings contains finding.red(
+	peering.id,
+	sprintf("joins the brokers' network to %s of account %s, which is not declared", [far_side(peering).vpc, far_side(peering).account]),
+	peering.evidence,
+) if {
+	some peering in live_peerings
+	not far_side(peering).account in declared.aws_accounts
+}
+
+findings contains finding.red(
+	peering.id,
+	sprintf("joins the brokers' network to %s, which no declared network has", [concat(", ", strangers)]),
+	peering.evidence,
+) if {
+	some peering in live_peerings
+	strangers := {cidr | some cidr in far_side(peering).cidrs; not declares_range(cidr)}
+	count(strangers) > 0
+}
+
+declares_range(cidr) if {
+	some network in input.declaration.networks
+	some range in network.cidrs
+	net.cidr_contains(range, cidr)
+}
+
+findings contains finding.unproven(
+	gateway.id,
+	sprintf("joins the brokers' network %s to a transit gateway, behind which the evidence does not see", [gateway.vpc]),
+	gateway.evidence,
+) if {
+	some gateway in input.inventory.gateways
+	gateway.kind == "transit-attachment"
+	gateway.vpc in plane.broker_networks
+}
+
+# Principals ------------------------------------------------------------------------------------------------
+
+data_capabilities := {
+	"read-records", "write-records", "read-objects", "write-objects",
+	"decrypt", "manage-key", "operate-host", "change-policy",
+}
+
+# The provider's own services are judged key by key and bucket by bucket.
+holders[principal] contains edge if {
+	some principal, found in plane.holders
+	sides.side(principal) != "provider"
+	some edge in found
+	edge.capability in data_capabilities
+}
+
+subjects contains finding.examined(principal, {record | some edge in found; some record in edges.records(edge)}) if {
+	some principal, found in holders
+	plane.declared_principal(principal)
+}
+
+findings contains finding.red(
+	principal,
+	sprintf("is not declared and holds on the data plane: %s", [concat(", ", {capability | some edge in certain; capability := sprintf("%s on %s", [edge.capability, edge.target])})]),
+	{record | some edge in certain; some record in edges.records(edge)},
+) if {
+	some principal, found in holders
+	not plane.declared_principal(principal)
+	certain := {edge | some edge in found; edges.possible(edge)}
+	count(certain) > 0
+}
+
+findings contains finding.unproven(
+	principal,
+	sprintf("is not declared, and whether it may %s %s is not settled: %s", [edge.capability, edge.target, edge.detail]),
+	edges.records(edge),
+) if {
+	some principal, found in holders
+	not plane.declared_principal(principal)
+	every edge in found {
+		not edges.possible(edge)
+	}
+	some edge in found
+	edges.open(edge)
+}
+
+findings contains finding.unproven(name, sprintf("who holds what on the data plane is not settled: %s", [reason]), coverage.identities) if {
+	some name, reasons in plane.open_questions
+	some reason in reasons
+}
