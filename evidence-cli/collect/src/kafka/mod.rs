@@ -116,6 +116,9 @@ pub const OPERATIONS: &[&str] = &[
     "probe:UnauthenticatedOperation",
 ];
 
+/// No cluster has more brokers, or more endpoints; one that says so is not asked for more than this.
+const MAXIMUM_ENDPOINTS: usize = 1_000;
+
 /// What is asked of the cluster as a whole, by whichever broker answers.
 const CLUSTER_OPERATIONS: &[&str] = &[
     "kafka:ApiVersions",
@@ -177,7 +180,18 @@ pub async fn collect(
         None => record_untried(&recorder, target, "no bootstrap server could be used")?,
     }
     if options.probes {
-        let endpoints = listeners::endpoints(target, &view);
+        let mut endpoints = listeners::endpoints(target, &view);
+        let surplus = endpoints.len().saturating_sub(MAXIMUM_ENDPOINTS);
+        endpoints.truncate(MAXIMUM_ENDPOINTS);
+        if surplus > 0 {
+            for operation in probes::OPERATIONS {
+                let ask = Ask::new(operation, &target.name, json!({"probe": true})).anonymously();
+                recorder.trouble(
+                    &ask,
+                    &Trouble::failed("too-many", format!("{surplus} endpoints were not probed")),
+                )?;
+            }
+        }
         let context = probes::Context {
             recorder: &recorder,
             authorities: resolved.authorities.as_ref(),
@@ -260,7 +274,15 @@ async fn read_brokers(
         }
         return Ok(());
     }
-    let brokers = view.brokers.clone();
+    let mut brokers = view.brokers.clone();
+    let surplus = brokers.len().saturating_sub(MAXIMUM_ENDPOINTS);
+    brokers.truncate(MAXIMUM_ENDPOINTS);
+    if surplus > 0 {
+        for operation in BROKER_OPERATIONS {
+            let trouble = Trouble::failed("too-many", format!("{surplus} brokers were not asked"));
+            recorder.trouble(&Ask::new(operation, &target.name, json!({})), &trouble)?;
+        }
+    }
     let read: Vec<_> = stream::iter(brokers)
         .map(|broker| read_broker(target, config, recorder, broker))
         .buffered(concurrency.max(1))

@@ -5,14 +5,22 @@
 
 mod support;
 
-use cadastre_collect::kafka::PERMISSIONS;
-use cadastre_model::record::{Outcome, Record};
+use std::time::Duration;
+
+use cadastre_collect::kafka::{self, KafkaOptions, PERMISSIONS};
+use cadastre_model::declaration::SecurityProtocol;
+use cadastre_model::progress::Silent;
+use cadastre_model::record::{MemorySink, Outcome, Record};
+use cadastre_model::time::SystemClock;
 use cadastre_protocol::client::{Client, ClientConfig, Security, Tls, Trust};
 use cadastre_protocol::messages::MetadataRequest;
 use serde_json::{Value, json};
-use support::administration::{allow, create_group, create_topic};
+use support::administration::{
+    allow, create_group, create_token, create_topic, join_consumer_group, limit_users,
+};
 use support::apache::{self, Configuration, Kafka};
-use support::records::{all, config, observed, only, probe, scan, target};
+use support::noida::{self, Noida};
+use support::records::{all, config, observed, only, probe, scan, scan_with, target};
 use support::reference::ReferenceBroker;
 use support::{ADMIN, SCANNER, free_ports, log_in};
 
@@ -30,7 +38,10 @@ macro_rules! kafka_or_skip {
 
 #[tokio::test]
 async fn a_well_configured_kafka_gives_complete_records() {
-    let kafka = kafka_or_skip!(Configuration::default());
+    let kafka = kafka_or_skip!(Configuration {
+        properties: vec![("delegation.token.secret.key", "token-secret-key")],
+        ..Configuration::default()
+    });
     let mut admin = log_in(&kafka.bootstrap(), &kafka.authority_file(), ADMIN).await;
     create_topic(&mut admin, "orders").await;
     create_group(&mut admin, "billing", "orders").await;
@@ -59,13 +70,12 @@ async fn a_well_configured_kafka_gives_complete_records() {
 
     allow(&mut admin, "User:scanner", PERMISSIONS).await;
     allow(&mut admin, "User:billing", &[("TOPIC", "orders", "READ"), ("GROUP", "billing", "READ")]).await;
+    limit_users(&mut admin, 1_048_576.0).await;
+    create_token(&mut admin).await;
+    join_consumer_group(&mut admin, "shipping", "orders").await;
     let records = scan(&target(&kafka.bootstrap(), &kafka.authority_file(), SCANNER), true).await;
-    let unexpected: Vec<&Record> = records
-        .iter()
-        .filter(|record| {
-            record.outcome != Outcome::Observed && record.operation != "kafka:DescribeDelegationToken"
-        })
-        .collect();
+    let unexpected: Vec<&Record> =
+        records.iter().filter(|record| record.outcome != Outcome::Observed).collect();
     assert!(unexpected.is_empty(), "{unexpected:#?}");
     check_cluster_records(&records);
     check_probes_of_a_closed_cluster(&records, &kafka);
@@ -143,7 +153,12 @@ fn check_cluster_records(records: &[Record]) {
             {"user": "scanner", "credentials": [{"mechanism": "SCRAM-SHA-512", "iterations": 4096}]},
         ]})
     );
-    assert_eq!(observed(records, "kafka:DescribeClientQuotas"), &json!({"entries": []}));
+    assert_eq!(
+        observed(records, "kafka:DescribeClientQuotas"),
+        &json!({"entries": [
+            {"entity": [{"type": "user", "name": null}], "limits": {"producer_byte_rate": 1_048_576.0}},
+        ]})
+    );
 
     let quorum = observed(records, "kafka:DescribeQuorum");
     assert_eq!((&quorum["leader"], &quorum["voters"][0]["id"]), (&json!(1), &json!(1)));
@@ -158,9 +173,14 @@ fn check_cluster_records(records: &[Record]) {
     assert_eq!(groups["groups"][0]["kind"], "classic");
     assert_eq!(observed(records, "kafka:DescribeGroups")["groups"][0]["state"], "Empty");
 
-    let tokens = only(records, "kafka:DescribeDelegationToken");
-    assert_eq!(tokens.outcome, Outcome::Absent);
-    assert_eq!(tokens.problem.as_ref().unwrap().code, "DELEGATION_TOKEN_AUTH_DISABLED");
+    let group = &observed(records, "kafka:ConsumerGroupDescribe")["groups"][0];
+    assert_eq!(
+        (&group["id"], &group["members"][0]["subscribed_topics"]),
+        (&json!("shipping"), &json!(["orders"]))
+    );
+
+    let tokens = observed(records, "kafka:DescribeDelegationToken")["tokens"].as_array().unwrap();
+    assert_eq!((tokens.len(), &tokens[0]["owner"]), (1, &json!("User:admin")));
 }
 
 #[track_caller]
@@ -277,6 +297,9 @@ async fn a_careless_kafka_shows_what_is_wrong_with_it() {
     let newest = probe(&records, "probe:TlsHandshake", &kafka.bootstrap(), ("tls_version", "TLSv1.3"));
     assert_eq!(newest.response["accepted"], json!(false), "{newest:#?}");
 
+    let tokens = only(&records, "kafka:DescribeDelegationToken");
+    assert_eq!(tokens.outcome, Outcome::Absent);
+    assert_eq!(tokens.problem.as_ref().unwrap().code, "DELEGATION_TOKEN_AUTH_DISABLED");
     let bindings = observed(&records, "kafka:DescribeAcls")["bindings"].as_array().unwrap();
     assert!(bindings.iter().any(|binding| binding["principal"] == "User:*" && binding["operation"] == "ALL"));
     assert_eq!(observed(&records, "kafka:DescribeClientQuotas"), &json!({"entries": []}));
@@ -372,4 +395,126 @@ async fn a_careless_reference_broker_shows_what_is_wrong_with_it() {
     let attempt = probe(&records, "probe:UnauthenticatedOperation", &open, ("operation", "CreateTopics"));
     assert_eq!(attempt.response["refused"], json!(false), "{attempt:#?}");
     broker.stop().await;
+}
+
+/// A peer that accepts connections and does the same with each.
+async fn peer<F>(serve: fn(tokio::net::TcpStream) -> F) -> String
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((stream, _peer)) = listener.accept().await {
+            tokio::spawn(serve(stream));
+        }
+    });
+    address
+}
+
+/// Scans a peer that is no broker, with short timeouts.
+async fn scan_peer(address: &str) -> Vec<Record> {
+    let mut target = target(address, std::path::Path::new("unused"), SCANNER);
+    target.security.ca_file = None;
+    target.security.protocol = SecurityProtocol::SaslPlaintext;
+    let timeout = Duration::from_millis(300);
+    let options = KafkaOptions {
+        connect_timeout: timeout,
+        request_timeout: timeout,
+        ..KafkaOptions::new(&SystemClock, &Silent)
+    };
+    scan_with(&target, MemorySink::default(), options).await
+}
+
+#[tokio::test]
+async fn a_peer_that_never_answers_settles_nothing() {
+    let address = peer(|stream| async move {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        drop(stream);
+    })
+    .await;
+    let records = scan_peer(&address).await;
+    assert_eq!(only(&records, "kafka:Connect").problem.as_ref().unwrap().code, "timed-out");
+    assert_eq!(only(&records, "kafka:DescribeAcls").problem.as_ref().unwrap().code, "not-tried");
+    let probes: Vec<&Record> =
+        records.iter().filter(|record| record.operation.starts_with("probe:")).collect();
+    assert_eq!(probes.len(), 10);
+    for record in probes {
+        assert_eq!(record.outcome, Outcome::Failed, "{record:#?}");
+        assert_eq!(record.problem.as_ref().unwrap().code, "timed-out", "{record:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_is_no_broker_is_named_as_such() {
+    let address = peer(|mut stream| async move {
+        let mut request = [0; 16];
+        drop(tokio::io::AsyncReadExt::read(&mut stream, &mut request).await);
+        let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+        drop(tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await);
+    })
+    .await;
+    let records = scan_peer(&address).await;
+    assert_eq!(only(&records, "kafka:Connect").problem.as_ref().unwrap().code, "malformed");
+    let plaintext = observed(&records, "probe:PlaintextConnection");
+    assert_eq!(plaintext, &json!({"speaks_kafka": false, "sasl_mechanisms": null, "ended": "not-kafka"}));
+    for record in all(&records, "probe:TlsHandshake") {
+        assert_eq!(
+            (&record.response["accepted"], &record.response["ended"]),
+            (&json!(false), &json!("not-tls"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_not_there_leaves_a_record_of_every_question() {
+    let port = free_ports(1)[0];
+    let records = scan_peer(&format!("127.0.0.1:{port}")).await;
+    assert!(records.iter().all(|record| record.outcome == Outcome::Failed), "{records:#?}");
+    for operation in kafka::OPERATIONS {
+        let asked = !all(&records, operation).is_empty();
+        // Groups are described once they are known, and the scanner's own probe needs its login.
+        let later = ["kafka:ConsumerGroupDescribe", "kafka:DescribeGroups", "probe:DeniedOperation"];
+        assert_eq!(asked, !later.contains(operation), "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_cannot_be_read_are_said_so() {
+    let mut target = target("127.0.0.1:1", std::path::Path::new("/nonexistent/ca.pem"), SCANNER);
+    target.password = None;
+    let records = scan(&target, false).await;
+    let problem = only(&records, "kafka:Connect").problem.as_ref().unwrap();
+    assert_eq!(problem.code, "unreadable-file");
+    assert!(problem.message.starts_with("cannot read `/nonexistent/ca.pem`"), "{}", problem.message);
+}
+
+#[tokio::test]
+async fn a_broker_without_access_control_is_read_as_far_as_it_goes() {
+    let Some(program) = noida::program() else {
+        eprintln!("skipped: CADASTRE_NOIDA_DB does not name the program of noida-db");
+        return;
+    };
+    let noida = Noida::start(&program).await;
+    let mut target = target(&noida.bootstrap(), std::path::Path::new("unused"), SCANNER);
+    target.security.protocol = SecurityProtocol::Plaintext;
+    target.security.ca_file = None;
+    let records = scan(&target, true).await;
+
+    for unsupported in
+        ["kafka:DescribeQuorum", "kafka:DescribeUserScramCredentials", "kafka:DescribeClientQuotas"]
+    {
+        let record = only(&records, unsupported);
+        assert_eq!(record.outcome, Outcome::Failed, "{record:#?}");
+        assert_eq!(record.problem.as_ref().unwrap().code, "unsupported-api");
+    }
+    let acls = only(&records, "kafka:DescribeAcls");
+    assert_eq!((acls.outcome, &*acls.problem.as_ref().unwrap().code), (Outcome::Absent, "SECURITY_DISABLED"));
+    assert_eq!(only(&records, "kafka:Metadata").outcome, Outcome::Observed);
+    let anonymous =
+        probe(&records, "probe:AnonymousConnection", &noida.bootstrap(), ("transport", "plaintext"));
+    assert_eq!(anonymous.response["served"], json!(true));
+    for record in all(&records, "probe:DeniedOperation") {
+        assert_eq!(record.response["refused"], json!(false), "{record:#?}");
+    }
 }

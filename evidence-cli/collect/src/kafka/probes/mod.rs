@@ -21,6 +21,14 @@ use crate::CollectError;
 /// Strangers' answers may be so large, in bytes.
 const ANSWER_LIMIT: FrameLimits = FrameLimits::of(4 * 1024 * 1024);
 
+/// What is recorded of every endpoint.
+pub(super) const OPERATIONS: [&str; 4] = [
+    "probe:TlsHandshake",
+    "probe:PlaintextConnection",
+    "probe:AnonymousConnection",
+    "probe:UnauthenticatedOperation",
+];
+
 /// What every probe needs.
 pub(super) struct Context<'a> {
     pub(super) recorder: &'a Recorder<'a>,
@@ -78,9 +86,19 @@ pub(super) async fn probe(context: &Context<'_>, endpoint: &Endpoint) -> Result<
     if let Err(error) = open_tcp(&endpoint.address, context.connect_timeout).await {
         return record_unreachable(context, endpoint, &Trouble::from(error));
     }
+    // A peer that left one hello unanswered is not made to leave three more.
+    let mut silent: Option<Trouble> = None;
     for version in tls::VERSIONS {
         let ask = context.ask("probe:TlsHandshake", endpoint, &[("tls_version", json!(version.name()))]);
-        let answer = tls::probe(context, &endpoint.address, *version).await;
+        let answer = match silent.clone() {
+            Some(trouble) => Err(trouble),
+            None => tls::probe(context, &endpoint.address, *version).await,
+        };
+        if let Err(trouble) = &answer
+            && trouble.code == "timed-out"
+        {
+            silent = Some(trouble.clone());
+        }
         context.recorder.settle(&ask, answer)?;
     }
     let ask = context.ask("probe:PlaintextConnection", endpoint, &[]);

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use cadastre_protocol::StrBytes;
 use cadastre_protocol::client::Client;
+use cadastre_protocol::messages::alter_client_quotas_request::{EntityData, EntryData, OpData};
 use cadastre_protocol::messages::create_acls_request::AclCreation;
 use cadastre_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use cadastre_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 use cadastre_protocol::messages::{
-    CreateAclsRequest, CreateTopicsRequest, FindCoordinatorRequest, GroupId, OffsetCommitRequest, TopicName,
+    AlterClientQuotasRequest, ConsumerGroupHeartbeatRequest, CreateAclsRequest, CreateDelegationTokenRequest,
+    CreateTopicsRequest, FindCoordinatorRequest, GroupId, OffsetCommitRequest, TopicName,
 };
 
 /// Codes of ResourceType and AclOperation.
@@ -102,4 +104,39 @@ pub(crate) async fn create_group(client: &mut Client, group: &'static str, topic
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     panic!("the group coordinator did not come up");
+}
+
+/// Limits what every user may produce, in bytes per second.
+pub(crate) async fn limit_users(client: &mut Client, bytes_per_second: f64) {
+    let entity =
+        EntityData::default().with_entity_type(StrBytes::from_static_str("user")).with_entity_name(None);
+    let limit = OpData::default()
+        .with_key(StrBytes::from_static_str("producer_byte_rate"))
+        .with_value(bytes_per_second);
+    let entry = EntryData::default().with_entity(vec![entity]).with_ops(vec![limit]);
+    let response = client.send(&AlterClientQuotasRequest::default().with_entries(vec![entry])).await.unwrap();
+    assert_eq!(response.entries[0].error_code, 0, "{:?}", response.entries[0].error_message);
+}
+
+/// Creates a delegation token for whoever is logged in.
+pub(crate) async fn create_token(client: &mut Client) {
+    let request = CreateDelegationTokenRequest::default()
+        .with_owner_principal_type(None)
+        .with_owner_principal_name(None)
+        .with_max_lifetime_ms(-1);
+    let response = client.send(&request).await.unwrap();
+    assert_eq!(response.error_code, 0);
+}
+
+/// Joins a group by the newer protocol (KIP-848), which is enough for it to exist.
+pub(crate) async fn join_consumer_group(client: &mut Client, group: &'static str, topic: &'static str) {
+    let request = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(GroupId(StrBytes::from_static_str(group)))
+        .with_member_id(StrBytes::from_static_str("member-1"))
+        .with_member_epoch(0)
+        .with_rebalance_timeout_ms(60_000)
+        .with_subscribed_topic_names(Some(vec![TopicName(StrBytes::from_static_str(topic))]))
+        .with_topic_partitions(Some(Vec::new()));
+    let response = client.send_version(1, &request).await.unwrap();
+    assert_eq!(response.error_code, 0, "{:?}", response.error_message);
 }

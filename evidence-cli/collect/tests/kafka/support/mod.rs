@@ -9,6 +9,8 @@
 
 pub(crate) mod administration;
 pub(crate) mod apache;
+pub(crate) mod documentation;
+pub(crate) mod noida;
 pub(crate) mod records;
 pub(crate) mod reference;
 

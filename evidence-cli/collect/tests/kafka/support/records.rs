@@ -10,7 +10,7 @@ use cadastre_model::time::SystemClock;
 use cadastre_protocol::client::Password;
 use serde_json::{Value, json};
 
-use super::{ADMIN, SCANNER};
+use super::{ADMIN, SCANNER, documentation};
 
 /// A scan of a cluster by SASL_SSL.
 pub(crate) fn target(bootstrap: &str, authority: &Path, (username, password): (&str, &str)) -> KafkaTarget {
@@ -35,10 +35,19 @@ pub(crate) fn target(bootstrap: &str, authority: &Path, (username, password): (&
 /// Scans, and checks what must be true of every record.
 pub(crate) async fn scan(target: &KafkaTarget, probes: bool) -> Vec<Record> {
     let sink = MemorySink::default();
-    let mut options = KafkaOptions::new(&SystemClock, &Silent);
-    options.probes = probes;
+    let options = KafkaOptions { probes, ..KafkaOptions::new(&SystemClock, &Silent) };
+    scan_with(target, sink, options).await
+}
+
+/// As [`scan`], with other options.
+pub(crate) async fn scan_with(
+    target: &KafkaTarget,
+    sink: MemorySink,
+    options: KafkaOptions<'_>,
+) -> Vec<Record> {
     kafka::collect(target, &sink, &options).await.unwrap();
     let records = sink.into_records();
+    documentation::check(&records, &documentation::examples());
     for record in &records {
         assert!(
             kafka::OPERATIONS.contains(&record.operation.as_str()),
