@@ -1,0 +1,164 @@
+//! What is known of a request before it is made: the values of condition keys.
+//!
+//! Source: "AWS global condition context keys", IAM User Guide, and the service authorization reference. Only
+//! what follows from the principal, the resource and the question itself counts as known; where and when a
+//! request is made stays open.
+
+use cadastre_model::Known;
+use cadastre_model::asset::Tag;
+use cadastre_model::asset::identity::PrincipalKind;
+
+use crate::requester::{Named, Requester};
+
+/// What is known of one condition key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fact {
+    /// Its values.
+    Values(Vec<String>),
+    /// The request does not carry it.
+    Absent,
+    /// It has one value, which matches this pattern.
+    Like(String),
+    /// Only the request settles it.
+    Open,
+    /// Evidence would settle it, and is missing.
+    Unknown(String),
+}
+
+impl Fact {
+    fn one(value: impl Into<String>) -> Self {
+        Self::Values(vec![value.into()])
+    }
+
+    fn flag(value: bool) -> Self {
+        Self::one(if value { "true" } else { "false" })
+    }
+
+    fn known(value: &Known<String>) -> Self {
+        match value {
+            Known::Observed(value) => Self::one(value.clone()),
+            Known::Absent => Self::Absent,
+            Known::Unknown(what) => Self::Unknown(what.clone()),
+        }
+    }
+}
+
+/// What is asked about.
+#[derive(Debug, Clone)]
+pub(crate) struct Resource {
+    /// Its account.
+    pub(crate) account: String,
+    /// Its region, where it has one.
+    pub(crate) region: Option<String>,
+    /// Its organization.
+    pub(crate) organization: Known<String>,
+    /// Its tags; only those present count, since not every answer lists all.
+    pub(crate) tags: Vec<Tag>,
+    /// Whether requests on it carry `aws:ResourceTag`.
+    pub(crate) tagged: bool,
+    /// Aliases of a key.
+    pub(crate) aliases: Vec<String>,
+}
+
+/// Everything known of one question.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts<'a> {
+    pub(crate) requester: Requester<'a>,
+    pub(crate) resource: &'a Resource,
+    /// The service that a role is passed to, for `iam:PassRole`.
+    pub(crate) passed_to: Option<&'a str>,
+}
+
+impl Facts<'_> {
+    /// What is known of a key; the case of keys does not matter.
+    pub(crate) fn of(&self, key: &str) -> Fact {
+        let key = key.to_ascii_lowercase();
+        if let Some(tag) = key.strip_prefix("aws:principaltag/") {
+            return self.principal_tag(tag);
+        }
+        for prefix in ["aws:resourcetag/", "ec2:resourcetag/", "iam:resourcetag/", "ssm:resourcetag/"] {
+            if let Some(tag) = key.strip_prefix(prefix) {
+                return self.resource_tag(tag);
+            }
+        }
+        match key.as_str() {
+            "aws:principalarn" => self.principal_arn(),
+            "aws:principalaccount" | "kms:calleraccount" => match self.requester {
+                Requester::Named(Named::Service(_)) => Fact::Absent,
+                _ => self.requester.account().map_or(Fact::Open, Fact::one),
+            },
+            "aws:principalorgid" => match self.requester {
+                Requester::Identity(identity) => Fact::known(&identity.organization),
+                Requester::Named(Named::Service(_)) => Fact::Absent,
+                Requester::Named(_) => Fact::Open,
+            },
+            "aws:principaltype" => match self.requester {
+                Requester::Identity(identity) => Fact::one(match identity.kind {
+                    PrincipalKind::User => "User",
+                    PrincipalKind::Role => "AssumedRole",
+                }),
+                Requester::Named(_) => Fact::Open,
+            },
+            "aws:username" => match self.requester {
+                Requester::Identity(identity) => match identity.kind {
+                    PrincipalKind::User => Fact::one(identity.name.clone()),
+                    PrincipalKind::Role => Fact::Absent,
+                },
+                Requester::Named(Named::Service(_)) => Fact::Absent,
+                Requester::Named(_) => Fact::Open,
+            },
+            "aws:principalisawsservice" => match self.requester {
+                Requester::Named(Named::Anybody) => Fact::flag(false),
+                requester => Fact::flag(requester.is_service()),
+            },
+            "aws:principalservicename" => match self.requester {
+                Requester::Named(Named::Service(service)) => Fact::one(service.clone()),
+                _ => Fact::Absent,
+            },
+            // A service fills these in when it acts for a resource; nobody else's request carries them.
+            "aws:sourcearn" | "aws:sourceaccount" | "aws:sourceorgid" | "aws:sourceorgpaths" => {
+                if self.requester.is_service() { Fact::Open } else { Fact::Absent }
+            }
+            "aws:resourceaccount" | "s3:resourceaccount" => Fact::one(self.resource.account.clone()),
+            "aws:resourceorgid" => Fact::known(&self.resource.organization),
+            "aws:requestedregion" => self.resource.region.clone().map_or(Fact::Open, Fact::one),
+            // Every caller can use TLS, so a policy that asks for it keeps nobody out.
+            "aws:securetransport" => Fact::flag(true),
+            "kms:resourcealiases" => match self.resource.aliases.as_slice() {
+                [] => Fact::Open,
+                aliases => Fact::Values(aliases.to_vec()),
+            },
+            "iam:passedtoservice" => self.passed_to.map_or(Fact::Open, Fact::one),
+            _ => Fact::Open,
+        }
+    }
+
+    fn principal_arn(&self) -> Fact {
+        match self.requester {
+            Requester::Identity(identity) => Fact::one(identity.arn.clone()),
+            Requester::Named(Named::Arn(arn)) => Fact::one(arn.clone()),
+            Requester::Named(Named::Account(account)) => Fact::Like(format!("arn:aws:iam::{account}:*")),
+            Requester::Named(Named::Service(_)) => Fact::Absent,
+            Requester::Named(_) => Fact::Open,
+        }
+    }
+
+    fn principal_tag(&self, tag: &str) -> Fact {
+        let Requester::Identity(identity) = self.requester else { return Fact::Open };
+        let own = identity.tags.iter().find(|own| own.key.eq_ignore_ascii_case(tag));
+        match (own, identity.kind) {
+            (Some(own), _) => Fact::one(own.value.clone()),
+            (None, PrincipalKind::User) => Fact::Absent,
+            // A session may bring tags of its own.
+            (None, PrincipalKind::Role) => Fact::Open,
+        }
+    }
+
+    fn resource_tag(&self, tag: &str) -> Fact {
+        if !self.resource.tagged {
+            return Fact::Open;
+        }
+        let own = self.resource.tags.iter().find(|own| own.key.eq_ignore_ascii_case(tag));
+        own.map_or(Fact::Open, |own| Fact::one(own.value.clone()))
+    }
+}

@@ -1,0 +1,198 @@
+//! The inventory as the engine sees it: identities, guard rails of accounts, each policy compiled once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cadastre_model::Known;
+use cadastre_model::asset::identity::{CloudAccount, Principal};
+use cadastre_model::asset::{PolicyDocument, PolicyKind};
+use cadastre_model::inventory::Inventory;
+
+use crate::catalogue::{ActionId, Catalogue};
+use crate::document::{Guard, Policy};
+use crate::requester::Identity;
+
+/// Everything that decisions are taken from.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) catalogue: Catalogue,
+    /// Sorted by ARN.
+    pub(crate) identities: Vec<Identity>,
+    pub(crate) by_arn: BTreeMap<String, usize>,
+    rails: BTreeMap<String, Rails>,
+    /// For each action, the identities whose own policies may allow it.
+    candidates: BTreeMap<ActionId, Vec<usize>>,
+    pub(crate) actions: WellKnown,
+}
+
+/// Actions the engine itself asks about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WellKnown {
+    pub(crate) assume: ActionId,
+    pub(crate) assume_with_saml: ActionId,
+    pub(crate) assume_with_web_identity: ActionId,
+    pub(crate) pass_role: ActionId,
+    pub(crate) add_role_to_profile: ActionId,
+}
+
+/// What an organization puts around an account.
+#[derive(Debug)]
+pub(crate) struct Rails {
+    pub(crate) service_control: Levels,
+    pub(crate) resource_control: Levels,
+    pub(crate) management: Known<bool>,
+    pub(crate) organization: Known<String>,
+}
+
+/// Policies by level, from the root down.
+#[derive(Debug)]
+pub(crate) enum Levels {
+    /// The account is in no organization, or the policy type is off.
+    None,
+    Known(Vec<Vec<Arc<Policy>>>),
+    Unknown(String),
+}
+
+/// Compiles each document once, however many principals carry it.
+#[derive(Debug, Default)]
+pub(crate) struct Compiler {
+    seen: BTreeMap<(String, String, PolicyKind), Arc<Policy>>,
+}
+
+impl Compiler {
+    pub(crate) fn compile(&mut self, document: &PolicyDocument, catalogue: &Catalogue) -> Arc<Policy> {
+        let place = (document.record.as_str().to_owned(), document.pointer.clone(), document.kind);
+        let compiled =
+            self.seen.entry(place).or_insert_with(|| Arc::new(Policy::compile(document, catalogue)));
+        Arc::clone(compiled)
+    }
+}
+
+impl World {
+    /// Compiles the principals and accounts of an inventory.
+    pub(crate) fn new(inventory: &Inventory, catalogue: Catalogue, compiler: &mut Compiler) -> Self {
+        let mut rails = BTreeMap::new();
+        for account in &inventory.accounts {
+            rails.insert(account.id.clone(), Rails::new(account, &catalogue, compiler));
+        }
+        let mut identities: Vec<Identity> = inventory
+            .principals
+            .iter()
+            .map(|principal| identity(principal, rails.get(&principal.account), &catalogue, compiler))
+            .collect();
+        identities.sort_by(|a, b| a.arn.cmp(&b.arn));
+        identities.dedup_by(|a, b| a.arn == b.arn);
+        let by_arn =
+            identities.iter().enumerate().map(|(place, identity)| (identity.arn.clone(), place)).collect();
+        let mut candidates: BTreeMap<ActionId, Vec<usize>> = BTreeMap::new();
+        for (place, identity) in identities.iter().enumerate() {
+            let mut actions = std::collections::BTreeSet::new();
+            for policy in &identity.policies {
+                actions.extend(policy.allowed_actions());
+            }
+            for action in actions {
+                candidates.entry(action).or_default().push(place);
+            }
+        }
+        // The catalogue always numbers these; see `Catalogue::parse`.
+        let id = |action: &str| catalogue.id(action).unwrap_or(ActionId(u16::MAX));
+        let actions = WellKnown {
+            assume: id("sts:AssumeRole"),
+            assume_with_saml: id("sts:AssumeRoleWithSAML"),
+            assume_with_web_identity: id("sts:AssumeRoleWithWebIdentity"),
+            pass_role: id("iam:PassRole"),
+            add_role_to_profile: id("iam:AddRoleToInstanceProfile"),
+        };
+        Self { catalogue, identities, by_arn, rails, candidates, actions }
+    }
+
+    /// The guard rails of an account, where its organization was asked about.
+    pub(crate) fn rails(&self, account: &str) -> Option<&Rails> {
+        self.rails.get(account)
+    }
+
+    /// The organization of an account.
+    pub(crate) fn organization(&self, account: &str) -> Known<String> {
+        organization(self.rails.get(account), account)
+    }
+
+    /// The identities whose own policies may allow an action.
+    pub(crate) fn candidates(&self, action: ActionId) -> &[usize] {
+        self.candidates.get(&action).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether users and roles of an account were read.
+    pub(crate) fn observes(&self, account: &str) -> bool {
+        self.identities.iter().any(|identity| identity.account == account)
+    }
+
+    /// The role of a session, by account and name.
+    pub(crate) fn role_named(&self, account: &str, name: &str) -> Option<usize> {
+        self.identities.iter().position(|identity| identity.account == account && identity.name == name)
+    }
+}
+
+impl Rails {
+    fn new(account: &CloudAccount, catalogue: &Catalogue, compiler: &mut Compiler) -> Self {
+        let mut levels = |known: &Known<Vec<Vec<PolicyDocument>>>| match known {
+            Known::Absent => Levels::None,
+            Known::Unknown(what) => Levels::Unknown(what.clone()),
+            Known::Observed(levels) => Levels::Known(
+                levels
+                    .iter()
+                    .map(|level| level.iter().map(|document| compiler.compile(document, catalogue)).collect())
+                    .collect(),
+            ),
+        };
+        Self {
+            service_control: levels(&account.service_control),
+            resource_control: levels(&account.resource_control),
+            management: account.management.clone(),
+            organization: account.organization.clone(),
+        }
+    }
+}
+
+fn organization(rails: Option<&Rails>, account: &str) -> Known<String> {
+    rails.map_or_else(
+        || Known::Unknown(format!("the organization of account {account}")),
+        |rails| rails.organization.clone(),
+    )
+}
+
+fn identity(
+    principal: &Principal,
+    rails: Option<&Rails>,
+    catalogue: &Catalogue,
+    compiler: &mut Compiler,
+) -> Identity {
+    let documents = principal.policies.observed().map_or(&[][..], Vec::as_slice);
+    let attached = documents
+        .iter()
+        .filter(|document| document.kind == PolicyKind::Managed)
+        .filter_map(|document| managed_policy_arn(&document.name, &principal.account))
+        .collect();
+    Identity {
+        arn: principal.arn.clone(),
+        name: principal.name.clone(),
+        kind: principal.kind,
+        account: principal.account.clone(),
+        organization: organization(rails, &principal.account),
+        tags: principal.tags.clone(),
+        service_linked: principal.service_linked,
+        policies: documents.iter().map(|document| compiler.compile(document, catalogue)).collect(),
+        policies_missing: principal.policies.missing().map(str::to_owned),
+        boundary: Guard::compile(&principal.boundary, |document| compiler.compile(document, catalogue)),
+        trust: Guard::compile(&principal.trust, |document| compiler.compile(document, catalogue)),
+        instance_profiles: !principal.instance_profiles.is_empty(),
+        attached,
+    }
+}
+
+/// The ARN of a customer-managed policy; none for those that AWS manages and nobody here can change.
+fn managed_policy_arn(name: &str, account: &str) -> Option<String> {
+    if !name.starts_with("arn:") {
+        return Some(format!("arn:aws:iam::{account}:policy/{name}"));
+    }
+    crate::arn::account(name).map(|_| name.to_owned())
+}

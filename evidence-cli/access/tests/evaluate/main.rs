@@ -1,0 +1,10 @@
+//! What the engine answers, asked through its public function.
+
+#[cfg(test)]
+mod kafka;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod vectors;
