@@ -118,6 +118,7 @@ impl Broker {
         report_recovery(&storage);
         let (stop, stopping) = watch::channel(false);
         let node = Arc::new(assemble(config, identity, storage, stopping)?);
+        node.topics.remove_nameless().await?;
         let mut tasks = JoinSet::new();
         let counts = Arc::new(ConnectionCounts::default());
         let mut bound = Vec::with_capacity(sockets.len());

@@ -53,3 +53,31 @@ fn what_no_acl_allows_is_denied_and_recorded() {
     assert!(has(serde_json::json!({"principal": "User:mallory", "operation": "AUTHENTICATE"})), "{audit}");
     assert!(!audit.contains("secret"), "{audit}");
 }
+
+#[test]
+fn clients_are_who_their_certificate_or_password_says() {
+    let (ssl, plain) = (common::free_port(), common::free_port());
+    let broker = TestBroker::configured("");
+    let directory = broker.directory.path().display().to_string();
+    let file = broker.path("server.properties");
+    let own = std::fs::read_to_string(&file).unwrap();
+    let secured = broker.address();
+    let properties = own.replace(
+        "listeners=SASL_SSL",
+        &format!("listeners=MUTUAL://127.0.0.1:{ssl},PLAIN://127.0.0.1:{plain},SASL_SSL"),
+    );
+    let more = format!(
+        "listener.security.protocol.map=MUTUAL:SSL,PLAIN:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT\n\
+         listener.name.mutual.ssl.client.auth=required\n\
+         listener.name.mutual.ssl.truststore.type=PEM\n\
+         listener.name.mutual.ssl.truststore.location={directory}/ca.pem\n\
+         listener.name.mutual.ssl.principal.mapping.rules=RULE:^.*CN=([^,]+).*$/$1/L,DEFAULT\n\
+         listener.name.plain.sasl.enabled.mechanisms=PLAIN\n\
+         listener.name.plain.plain.sasl.jaas.config=\\\n  \
+         org.apache.kafka.common.security.plain.PlainLoginModule required user_eve=\"eve-secret\";\n"
+    );
+    std::fs::write(&file, format!("{properties}{more}")).unwrap();
+    let broker = broker.formatted();
+    assert_eq!(broker.address(), secured);
+    broker.python("identities.py", &[&format!("127.0.0.1:{ssl}"), &format!("127.0.0.1:{plain}")]);
+}

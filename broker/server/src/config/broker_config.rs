@@ -9,6 +9,7 @@ use super::definition::{PropertyDefinition, PropertyType, ValueError, Visibility
 use super::listener::{self, ListenerConfig};
 use super::nearest::nearest;
 use super::properties::{Properties, PropertiesError};
+use super::providers;
 use super::tables::{BROKER_PROPERTIES, OWN_PROPERTIES, broker_definition};
 
 /// Kafka's authorizer, and the two names under which it was known before.
@@ -19,7 +20,19 @@ const AUTHORIZERS: [&str; 3] = [
 ];
 
 /// Families of names that belong to plug-ins and that Kafka hands on unread.
-const PLUGIN_PREFIXES: [&str; 2] = ["rlmm.config.", "rsm.config."];
+const PLUGIN_PREFIXES: [&str; 3] = ["rlmm.config.", "rsm.config.", "config.providers."];
+
+/// Java classes that would decide who a client is or what it may do.
+const SECURITY_PLUGINS: [&str; 8] = [
+    "principal.builder.class",
+    "ssl.engine.factory.class",
+    "sasl.server.callback.handler.class",
+    "sasl.login.class",
+    "security.providers",
+    "client.quota.callback.class",
+    "create.topic.policy.class.name",
+    "alter.config.policy.class.name",
+];
 
 /// A broker's configuration.
 #[derive(Debug, Clone)]
@@ -118,7 +131,8 @@ impl BrokerConfig {
     /// # Errors
     ///
     /// [`ConfigError`] names the property that is wrong.
-    pub fn from_properties(properties: Properties) -> Result<Self, ConfigError> {
+    pub fn from_properties(mut properties: Properties) -> Result<Self, ConfigError> {
+        providers::resolve(&mut properties)?;
         for (name, value) in properties.iter() {
             let Some(definition) = definition_of(name) else {
                 if PLUGIN_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
@@ -136,13 +150,6 @@ impl BrokerConfig {
 
     fn assemble(properties: Arc<Properties>) -> Result<Self, ValueError> {
         check_roles(&properties)?;
-        if let Some(providers) = properties.get("config.providers").filter(|value| !value.trim().is_empty()) {
-            return Err(ValueError::new(
-                "config.providers",
-                providers,
-                "values written out; no provider is supported",
-            ));
-        }
         let reader = Reader(&properties);
         let log_directories: Vec<PathBuf> = match properties.get("log.dirs") {
             Some(value) => list(value),
@@ -217,8 +224,13 @@ impl BrokerConfig {
 
     fn collect_notices(&self) -> Vec<String> {
         let mut notices = Vec::new();
-        for (name, _) in self.properties.iter() {
-            if definition_of(name).is_none_or(|definition| !definition.honoured) {
+        for (name, value) in self.properties.iter() {
+            let Some(definition) = definition_of(name) else { continue };
+            if SECURITY_PLUGINS.contains(&definition.name) && definition.default != Some(value.trim()) {
+                notices.push(format!(
+                    "warning: property `{name}`: Java classes cannot be loaded, it has no effect"
+                ));
+            } else if !definition.honoured {
                 notices.push(format!("property `{name}` is accepted and has no effect here"));
             }
         }
@@ -253,6 +265,16 @@ impl BrokerConfig {
             );
         }
         for listener in &self.listeners {
+            if listener.protocol.uses_sasl() {
+                for mechanism in
+                    listener.sasl_mechanisms().iter().filter(|mechanism| !is_supported(mechanism))
+                {
+                    let name = &listener.name;
+                    warnings.push(format!(
+                        "warning: listener {name} does not offer {mechanism}: it is not supported"
+                    ));
+                }
+            }
             if !listener.protocol.is_encrypted() {
                 let anonymous =
                     if listener.protocol.uses_sasl() { "" } else { " and its clients are anonymous" };
@@ -335,15 +357,17 @@ fn check_roles(properties: &Properties) -> Result<(), ValueError> {
     }
 }
 
+/// Whether the broker speaks the SASL mechanism.
+fn is_supported(mechanism: &str) -> bool {
+    ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"].contains(&mechanism)
+}
+
 fn check_mechanisms(listeners: &[ListenerConfig]) -> Result<(), ValueError> {
     for listener in listeners.iter().filter(|listener| listener.protocol.uses_sasl()) {
         let mechanisms = listener.sasl_mechanisms();
-        let expected =
-            format!("mechanisms among PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 for listener {}", listener.name);
-        let supported =
-            |mechanism: &String| ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"].contains(&mechanism.as_str());
-        if mechanisms.is_empty() || !mechanisms.iter().all(supported) {
+        if !mechanisms.iter().any(|mechanism| is_supported(mechanism)) {
             let given = if mechanisms.is_empty() { "GSSAPI".to_owned() } else { mechanisms.join(",") };
+            let expected = format!("PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 for listener {}", listener.name);
             return Err(ValueError::new("sasl.enabled.mechanisms", &given, expected));
         }
     }
@@ -421,6 +445,23 @@ mod tests {
     }
 
     #[test]
+    fn every_property_that_kafka_knows_is_accepted() {
+        let written =
+            BROKER_PROPERTIES.values().filter(|definition| definition.visibility != Visibility::Dynamic);
+        let with_value = |definition: &'static PropertyDefinition| {
+            Some((definition.name, definition.default.filter(|default| !default.is_empty())?))
+        };
+        let mut properties: Properties = written.filter_map(with_value).collect();
+        properties.set("listener.security.protocol.map", "");
+        let config = BrokerConfig::from_properties(properties.clone()).unwrap();
+        for (name, _) in properties.iter() {
+            let honoured = BROKER_PROPERTIES[name].honoured;
+            let line = format!("property `{name}` is accepted and has no effect here");
+            assert_eq!(config.notices.contains(&line), !honoured, "{name}");
+        }
+    }
+
+    #[test]
     fn unknown_names_are_refused_with_the_nearest_known_one() {
         check_refused(
             "\nadvertized.listeners=x",
@@ -457,7 +498,7 @@ mod tests {
         );
         check_refused(
             "listeners=SASL_SSL://:1",
-            "property `sasl.enabled.mechanisms`: `GSSAPI` is refused, expected mechanisms among PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 for listener SASL_SSL",
+            "property `sasl.enabled.mechanisms`: `GSSAPI` is refused, expected PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 for listener SASL_SSL",
         );
         check_refused(
             "super.users=alice",

@@ -208,6 +208,15 @@ impl ValueError {
 }
 
 impl PropertyDefinition {
+    /// Whether the property changes only by a restart. Kafka would let some of these change while it runs; what a
+    /// listener demands of its clients is settled here when the broker starts.
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        let of_listeners = ["ssl.", "sasl.", "listener", "connections.max.reauth"];
+        let is_listeners_own = of_listeners.iter().any(|prefix| self.name.starts_with(prefix));
+        self.update == UpdateMode::ReadOnly || self.honoured && is_listeners_own
+    }
+
     /// Whether values must never be shown.
     #[must_use]
     pub fn is_sensitive(&self) -> bool {

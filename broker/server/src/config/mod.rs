@@ -5,6 +5,7 @@ pub mod definition;
 pub mod listener;
 mod nearest;
 pub mod properties;
+mod providers;
 pub mod tables;
 
 pub use broker_config::{BrokerConfig, ConfigError};

@@ -2,7 +2,7 @@
 
 /// The candidate closest to `name`, when it is close enough to be a likely slip.
 pub(crate) fn nearest<'name>(name: &str, candidates: impl Iterator<Item = &'name str>) -> Option<&'name str> {
-    let limit = (name.chars().count() / 4).clamp(1, 5);
+    let limit = (name.chars().count() / 3).clamp(1, 5);
     candidates
         .map(|candidate| (distance(name, candidate), candidate))
         .filter(|&(distance, _)| distance <= limit)

@@ -139,6 +139,14 @@ mod tests {
     }
 
     #[test]
+    fn our_own_properties_are_documented() {
+        let documentation = include_str!("../../PROPERTIES.md");
+        for definition in OWN_PROPERTIES.values() {
+            assert!(documentation.contains(&format!("| `{}` |", definition.name)), "{}", definition.name);
+        }
+    }
+
+    #[test]
     fn passwords_are_sensitive() {
         for name in
             ["ssl.key.password", "ssl.keystore.key", "sasl.jaas.config", "delegation.token.secret.key"]

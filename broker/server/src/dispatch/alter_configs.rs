@@ -155,7 +155,7 @@ async fn alter_topic(
         apply(&mut settings, edit, &property.definition, current)?;
     }
     if !validate_only {
-        change.replace(Topic { settings, ..Topic::clone(&topic) }).await?;
+        change.put(Topic { settings, ..Topic::clone(&topic) }).await?;
     }
     Ok(())
 }
@@ -184,8 +184,7 @@ async fn alter_broker(
                 format!("unknown broker config name: `{}`", edit.name),
             )
         })?;
-        if definition.update == UpdateMode::ReadOnly || for_all && definition.update == UpdateMode::PerBroker
-        {
+        if definition.is_fixed() || for_all && definition.update == UpdateMode::PerBroker {
             let scope = if for_all { "for all brokers" } else { "dynamically" };
             let message = format!("cannot update these configs {scope}: Set({})", edit.name);
             return Err(ApiError::new(ResponseError::InvalidRequest, message));

@@ -62,7 +62,7 @@ async fn extend(
     }
     if !validate_only {
         context.mutate(asked.count - topic.partitions, 3)?;
-        change.replace(Topic { partitions: asked.count, ..Topic::clone(&topic) }).await?;
+        change.put(Topic { partitions: asked.count, ..Topic::clone(&topic) }).await?;
     }
     Ok(())
 }

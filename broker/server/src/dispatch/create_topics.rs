@@ -61,7 +61,7 @@ pub(super) async fn create_automatically(
     }
     let partitions = i32::try_from(context.node.settings.number("num.partitions")).unwrap_or(1);
     let topic = Topic { name: name.to_owned(), id: new_id()?, partitions, settings: BTreeMap::new() };
-    change.create(topic.clone()).await?;
+    change.put(topic.clone()).await?;
     Ok(Arc::new(topic))
 }
 
@@ -85,7 +85,7 @@ async fn create(
     let topic = Topic { name: asked.name.to_string(), id: new_id()?, partitions, settings };
     if !validate_only {
         context.mutate(partitions, 6)?;
-        change.create(topic.clone()).await?;
+        change.put(topic.clone()).await?;
     }
     Ok(topic)
 }

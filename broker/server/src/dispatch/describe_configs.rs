@@ -10,7 +10,6 @@ use cadastre_protocol::{ResponseError, StrBytes};
 use super::api_error::{ApiError, code_of, message_of};
 use super::context::RequestContext;
 use super::operations::{DESCRIBE_CLUSTER_CONFIGS, DESCRIBE_GROUP_CONFIGS, DESCRIBE_TOPIC_CONFIGS};
-use crate::config::definition::{PropertyType, UpdateMode};
 use crate::state::settings::Setting;
 use cadastre_security::acl::CLUSTER_NAME;
 
@@ -40,19 +39,9 @@ pub(super) async fn handle(
         let settings = outcome.unwrap_or_default().into_iter();
         let wanted =
             settings.filter(|setting| wanted.is_none_or(|keys| keys.iter().any(|key| **key == setting.name)));
-        result.with_configs(
-            wanted.map(|setting| entry(context, &request_flags(request.include_synonyms), setting)).collect(),
-        )
+        result.with_configs(wanted.map(|setting| entry(context, request.include_synonyms, setting)).collect())
     });
     DescribeConfigsResponse::default().with_results(results.collect())
-}
-
-struct Flags {
-    synonyms: bool,
-}
-
-const fn request_flags(synonyms: bool) -> Flags {
-    Flags { synonyms }
 }
 
 fn describe(
@@ -103,17 +92,21 @@ pub(super) fn check_broker(context: &RequestContext<'_>, name: &str) -> Result<(
     }
 }
 
-fn entry(context: &RequestContext<'_>, flags: &Flags, setting: Setting) -> DescribeConfigsResourceResult {
+fn entry(
+    context: &RequestContext<'_>,
+    with_synonyms: bool,
+    setting: Setting,
+) -> DescribeConfigsResourceResult {
     let is_sensitive = setting.definition.is_none_or(|definition| definition.is_sensitive());
     let shown = |value: Option<String>| value.filter(|_| !is_sensitive).map(StrBytes::from_string);
-    let read_only = setting.definition.is_none_or(|definition| definition.update == UpdateMode::ReadOnly);
+    let read_only = setting.definition.is_none_or(|definition| definition.is_fixed());
     let mut entry = DescribeConfigsResourceResult::default()
         .with_name(StrBytes::from_string(setting.name))
         .with_value(shown(setting.value))
         .with_read_only(read_only)
         .with_config_source(setting.source.code())
         .with_is_sensitive(is_sensitive);
-    if flags.synonyms {
+    if with_synonyms {
         let synonyms = setting.synonyms.into_iter().map(|synonym| {
             DescribeConfigsSynonym::default()
                 .with_name(StrBytes::from_string(synonym.name))
@@ -123,11 +116,8 @@ fn entry(context: &RequestContext<'_>, flags: &Flags, setting: Setting) -> Descr
         entry = entry.with_synonyms(synonyms.collect());
     }
     if context.header.version >= 3 {
-        entry = entry.with_config_type(setting.definition.map_or(0, |definition| kind(definition.kind)));
+        entry =
+            entry.with_config_type(setting.definition.map_or(0, |definition| definition.kind.wire_code()));
     }
     entry
-}
-
-const fn kind(kind: PropertyType) -> i8 {
-    kind.wire_code()
 }

@@ -15,6 +15,7 @@ use cadastre_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
 use cadastre_storage::ReadError;
 use futures::FutureExt as _;
 use futures::future::select_all;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::context::RequestContext;
@@ -25,11 +26,9 @@ use crate::state::topics::Topic;
 
 pub(super) async fn answer(context: &RequestContext<'_>, body: Bytes) -> Result<Reply, EnvelopeError> {
     let request: FetchRequest = api::decode_request(context.header.version, body)?;
-    let started = Instant::now();
-    let (response, bytes) = handle(context, &request).await;
+    let (response, bytes, busy) = handle(context, &request).await;
     let throttle_ms = context.node.quotas.fetched(context, bytes);
-    // Time spent waiting for records is not time spent working.
-    finish(context, response, Instant::now().min(started + Duration::from_millis(1)), throttle_ms)
+    finish(context, response, busy, throttle_ms)
 }
 
 /// One partition that was asked for, with its topic or the reason why it cannot be read.
@@ -38,41 +37,50 @@ struct Wanted<'request> {
     topic: Result<Arc<Topic>, ResponseError>,
 }
 
-async fn handle(context: &RequestContext<'_>, request: &FetchRequest) -> (FetchResponse, usize) {
+/// The answer, the bytes in it, and the time spent working on it, which waiting for records is not.
+async fn handle(context: &RequestContext<'_>, request: &FetchRequest) -> (FetchResponse, usize, Duration) {
+    let mut busy = Duration::ZERO;
     if request.session_id != 0 && request.session_epoch > 0 {
         let error = ResponseError::FetchSessionIdNotFound;
-        return (FetchResponse::default().with_error_code(error.code()), 0);
+        return (FetchResponse::default().with_error_code(error.code()), 0, busy);
     }
     let wanted: Vec<Vec<Wanted<'_>>> =
         request.topics.iter().map(|topic| resolve(context, request, topic)).collect();
     let deadline = Instant::now() + longest_wait(context, request);
     let enough = usize::try_from(request.min_bytes).unwrap_or(0);
     loop {
+        let started = Instant::now();
         // Subscribed before reading, so that records which arrive in between are not missed.
-        let mut watches: Vec<_> = wanted
-            .iter()
-            .flatten()
-            .filter_map(|wanted| {
-                let topic = wanted.topic.as_ref().ok()?;
-                let mut watch =
-                    context.node.storage.watch(topic.partition(wanted.partition.partition)).ok()?;
-                watch.mark_unchanged();
-                Some(watch)
-            })
-            .collect();
+        let mut watches = watches(context, &wanted);
         let read = read_all(context, request, &wanted).await;
-        if read.failed || read.bytes >= enough || watches.is_empty() || Instant::now() >= deadline {
-            return (FetchResponse::default().with_responses(read.topics), read.bytes);
+        busy += started.elapsed();
+        let is_done = read.failed || read.bytes >= enough || watches.is_empty();
+        if is_done || !has_news(context, &mut watches, deadline).await {
+            return (FetchResponse::default().with_responses(read.topics), read.bytes, busy);
         }
-        let changed = select_all(watches.iter_mut().map(|watch| watch.changed().boxed()));
-        tokio::select! {
-            () = context.node.stopped() => return (FetchResponse::default().with_responses(read.topics), read.bytes),
-            outcome = timeout_at(deadline, changed) => {
-                if outcome.is_err() {
-                    return (FetchResponse::default().with_responses(read.topics), read.bytes);
-                }
-            }
-        }
+    }
+}
+
+fn watches(context: &RequestContext<'_>, wanted: &[Vec<Wanted<'_>>]) -> Vec<watch::Receiver<i64>> {
+    let watch = |wanted: &Wanted<'_>| {
+        let topic = wanted.topic.as_ref().ok()?;
+        let mut watch = context.node.storage.watch(topic.partition(wanted.partition.partition)).ok()?;
+        watch.mark_unchanged();
+        Some(watch)
+    };
+    wanted.iter().flatten().filter_map(watch).collect()
+}
+
+/// Waits until one of the partitions has more to read; false at the deadline, or when the broker stops.
+async fn has_news(
+    context: &RequestContext<'_>,
+    watches: &mut [watch::Receiver<i64>],
+    deadline: Instant,
+) -> bool {
+    let changed = select_all(watches.iter_mut().map(|watch| watch.changed().boxed()));
+    tokio::select! {
+        () = context.node.stopped() => false,
+        outcome = timeout_at(deadline, changed) => outcome.is_ok(),
     }
 }
 

@@ -50,7 +50,7 @@ macro_rules! call {
         let request = api::decode_request($context.header.version, $body)?;
         let started = Instant::now();
         let response = $handler($context, request).await;
-        finish($context, response, started, 0)
+        finish($context, response, started.elapsed(), 0)
     }};
 }
 
@@ -141,10 +141,10 @@ fn is_software_name(name: &str) -> bool {
 fn finish<T: Throttled>(
     context: &RequestContext<'_>,
     response: T,
-    started: Instant,
+    busy: Duration,
     bytes_throttle_ms: u32,
 ) -> Result<Reply, EnvelopeError> {
-    let request_throttle = context.node.quotas.request(context, started.elapsed());
+    let request_throttle = context.node.quotas.request(context, busy);
     let held_back = context.held_back_ms.load(Ordering::Relaxed);
     let throttle_ms = request_throttle.max(bytes_throttle_ms).max(held_back);
     let header = context.header;

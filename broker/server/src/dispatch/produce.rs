@@ -38,7 +38,7 @@ pub(super) async fn answer(context: &RequestContext<'_>, body: Bytes) -> Result<
         .iter()
         .flat_map(|topic| &topic.partition_responses)
         .any(|partition| partition.error_code != 0);
-    let reply = finish(context, response, started, throttle_ms)?;
+    let reply = finish(context, response, started.elapsed(), throttle_ms)?;
     Ok(match (acknowledged, failed) {
         (true, _) => reply,
         // The client waits for no answer; closing is the only way to tell it that its metadata may be stale.

@@ -96,12 +96,15 @@ fn admit(
 ) {
     let address = peer.ip().to_canonical();
     let limits = ConnectionLimits::current(&node.settings, address);
-    match counts.admit(address, limits, node.clock.now_ms()) {
+    let now_ms = node.clock.now_ms();
+    match counts.admit(address, limits, now_ms) {
         Ok(slot) => {
+            let held_back = Duration::from_millis(u64::from(node.quotas.connection(address, now_ms)));
             let node = Arc::clone(node);
             let listener = Arc::clone(listener);
             let security = Arc::clone(security);
             connections.spawn(async move {
+                tokio::time::sleep(held_back).await;
                 connection::serve(node, listener, security, stream, address).await;
                 drop(slot);
             });

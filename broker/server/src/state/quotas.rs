@@ -1,5 +1,6 @@
 //! Client quotas, and what clients have used of them.
 
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -77,6 +78,11 @@ impl Quotas {
     /// Counts the time spent on a request; the time to hold the client back, in milliseconds.
     pub(crate) fn request(&self, context: &RequestContext<'_>, busy: Duration) -> u32 {
         self.record(context, QuotaKind::RequestPercentage, percentage_of(busy))
+    }
+
+    /// Counts a new connection from an address (KIP-612); the time to hold it back, in milliseconds.
+    pub(crate) fn connection(&self, address: IpAddr, now_ms: i64) -> u32 {
+        milliseconds(lock(&self.quotas).record_connection(address, now_ms))
     }
 
     /// Counts partitions that are about to be created or deleted (KIP-599).

@@ -1,6 +1,6 @@
 //! The topics: their names, ids, partition counts and settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
 
 use cadastre_protocol::types::{TopicId, TopicPartition};
@@ -97,6 +97,20 @@ impl Topics {
         Ok(Self { storage: storage.clone(), index: RwLock::new(index), changes: Mutex::new(()) })
     }
 
+    /// Removes records of topics that a crash left without a name: half created, or half deleted.
+    pub(crate) async fn remove_nameless(&self) -> Result<(), StateError> {
+        let nameless: BTreeSet<TopicId> = {
+            let index = read(&self.index);
+            let stored = self.storage.partitions().into_iter().map(|partition| partition.topic);
+            stored.filter(|topic| !index.names.contains_key(topic)).collect()
+        };
+        for topic in nameless {
+            tracing::info!(%topic, "records of a topic without a name removed");
+            self.storage.delete_topic(topic).await?;
+        }
+        Ok(())
+    }
+
     /// The topic of that name.
     pub(crate) fn by_name(&self, name: &str) -> Option<Arc<Topic>> {
         read(&self.index).by_name.get(name).map(Arc::clone)
@@ -144,18 +158,10 @@ pub(crate) struct TopicChange<'topics> {
 }
 
 impl TopicChange<'_> {
-    /// Adds a topic that does not exist yet.
-    pub(crate) async fn create(&self, topic: Topic) -> Result<(), StateError> {
+    /// Adds a topic, or gives one that exists other partitions or settings.
+    pub(crate) async fn put(&self, topic: Topic) -> Result<(), StateError> {
         let storage = &self.topics.storage;
-        storage.create_partitions(topic.id, topic.partitions).await?;
-        storage.metadata().commit(vec![stored_topic(&topic)?, stored_settings(&topic)?]).await?;
-        write(&self.topics.index).insert(topic);
-        Ok(())
-    }
-
-    /// Changes partitions or settings of a topic that exists.
-    pub(crate) async fn replace(&self, topic: Topic) -> Result<(), StateError> {
-        let storage = &self.topics.storage;
+        // Partitions first: a topic that has a name has all of its partitions.
         storage.create_partitions(topic.id, topic.partitions).await?;
         storage.metadata().commit(vec![stored_topic(&topic)?, stored_settings(&topic)?]).await?;
         write(&self.topics.index).insert(topic);

@@ -43,9 +43,13 @@ impl TestBroker {
 
     /// The secured broker with more properties.
     pub fn with(more: &str) -> Self {
-        let mut broker = Self::configured(more);
+        Self::configured(more).formatted()
+    }
+
+    /// The configured broker with its users, started.
+    pub fn formatted(mut self) -> Self {
         let mut format = vec!["format", "--config"];
-        let path = broker.path("server.properties");
+        let path = self.path("server.properties");
         format.push(path.to_str().unwrap());
         let users = [(ADMIN, ADMIN_PASSWORD), (ALICE, ALICE_PASSWORD), (BOB, BOB_PASSWORD)];
         let credentials: Vec<String> = users
@@ -60,8 +64,8 @@ impl TestBroker {
         }
         let formatted = run(&format);
         assert!(formatted.status.success(), "{}", text(&formatted));
-        broker.start();
-        broker
+        self.start();
+        self
     }
 
     /// A directory with configuration and certificates, nothing started.
