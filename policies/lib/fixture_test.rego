@@ -84,6 +84,9 @@ empty := {
 # The empty input with other values in the given places; lists are replaced, objects joined.
 with_parts(parts) := object.union(empty, parts)
 
+# A thing with other values for some of its members, which replace what was there as a whole.
+changed(thing, changes) := object.union(object.remove(thing, object.keys(changes)), changes)
+
 observed(value) := {"state": "observed", "value": value}
 
 absent := {"state": "absent"}
@@ -427,7 +430,7 @@ cluster := {
 # One cluster, declared and observed, with changes to the observation.
 kafka(changes) := with_parts({
 	"declaration": {"clusters": [declared_cluster]},
-	"inventory": {"clusters": [object.union(cluster, changes)]},
+	"inventory": {"clusters": [changed(cluster, changes)]},
 	"coverage": {
 		"kafka:DescribeAcls": [cluster_question("kafka:DescribeAcls", "acls")],
 		"kafka:DescribeClientQuotas": [cluster_question("kafka:DescribeClientQuotas", "quotas")],

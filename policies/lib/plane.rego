@@ -67,11 +67,12 @@ bucket_by_arn := {bucket.arn: bucket | some bucket in input.inventory.buckets}
 bucket_by_name := {bucket.name: bucket | some bucket in input.inventory.buckets}
 
 # Buckets that brokers write, whatever the declaration says.
-written_buckets contains bucket.arn if {
+written_buckets contains result if {
 	some role in broker_roles
 	some edge in edges.by_principal[role]
 	edge.capability == "write-objects"
 	bucket := bucket_by_arn[trim_suffix(edge.target, "/*")]
+	result := bucket.arn
 }
 
 # Buckets that hold logs do not count, also where brokers write them: logs are judged as logs.
@@ -85,12 +86,16 @@ log_buckets contains arn if {
 	startswith(arn, "arn:aws:s3:::")
 }
 
-log_buckets contains store.arn if {
+log_buckets contains result if {
 	some store in input.declaration.stores
 	store.holds == "logs"
+	result := store.arn
 }
 
-log_buckets contains concat("", ["arn:aws:s3:::", trail.bucket]) if some trail in input.inventory.trails
+log_buckets contains result if {
+	some trail in input.inventory.trails
+	result := concat("", ["arn:aws:s3:::", trail.bucket])
+}
 
 data_volumes contains volume if {
 	some volume in input.inventory.volumes
@@ -140,20 +145,23 @@ declared_key[key.arn] contains entry if {
 }
 
 # Keys that protect data, declared or not.
-used_key_arns contains bucket.encryption.value.key_arn if {
+used_key_arns contains result if {
 	some bucket in data_buckets
 	bucket.encryption.state == "observed"
 	is_string(bucket.encryption.value.key_arn)
+	result := bucket.encryption.value.key_arn
 }
 
-used_key_arns contains volume.key_arn if {
+used_key_arns contains result if {
 	some volume in data_volumes
 	is_string(volume.key_arn)
+	result := volume.key_arn
 }
 
-used_key_arns contains snapshot.key_arn if {
+used_key_arns contains result if {
 	some snapshot in data_snapshots
 	is_string(snapshot.key_arn)
+	result := snapshot.key_arn
 }
 
 data_keys contains key if {
@@ -179,24 +187,29 @@ names_of("snapshot", snapshot) := {
 names_of("host", host) := {host.id, sprintf("arn:aws:ec2:%s:%s:instance/%s", [host.region, host.account, host.id])}
 
 # Every asset that holds records or the keys to them: kind, id, evidence, names.
-assets contains {"kind": "bucket", "id": bucket.arn, "evidence": bucket.evidence, "names": names_of("bucket", bucket)} if {
+assets contains result if {
 	some bucket in data_buckets
+	result := {"kind": "bucket", "id": bucket.arn, "evidence": bucket.evidence, "names": names_of("bucket", bucket)}
 }
 
-assets contains {"kind": "volume", "id": volume.id, "evidence": volume.evidence, "names": names_of("volume", volume)} if {
+assets contains result if {
 	some volume in data_volumes
+	result := {"kind": "volume", "id": volume.id, "evidence": volume.evidence, "names": names_of("volume", volume)}
 }
 
-assets contains {"kind": "snapshot", "id": snapshot.id, "evidence": snapshot.evidence, "names": names_of("snapshot", snapshot)} if {
+assets contains result if {
 	some snapshot in data_snapshots
+	result := {"kind": "snapshot", "id": snapshot.id, "evidence": snapshot.evidence, "names": names_of("snapshot", snapshot)}
 }
 
-assets contains {"kind": "key", "id": key.arn, "evidence": key.evidence, "names": names_of("key", key)} if {
+assets contains result if {
 	some key in data_keys
+	result := {"kind": "key", "id": key.arn, "evidence": key.evidence, "names": names_of("key", key)}
 }
 
-assets contains {"kind": "host", "id": host.id, "evidence": host.evidence, "names": names_of("host", host)} if {
+assets contains result if {
 	some host in broker_hosts
+	result := {"kind": "host", "id": host.id, "evidence": host.evidence, "names": names_of("host", host)}
 }
 
 asset_edges(asset) := edges.onto(asset.names)

@@ -55,10 +55,17 @@ pub enum PolicyError {
     },
 }
 
+/// The longest message of the engine that is passed on, in characters: it may spell out whole documents.
+const MAXIMUM_MESSAGE: usize = 240;
+
 /// What regorus says, in one line: its messages draw the source below a `-->` line.
 pub(crate) fn one_line(message: &str) -> String {
     let told = message.rsplit_once("error: ").map_or(message, |(_, told)| told);
-    told.split_whitespace().collect::<Vec<_>>().join(" ")
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    match told.char_indices().nth(MAXIMUM_MESSAGE) {
+        Some((end, _)) => format!("{}…", told.get(..end).unwrap_or(&told)),
+        None => told,
+    }
 }
 
 /// The same with the place it points at, where it points at one.

@@ -28,18 +28,18 @@ test_pass_broker_is_found_by_the_address_it_advertises if {
 }
 
 test_red_snapshot_in_another_account if {
-	document := in_account({"snapshots": [object.union(fixture.snapshot, {"account": "444455556666"})]})
+	document := in_account({"snapshots": [fixture.changed(fixture.snapshot, {"account": "444455556666"})]})
 	fixture.subjects_of(bnd_01.findings, "red-flag") == {"snap-1"} with input as document
 }
 
 test_red_trail_writes_to_a_bucket_that_no_account_has if {
-	document := in_account({"trails": [object.union(fixture.trail, {"bucket": "elsewhere"})]})
+	document := in_account({"trails": [fixture.changed(fixture.trail, {"bucket": "elsewhere"})]})
 	fixture.subjects_of(bnd_01.findings, "red-flag") == {"arn:aws:s3:::elsewhere"} with input as document
 }
 
 test_red_key_of_another_account if {
 	other := "arn:aws:kms:eu-central-1:999988887777:key/theirs"
-	document := in_account({"volumes": [object.union(fixture.volume, {"key_arn": other})]})
+	document := in_account({"volumes": [fixture.changed(fixture.volume, {"key_arn": other})]})
 	fixture.subjects_of(bnd_01.findings, "red-flag") == {other} with input as document
 }
 

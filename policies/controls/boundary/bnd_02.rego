@@ -32,21 +32,27 @@ import data.cadastre.lib.declared
 import data.cadastre.lib.finding
 import data.cadastre.lib.plane
 
-placed contains {"id": item.id, "region": item.region, "evidence": item.evidence} if {
+placed contains result if {
 	some list in [plane.broker_hosts, plane.data_volumes, plane.data_snapshots]
 	some item in list
+	result := {"id": item.id, "region": item.region, "evidence": item.evidence}
 }
 
-placed contains {"id": key.arn, "region": key.region, "evidence": key.evidence} if some key in plane.data_keys
+placed contains result if {
+	some key in plane.data_keys
+	result := {"id": key.arn, "region": key.region, "evidence": key.evidence}
+}
 
-placed contains {"id": group.arn, "region": group.region, "evidence": group.evidence} if {
+placed contains result if {
 	some group in input.inventory.log_groups
 	group.arn in object.keys(declared.sinks)
+	result := {"id": group.arn, "region": group.region, "evidence": group.evidence}
 }
 
-placed contains {"id": bucket.arn, "region": bucket.region.value, "evidence": bucket.evidence} if {
+placed contains result if {
 	some bucket in buckets
 	bucket.region.state == "observed"
+	result := {"id": bucket.arn, "region": bucket.region.value, "evidence": bucket.evidence}
 }
 
 buckets contains bucket if some bucket in plane.data_buckets
@@ -56,22 +62,28 @@ buckets contains bucket if {
 	bucket := plane.bucket_by_arn[arn]
 }
 
-subjects contains finding.examined(item.id, item.evidence) if some item in placed
-
-findings contains finding.red(item.id, sprintf("lies in %s, which is not a declared region", [item.region]), item.evidence) if {
+subjects contains result if {
 	some item in placed
-	not item.region in declared.regions
+	result := finding.examined(item.id, item.evidence)
 }
 
-findings contains finding.unproven(bucket.arn, sprintf("its region is not known: %s", [object.get(bucket.region, "value", "the service named none")]), bucket.evidence) if {
+findings contains result if {
+	some item in placed
+	not item.region in declared.regions
+	result := finding.red(item.id, sprintf("lies in %s, which is not a declared region", [item.region]), item.evidence)
+}
+
+findings contains result if {
 	some bucket in buckets
 	bucket.region.state != "observed"
+	result := finding.unproven(bucket.arn, sprintf("its region is not known: %s", [object.get(bucket.region, "value", "the service named none")]), bucket.evidence)
 }
 
 # Replication of buckets.
-findings contains finding.unproven(bucket.arn, sprintf("whether it is replicated is not known: %s", [bucket.replication_destinations.value]), bucket.evidence) if {
+findings contains result if {
 	some bucket in buckets
 	bucket.replication_destinations.state == "unknown"
+	result := finding.unproven(bucket.arn, sprintf("whether it is replicated is not known: %s", [bucket.replication_destinations.value]), bucket.evidence)
 }
 
 copies[bucket.arn] contains destination if {
@@ -80,42 +92,46 @@ copies[bucket.arn] contains destination if {
 	some destination in bucket.replication_destinations.value
 }
 
-findings contains finding.red(
-	arn,
-	sprintf("is replicated to %s in %s, which is not a declared region", [destination, copy.region.value]),
-	array.concat(plane.bucket_by_arn[arn].evidence, copy.evidence),
-) if {
+findings contains result if {
 	some arn, destinations in copies
 	some destination in destinations
 	copy := plane.bucket_by_arn[destination]
 	copy.region.state == "observed"
 	not copy.region.value in declared.regions
+	result := finding.red(
+		arn,
+		sprintf("is replicated to %s in %s, which is not a declared region", [destination, copy.region.value]),
+		array.concat(plane.bucket_by_arn[arn].evidence, copy.evidence),
+	)
 }
 
-findings contains finding.unproven(
-	arn,
-	sprintf("is replicated to %s, whose region is not in the evidence", [destination]),
-	plane.bucket_by_arn[arn].evidence,
-) if {
+findings contains result if {
 	some arn, destinations in copies
 	some destination in destinations
 	not region_known(destination)
+	result := finding.unproven(
+		arn,
+		sprintf("is replicated to %s, whose region is not in the evidence", [destination]),
+		plane.bucket_by_arn[arn].evidence,
+	)
 }
 
 region_known(arn) if plane.bucket_by_arn[arn].region.state == "observed"
 
 # Replicas of keys.
-findings contains finding.red(
-	key.arn,
-	sprintf("has replicas in %s, which the declaration does not name", [concat(", ", elsewhere)]),
-	key.evidence,
-) if {
+findings contains result if {
 	some key in plane.data_keys
 	elsewhere := {region | some region in key.replica_regions} - declared.regions
 	count(elsewhere) > 0
+	result := finding.red(
+		key.arn,
+		sprintf("has replicas in %s, which the declaration does not name", [concat(", ", elsewhere)]),
+		key.evidence,
+	)
 }
 
-findings contains finding.unproven(key.arn, sprintf("whether it has replicas is not known: %s", [key.multi_region.value]), key.evidence) if {
+findings contains result if {
 	some key in plane.data_keys
 	key.multi_region.state == "unknown"
+	result := finding.unproven(key.arn, sprintf("whether it has replicas is not known: %s", [key.multi_region.value]), key.evidence)
 }

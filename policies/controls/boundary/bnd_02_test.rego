@@ -17,32 +17,32 @@ test_pass_everything_in_the_declared_region if {
 }
 
 test_red_bucket_elsewhere if {
-	document := in_account({"buckets": [object.union(fixture.bucket, {"region": fixture.observed("us-east-1")})]})
+	document := in_account({"buckets": [fixture.changed(fixture.bucket, {"region": fixture.observed("us-east-1")})]})
 	fixture.subjects_of(bnd_02.findings, "red-flag") == {fixture.bucket_arn} with input as document
 }
 
 test_red_replica_elsewhere if {
-	copy := object.union(fixture.bucket, {"arn": "arn:aws:s3:::copy", "name": "copy", "region": fixture.observed("us-east-1")})
-	source := object.union(fixture.bucket, {"replication_destinations": fixture.observed(["arn:aws:s3:::copy"])})
+	copy := fixture.changed(fixture.bucket, {"arn": "arn:aws:s3:::copy", "name": "copy", "region": fixture.observed("us-east-1")})
+	source := fixture.changed(fixture.bucket, {"replication_destinations": fixture.observed(["arn:aws:s3:::copy"])})
 	document := in_account({"buckets": [source, copy]})
 	fixture.subjects_of(bnd_02.findings, "red-flag") == {fixture.bucket_arn} with input as document
 }
 
 test_red_key_replica_elsewhere if {
-	document := in_account({"keys": [object.union(fixture.key, {"replica_regions": ["us-east-1"]})]})
+	document := in_account({"keys": [fixture.changed(fixture.key, {"replica_regions": ["us-east-1"]})]})
 	fixture.subjects_of(bnd_02.findings, "red-flag") == {fixture.key_arn} with input as document
 }
 
 test_unproven_replica_that_was_not_seen if {
-	source := object.union(fixture.bucket, {"replication_destinations": fixture.observed(["arn:aws:s3:::copy"])})
+	source := fixture.changed(fixture.bucket, {"replication_destinations": fixture.observed(["arn:aws:s3:::copy"])})
 	document := in_account({"buckets": [source]})
 	fixture.subjects_of(bnd_02.findings, "unproven") == {fixture.bucket_arn} with input as document
 }
 
 test_unproven_when_properties_are_not_known if {
 	document := in_account({
-		"buckets": [object.union(fixture.bucket, {"region": fixture.unknown})],
-		"keys": [object.union(fixture.key, {"multi_region": fixture.unknown})],
+		"buckets": [fixture.changed(fixture.bucket, {"region": fixture.unknown})],
+		"keys": [fixture.changed(fixture.key, {"multi_region": fixture.unknown})],
 	})
 	fixture.subjects_of(bnd_02.findings, "unproven") == {fixture.bucket_arn, fixture.key_arn} with input as document
 }

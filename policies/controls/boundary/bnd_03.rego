@@ -71,46 +71,52 @@ reaches[path.principal] contains path if {
 	path.principal in control_plane
 }
 
-subjects contains finding.shown(id, "no path leads from it to plaintext records", coverage.identities) if {
+subjects contains result if {
 	some id in control_plane
 	not reaches[id]
 	count(questions) == 0
+	result := finding.shown(id, "no path leads from it to plaintext records", coverage.identities)
 }
 
 # Without a control plane there is still the statement that nothing of the kind reaches records.
-subjects contains finding.shown(input.declaration.name, "the declaration names no control-plane identity, and none was observed", coverage.identities) if {
+subjects contains result if {
 	count(control_plane) == 0
+	result := finding.shown(input.declaration.name, "the declaration names no control-plane identity, and none was observed", coverage.identities)
 }
 
-findings contains finding.red_path(
-	id,
-	sprintf("is of the control plane and reaches the records in %s%s", [path.target, paths.condition(path)]),
-	paths.steps(path),
-	paths.records(path),
-	paths.cuts(path),
-) if {
+findings contains result if {
 	some id, found in reaches
 	some path in found
 	paths.proven(path)
+	result := finding.red_path(
+		id,
+		sprintf("is of the control plane and reaches the records in %s%s", [path.target, paths.condition(path)]),
+		paths.steps(path),
+		paths.records(path),
+		paths.cuts(path),
+	)
 }
 
-findings contains finding.unproven(
-	id,
-	sprintf("is of the control plane, and whether it reaches the records in %s is not settled: %s", [path.target, path.detail]),
-	paths.records(path),
-) if {
+findings contains result if {
 	some id, found in reaches
 	some path in found
 	path.decision == "unknown"
+	result := finding.unproven(
+		id,
+		sprintf("is of the control plane, and whether it reaches the records in %s is not settled: %s", [path.target, path.detail]),
+		paths.records(path),
+	)
 }
 
 # Questions that the access engine leaves open about the data plane or about a control-plane identity.
-questions contains {"about": name, "reason": reason} if {
+questions contains result if {
 	some name, reasons in plane.open_questions
 	some reason in reasons
+	result := {"about": name, "reason": reason}
 }
 
-findings contains finding.unproven(question.about, sprintf("who reaches records is not settled: %s", [question.reason]), coverage.identities) if {
+findings contains result if {
 	some question in questions
 	count(control_plane) > 0
+	result := finding.unproven(question.about, sprintf("who reaches records is not settled: %s", [question.reason]), coverage.identities)
 }

@@ -56,52 +56,59 @@ outside_paths contains path if {
 reached := {path.target | some path in outside_paths}
 
 # What holds records: stores, disks, snapshots and topics.
-targets contains {"id": asset.id, "names": asset.names, "evidence": asset.evidence} if {
+targets contains result if {
 	some asset in plane.assets
 	asset.kind in {"bucket", "volume", "snapshot"}
+	result := {"id": asset.id, "names": asset.names, "evidence": asset.evidence}
 }
 
-targets contains {"id": id, "names": {id}, "evidence": topic.evidence} if {
+targets contains result if {
 	some cluster in input.inventory.clusters
 	some topic in cluster.topics.value
 	id := sprintf("topic:%s/%s", [cluster.name, topic.name])
+	result := {"id": id, "names": {id}, "evidence": topic.evidence}
 }
 
-open_questions contains {"about": name, "reason": reason} if {
+open_questions contains result if {
 	some name, reasons in plane.open_questions
 	some reason in reasons
+	result := {"about": name, "reason": reason}
 }
 
 # One open question about who may do what leaves it open for every store.
-subjects contains finding.examined(target.id, evidence) if {
+subjects contains result if {
 	some target in targets
 	count(target.names & reached) == 0
 	count(open_questions) == 0
 	evidence := {record | some list in [target.evidence, coverage.identities]; some record in list}
+	result := finding.examined(target.id, evidence)
 }
 
-findings contains finding.red_path(
-	path.principal,
-	sprintf("is outside the boundary and reaches the records in %s%s", [path.target, paths.condition(path)]),
-	paths.steps(path),
-	paths.records(path),
-	paths.cuts(path),
-) if {
+findings contains result if {
 	some path in outside_paths
 	paths.proven(path)
+	result := finding.red_path(
+		path.principal,
+		sprintf("is outside the boundary and reaches the records in %s%s", [path.target, paths.condition(path)]),
+		paths.steps(path),
+		paths.records(path),
+		paths.cuts(path),
+	)
 }
 
-findings contains finding.unproven(
-	path.principal,
-	sprintf("is outside the boundary, and whether it reaches the records in %s is not settled: %s", [path.target, path.detail]),
-	paths.records(path),
-) if {
+findings contains result if {
 	some path in outside_paths
 	path.decision == "unknown"
+	result := finding.unproven(
+		path.principal,
+		sprintf("is outside the boundary, and whether it reaches the records in %s is not settled: %s", [path.target, path.detail]),
+		paths.records(path),
+	)
 }
 
-findings contains finding.unproven(question.about, sprintf("who reaches records is not settled: %s", [question.reason]), records_about(question.about)) if {
+findings contains result if {
 	some question in open_questions
+	result := finding.unproven(question.about, sprintf("who reaches records is not settled: %s", [question.reason]), records_about(question.about))
 }
 
 records_about(name) := {record |
@@ -111,36 +118,41 @@ records_about(name) := {record |
 } | coverage.identities
 
 # Sharing that needs no key.
-findings contains finding.red(
-	snapshot.id,
-	sprintf("is not encrypted and shared with %s", [concat(", ", others)]),
-	snapshot.evidence,
-) if {
+findings contains result if {
 	some snapshot in plane.data_snapshots
 	snapshot.shared_with.state == "observed"
 	not snapshot.encrypted
 	others := {account | some account in snapshot.shared_with.value} - declared.aws_accounts
 	count(others) > 0
 	count(plane.names_of("snapshot", snapshot) & reached) == 0
+	result := finding.red(
+		snapshot.id,
+		sprintf("is not encrypted and shared with %s", [concat(", ", others)]),
+		snapshot.evidence,
+	)
 }
 
-findings contains finding.unproven(snapshot.id, sprintf("whom it is shared with is not known: %s", [known.missing(snapshot.shared_with)]), snapshot.evidence) if {
+findings contains result if {
 	some snapshot in plane.data_snapshots
 	snapshot.shared_with.state == "unknown"
+	result := finding.unproven(snapshot.id, sprintf("whom it is shared with is not known: %s", [known.missing(snapshot.shared_with)]), snapshot.evidence)
 }
 
-findings contains finding.unproven(bucket.arn, sprintf("who its policy lets in is not known: %s", [known.missing(bucket.policy)]), bucket.evidence) if {
+findings contains result if {
 	some bucket in plane.data_buckets
 	bucket.policy.state == "unknown"
+	result := finding.unproven(bucket.arn, sprintf("who its policy lets in is not known: %s", [known.missing(bucket.policy)]), bucket.evidence)
 }
 
-findings contains finding.unproven(key.arn, sprintf("who its policy and grants let in is not known: %s", [known.missing(source)]), key.evidence) if {
+findings contains result if {
 	some key in plane.data_keys
 	some source in [key.policy, key.grants]
 	source.state == "unknown"
+	result := finding.unproven(key.arn, sprintf("who its policy and grants let in is not known: %s", [known.missing(source)]), key.evidence)
 }
 
-findings contains finding.unproven(store.id, "which role its hosts run as is not known", store.evidence) if {
+findings contains result if {
 	some store in plane.broker_hosts
 	store.role.state == "unknown"
+	result := finding.unproven(store.id, "which role its hosts run as is not known", store.evidence)
 }

@@ -57,7 +57,7 @@ test_red_service_that_anybody_can_use if {
 }
 
 test_red_unencrypted_snapshot_shared if {
-	shared := object.union(fixture.snapshot, {"encrypted": false, "shared_with": fixture.observed(["444455556666"])})
+	shared := fixture.changed(fixture.snapshot, {"encrypted": false, "shared_with": fixture.observed(["444455556666"])})
 	document := object.union(base, {"inventory": {"snapshots": [shared]}})
 	fixture.subjects_of(bnd_04.findings, "red-flag") == {"snap-1"} with input as document
 }
@@ -69,9 +69,9 @@ test_unproven_path_that_is_not_settled if {
 
 test_unproven_unknown_policies if {
 	document := object.union(base, {"inventory": {
-		"buckets": [object.union(fixture.bucket, {"policy": fixture.unknown})],
-		"keys": [object.union(fixture.key, {"grants": fixture.unknown})],
-		"snapshots": [object.union(fixture.snapshot, {"shared_with": fixture.unknown})],
+		"buckets": [fixture.changed(fixture.bucket, {"policy": fixture.unknown})],
+		"keys": [fixture.changed(fixture.key, {"grants": fixture.unknown})],
+		"snapshots": [fixture.changed(fixture.snapshot, {"shared_with": fixture.unknown})],
 	}})
 	fixture.subjects_of(bnd_04.findings, "unproven") == {fixture.bucket_arn, fixture.key_arn, "snap-1"} with input as document
 }
@@ -83,7 +83,7 @@ test_unproven_principal_that_could_not_be_evaluated if {
 }
 
 test_pass_open_question_about_a_key_of_somebody_else if {
-	other := object.union(fixture.key, {"arn": "arn:aws:kms:eu-central-1:111122223333:key/other", "aliases": []})
+	other := fixture.changed(fixture.key, {"arn": "arn:aws:kms:eu-central-1:111122223333:key/other", "aliases": []})
 	document := object.union(base, {
 		"inventory": {"keys": [fixture.key, other]},
 		"access": {"unknown": [["arn:aws:kms:eu-central-1:111122223333:key/other", "denied"]]},

@@ -32,13 +32,15 @@ model := input.declaration["operating-model"]
 by_customer if model in {"self-managed", "customer-operated-software"}
 
 # What can be operated: broker hosts and clusters.
-operated contains {"id": host.id, "names": plane.names_of("host", host), "capabilities": {"operate-host"}, "evidence": host.evidence} if {
+operated contains result if {
 	some host in plane.broker_hosts
+	result := {"id": host.id, "names": plane.names_of("host", host), "capabilities": {"operate-host"}, "evidence": host.evidence}
 }
 
-operated contains {"id": id, "names": {id}, "capabilities": {"change-policy"}, "evidence": cluster.evidence} if {
+operated contains result if {
 	some cluster in input.inventory.clusters
 	id := sprintf("cluster:%s", [cluster.name])
+	result := {"id": id, "names": {id}, "capabilities": {"change-policy"}, "evidence": cluster.evidence}
 }
 
 operators[target.id] contains edge if {
@@ -53,76 +55,84 @@ foreign_operators[id] contains edge if {
 	sides.in_foreign_hands(edge.principal)
 }
 
-subjects contains finding.shown(target.id, sprintf("those who can operate it fit `%s`", [model]), evidence) if {
+subjects contains result if {
 	some target in operated
 	evidence := {record | some list in [target.evidence, coverage.identities]; some record in list}
+	result := finding.shown(target.id, sprintf("those who can operate it fit `%s`", [model]), evidence)
 }
 
 # Somebody outside can operate what the customer is said to operate.
-findings contains finding.red(
-	edge.principal,
-	sprintf("can operate %s %s, and the operating model is `%s`", [id, edges.told(edge), model]),
-	edges.records(edge) | target_records(id),
-) if {
+findings contains result if {
 	by_customer
 	some id, found in foreign_operators
 	some edge in found
 	edges.possible(edge)
+	result := finding.red(
+		edge.principal,
+		sprintf("can operate %s %s, and the operating model is `%s`", [id, edges.told(edge), model]),
+		edges.records(edge) | target_records(id),
+	)
 }
 
 # The vendor is said to operate, and cannot.
-findings contains finding.red(
-	target.id,
-	"no declared vendor can operate it, and the operating model is `vendor-operated`",
-	{record | some list in [target.evidence, coverage.identities]; some record in list},
-) if {
+findings contains result if {
 	model == "vendor-operated"
 	some target in operated
 	startswith(target.id, "i-")
 	not foreign_operators[target.id]
 	not coverage.gap_anywhere("iam:GetAccountAuthorizationDetails")
+	result := finding.red(
+		target.id,
+		"no declared vendor can operate it, and the operating model is `vendor-operated`",
+		{record | some list in [target.evidence, coverage.identities]; some record in list},
+	)
 }
 
 # A vendor operates, but this one is none.
-findings contains finding.red(
-	edge.principal,
-	sprintf("can operate %s %s and belongs to no declared vendor", [id, edges.told(edge)]),
-	edges.records(edge) | target_records(id),
-) if {
+findings contains result if {
 	model == "vendor-operated"
 	some id, found in foreign_operators
 	some edge in found
 	edges.possible(edge)
 	sides.side(edge.principal) == "outside"
+	result := finding.red(
+		edge.principal,
+		sprintf("can operate %s %s and belongs to no declared vendor", [id, edges.told(edge)]),
+		edges.records(edge) | target_records(id),
+	)
 }
 
 # The service is said to run elsewhere, and runs here.
-findings contains finding.red(
-	host.id,
-	"is a broker's host in a declared account, and the operating model is `external-managed-service`",
-	host.evidence,
-) if {
+findings contains result if {
 	model == "external-managed-service"
 	some host in plane.broker_hosts
 	host.role.state == "observed"
+	result := finding.red(
+		host.id,
+		"is a broker's host in a declared account, and the operating model is `external-managed-service`",
+		host.evidence,
+	)
 }
 
-findings contains finding.unproven(id, sprintf("whether %s can operate it is not settled: %s", [edge.principal, edge.detail]), target_records(id)) if {
+findings contains result if {
 	some id, found in foreign_operators
 	some edge in found
 	edges.open(edge)
+	result := finding.unproven(id, sprintf("whether %s can operate it is not settled: %s", [edge.principal, edge.detail]), target_records(id))
 }
 
 # An open question about a host, a cluster or a principal.
-findings contains finding.unproven(name, sprintf("who can operate is not settled: %s", [reason]), coverage.identities) if {
+findings contains result if {
 	some name, reasons in plane.open_questions
 	not name in {asset_name | some asset in plane.assets; asset.kind != "host"; some asset_name in asset.names}
 	some reason in reasons
+	result := finding.unproven(name, sprintf("who can operate is not settled: %s", [reason]), coverage.identities)
 }
 
-findings contains finding.unproven(host.id, "which role it runs as is not known", host.evidence) if {
+findings contains result if {
 	some host in plane.broker_hosts
 	host.role.state == "unknown"
+	result := finding.unproven(host.id, "which role it runs as is not known", host.evidence)
 }
 
 target_records(id) := {record | some target in operated; target.id == id; some record in target.evidence}

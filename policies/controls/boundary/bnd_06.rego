@@ -44,13 +44,12 @@ import data.cadastre.lib.sides
 
 declared_arns := object.keys(plane.declared_stores) | object.keys(declared.sinks)
 
-subjects contains finding.examined(bucket.arn, bucket.evidence) if some bucket in plane.data_buckets
+subjects contains result if {
+	some bucket in plane.data_buckets
+	result := finding.examined(bucket.arn, bucket.evidence)
+}
 
-findings contains finding.red(
-	arn,
-	sprintf("is written by %s and not declared as a store", [concat(", ", writers)]),
-	plane.bucket_by_arn[arn].evidence,
-) if {
+findings contains result if {
 	some arn in plane.written_buckets
 	not arn in declared_arns
 	writers := {edge.principal |
@@ -60,16 +59,25 @@ findings contains finding.red(
 		edges.possible(edge)
 	}
 	count(writers) > 0
+	result := finding.red(
+		arn,
+		sprintf("is written by %s and not declared as a store", [concat(", ", writers)]),
+		plane.bucket_by_arn[arn].evidence,
+	)
 }
 
 # Keys ------------------------------------------------------------------------------------------------------
 
-subjects contains finding.examined(key.arn, key.evidence) if some key in plane.data_keys
+subjects contains result if {
+	some key in plane.data_keys
+	result := finding.examined(key.arn, key.evidence)
+}
 
-findings contains finding.red(arn, "protects data and is not declared", key_users(arn)) if {
+findings contains result if {
 	some arn in plane.used_key_arns
 	not arn in plane.declared_key_arns
 	not coverage.gap_anywhere("kms:ListAliases")
+	result := finding.red(arn, "protects data and is not declared", key_users(arn))
 }
 
 key_users(arn) := {record |
@@ -87,19 +95,21 @@ key_users(arn) := {record |
 
 listener_id(cluster, listener) := sprintf("listener:%s/%s", [cluster.name, listener.name])
 
-subjects contains finding.examined(listener_id(cluster, listener), listener.evidence) if {
+subjects contains result if {
 	some cluster in input.inventory.clusters
 	some listener in cluster.listeners
+	result := finding.examined(listener_id(cluster, listener), listener.evidence)
 }
 
-findings contains finding.red(
-	listener_id(cluster, listener),
-	sprintf("listens on %s:%d and is not declared", [listener.host, listener.port]),
-	listener.evidence,
-) if {
+findings contains result if {
 	some cluster in input.inventory.clusters
 	some listener in cluster.listeners
 	not declares_listener(cluster.name, listener)
+	result := finding.red(
+		listener_id(cluster, listener),
+		sprintf("listens on %s:%d and is not declared", [listener.host, listener.port]),
+		listener.evidence,
+	)
 }
 
 declares_listener(name, listener) if {
@@ -117,7 +127,10 @@ declares_listener(name, listener) if {
 
 # Networks --------------------------------------------------------------------------------------------------
 
-subjects contains finding.examined(peering.id, peering.evidence) if some peering in live_peerings
+subjects contains result if {
+	some peering in live_peerings
+	result := finding.examined(peering.id, peering.evidence)
+}
 
 live_peerings contains peering if {
 	some peering in input.inventory.peerings
@@ -134,23 +147,25 @@ far_side(peering) := {"account": peering.requester_account, "vpc": peering.reque
 	not peering.requester_vpc in plane.broker_networks
 }
 
-findings contains finding.red(
-	peering.id,
-	sprintf("joins the brokers' network to %s of account %s, which is not declared", [far_side(peering).vpc, far_side(peering).account]),
-	peering.evidence,
-) if {
+findings contains result if {
 	some peering in live_peerings
 	not far_side(peering).account in declared.aws_accounts
+	result := finding.red(
+		peering.id,
+		sprintf("joins the brokers' network to %s of account %s, which is not declared", [far_side(peering).vpc, far_side(peering).account]),
+		peering.evidence,
+	)
 }
 
-findings contains finding.red(
-	peering.id,
-	sprintf("joins the brokers' network to %s, which no declared network has", [concat(", ", strangers)]),
-	peering.evidence,
-) if {
+findings contains result if {
 	some peering in live_peerings
 	strangers := {cidr | some cidr in far_side(peering).cidrs; not declares_range(cidr)}
 	count(strangers) > 0
+	result := finding.red(
+		peering.id,
+		sprintf("joins the brokers' network to %s, which no declared network has", [concat(", ", strangers)]),
+		peering.evidence,
+	)
 }
 
 declares_range(cidr) if {
@@ -159,14 +174,15 @@ declares_range(cidr) if {
 	net.cidr_contains(range, cidr)
 }
 
-findings contains finding.unproven(
-	gateway.id,
-	sprintf("joins the brokers' network %s to a transit gateway, behind which the evidence does not see", [gateway.vpc]),
-	gateway.evidence,
-) if {
+findings contains result if {
 	some gateway in input.inventory.gateways
 	gateway.kind == "transit-attachment"
 	gateway.vpc in plane.broker_networks
+	result := finding.unproven(
+		gateway.id,
+		sprintf("joins the brokers' network %s to a transit gateway, behind which the evidence does not see", [gateway.vpc]),
+		gateway.evidence,
+	)
 }
 
 # Principals ------------------------------------------------------------------------------------------------
@@ -184,27 +200,25 @@ holders[principal] contains edge if {
 	edge.capability in data_capabilities
 }
 
-subjects contains finding.examined(principal, {record | some edge in found; some record in edges.records(edge)}) if {
+subjects contains result if {
 	some principal, found in holders
 	plane.declared_principal(principal)
+	result := finding.examined(principal, {record | some edge in found; some record in edges.records(edge)})
 }
 
-findings contains finding.red(
-	principal,
-	sprintf("is not declared and holds on the data plane: %s", [concat(", ", {capability | some edge in certain; capability := sprintf("%s on %s", [edge.capability, edge.target])})]),
-	{record | some edge in certain; some record in edges.records(edge)},
-) if {
+findings contains result if {
 	some principal, found in holders
 	not plane.declared_principal(principal)
 	certain := {edge | some edge in found; edges.possible(edge)}
 	count(certain) > 0
+	result := finding.red(
+		principal,
+		sprintf("is not declared and holds on the data plane: %s", [concat(", ", {capability | some edge in certain; capability := sprintf("%s on %s", [edge.capability, edge.target])})]),
+		{record | some edge in certain; some record in edges.records(edge)},
+	)
 }
 
-findings contains finding.unproven(
-	principal,
-	sprintf("is not declared, and whether it may %s %s is not settled: %s", [edge.capability, edge.target, edge.detail]),
-	edges.records(edge),
-) if {
+findings contains result if {
 	some principal, found in holders
 	not plane.declared_principal(principal)
 	every edge in found {
@@ -212,9 +226,15 @@ findings contains finding.unproven(
 	}
 	some edge in found
 	edges.open(edge)
+	result := finding.unproven(
+		principal,
+		sprintf("is not declared, and whether it may %s %s is not settled: %s", [edge.capability, edge.target, edge.detail]),
+		edges.records(edge),
+	)
 }
 
-findings contains finding.unproven(name, sprintf("who holds what on the data plane is not settled: %s", [reason]), coverage.identities) if {
+findings contains result if {
 	some name, reasons in plane.open_questions
 	some reason in reasons
+	result := finding.unproven(name, sprintf("who holds what on the data plane is not settled: %s", [reason]), coverage.identities)
 }

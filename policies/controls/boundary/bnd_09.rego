@@ -58,18 +58,20 @@ changers[asset.id] contains edge if {
 	sides.in_foreign_hands(edge.principal)
 }
 
-subjects contains finding.examined(asset.id, {record | some list in [asset.evidence, coverage.identities]; some record in list}) if {
+subjects contains result if {
 	some asset in frozen
+	result := finding.examined(asset.id, {record | some list in [asset.evidence, coverage.identities]; some record in list})
 }
 
-findings contains finding.red(
-	asset.id,
-	sprintf("%s can %s it %s", [edge.principal, verb(edge.capability), edges.told(edge)]),
-	{record | some list in [asset.evidence, edges.records(edge)]; some record in list},
-) if {
+findings contains result if {
 	some asset in frozen
 	some edge in changers[asset.id]
 	edges.possible(edge)
+	result := finding.red(
+		asset.id,
+		sprintf("%s can %s it %s", [edge.principal, verb(edge.capability), edges.told(edge)]),
+		{record | some list in [asset.evidence, edges.records(edge)]; some record in list},
+	)
 }
 
 verb("write-objects") := "write or delete what is in"
@@ -78,23 +80,26 @@ verb("manage-key") := "administer"
 
 verb("change-policy") := "change who may use"
 
-findings contains finding.unproven(
-	asset.id,
-	sprintf("whether %s can %s it is not settled: %s", [edge.principal, verb(edge.capability), edge.detail]),
-	asset.evidence,
-) if {
+findings contains result if {
 	some asset in frozen
 	some edge in changers[asset.id]
 	edges.open(edge)
+	result := finding.unproven(
+		asset.id,
+		sprintf("whether %s can %s it is not settled: %s", [edge.principal, verb(edge.capability), edge.detail]),
+		asset.evidence,
+	)
 }
 
-findings contains finding.unproven(asset.id, "holds data and is not declared, so that nothing says it is frozen", asset.evidence) if {
+findings contains result if {
 	some asset in frozen
 	not told_apart(asset)
+	result := finding.unproven(asset.id, "holds data and is not declared, so that nothing says it is frozen", asset.evidence)
 }
 
-findings contains finding.unproven(name, sprintf("who can change frozen resources is not settled: %s", [reason]), coverage.identities) if {
+findings contains result if {
 	some name, reasons in plane.open_questions
 	not startswith(name, "cluster:")
 	some reason in reasons
+	result := finding.unproven(name, sprintf("who can change frozen resources is not settled: %s", [reason]), coverage.identities)
 }
