@@ -169,6 +169,21 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// One property of something that was read as a whole, which every such thing has: a service that
+    /// leaves it out has not answered.
+    pub(crate) fn stated<T>(
+        &mut self,
+        operation: &str,
+        whole: &Known<Node<'a>>,
+        member: &str,
+        read: impl FnOnce(&Node<'a>) -> Read<Option<T>>,
+    ) -> Known<T> {
+        match self.property(operation, whole, read) {
+            Known::Absent => Known::Unknown(format!("{operation} does not say `{member}`")),
+            known => known,
+        }
+    }
+
     /// One property of something that was read as a whole. Where the whole is absent, its properties are
     /// unknown.
     pub(crate) fn property<T>(

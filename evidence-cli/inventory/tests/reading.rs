@@ -283,6 +283,18 @@ fn a_key_that_will_be_deleted_has_a_date_or_the_date_is_unknown() {
 }
 
 #[test]
+fn what_a_service_leaves_out_is_unknown_without_spoiling_the_rest() {
+    let (inventory, _) = answering("kms:DescribeKey", &json!({"KeyMetadata": {"KeyState": "Enabled"}}));
+    check(&inventory, "/keys/0/state", known(json!("Enabled")));
+    let missing = json!({"state": "unknown", "value": "kms:DescribeKey does not say `MultiRegion`"});
+    check(&inventory, "/keys/0/multi_region", missing);
+    let (inventory, _) = answering("s3:GetBucketPolicyStatus", &json!({"PolicyStatus": {}}));
+    let missing = json!({"state": "unknown", "value": "s3:GetBucketPolicyStatus does not say `IsPublic`"});
+    check(&inventory, "/buckets/0/policy_is_public", missing);
+    assert_eq!(inventory.unreadable, []);
+}
+
+#[test]
 fn instances_are_joined_to_role_addresses_and_interfaces() {
     let (inventory, _) = read(everything());
     check(&inventory, "/instances/0/role", known(json!(BROKER_ROLE)));

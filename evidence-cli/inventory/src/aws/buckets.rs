@@ -81,9 +81,7 @@ fn bucket(reader: &mut Reader<'_>, keys: &KeyIndex<'_>, name: String, listed: Li
         policy: ask.known("s3:GetBucketPolicy", |pages| {
             pages.only()?.policy("Policy", "bucket-policy", PolicyKind::Resource)
         }),
-        policy_is_public: ask.known("s3:GetBucketPolicyStatus", |pages| {
-            pages.only()?.object("PolicyStatus")?.boolean("IsPublic").map(Some)
-        }),
+        policy_is_public: policy_is_public(&mut ask),
         public_access_blocked: ask.known("s3:GetPublicAccessBlock", public_access_blocked),
         versioning: ask.known("s3:GetBucketVersioning", |pages| pages.only()?.optional_owned_text("Status")),
         lifecycle: ask.known("s3:GetBucketLifecycleConfiguration", |pages| {
@@ -111,6 +109,16 @@ struct Asking<'r, 'a> {
 impl<'a> Asking<'_, 'a> {
     fn known<T>(&mut self, operation: &str, read: impl FnOnce(&Pages<'a>) -> Read<Option<T>>) -> Known<T> {
         self.reader.known(operation, self.arn, self.evidence, read)
+    }
+}
+
+fn policy_is_public(ask: &mut Asking<'_, '_>) -> Known<bool> {
+    const STATUS: &str = "s3:GetBucketPolicyStatus";
+    match ask.known(STATUS, |pages| pages.only()?.object("PolicyStatus").map(Some)) {
+        Known::Absent => Known::Absent,
+        status => {
+            ask.reader.stated(STATUS, &status, "IsPublic", |status| status.optional_boolean("IsPublic"))
+        }
     }
 }
 

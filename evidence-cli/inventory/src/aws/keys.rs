@@ -42,15 +42,16 @@ fn key(reader: &mut Reader<'_>, aliases: &Aliases, arn: String, mut evidence: Ev
 
     let metadata =
         reader.known(DESCRIBE, &arn, &mut evidence, |pages| pages.only()?.object("KeyMetadata").map(Some));
-    let mut text =
-        |member: &str| reader.property(DESCRIBE, &metadata, |metadata| metadata.owned_text(member).map(Some));
+    let mut text = |member: &str| {
+        reader.stated(DESCRIBE, &metadata, member, |metadata| metadata.optional_owned_text(member))
+    };
     let manager = text("KeyManager");
     let state = text("KeyState");
     let origin = text("Origin");
     let usage = text("KeyUsage");
     let spec = text("KeySpec");
-    let multi_region =
-        reader.property(DESCRIBE, &metadata, |metadata| metadata.boolean("MultiRegion").map(Some));
+    let multi_region = reader
+        .stated(DESCRIBE, &metadata, "MultiRegion", |metadata| metadata.optional_boolean("MultiRegion"));
     let deletion_date =
         reader.property(DESCRIBE, &metadata, |metadata| metadata.optional_time("DeletionDate"));
     let deletion_date = match (&state, deletion_date) {
@@ -123,6 +124,10 @@ fn grant(grant: &Node<'_>) -> Read<Grant> {
         Some(grantee) => grantee,
         None => grant.owned_text("GranteeServicePrincipal")?,
     };
+    let retiring_principal = match grant.optional_owned_text("RetiringPrincipal")? {
+        Some(principal) => Some(principal),
+        None => grant.optional_owned_text("RetiringServicePrincipal")?,
+    };
     let constraints = grant.optional_object("Constraints")?;
     let mut constrained = false;
     for member in ["EncryptionContextSubset", "EncryptionContextEquals"] {
@@ -138,7 +143,7 @@ fn grant(grant: &Node<'_>) -> Read<Grant> {
         id,
         name: grant.optional_owned_text("Name")?.unwrap_or_default(),
         grantee,
-        retiring_principal: grant.optional_owned_text("RetiringPrincipal")?,
+        retiring_principal,
         issuing_account: grant.optional_owned_text("IssuingAccount")?,
         operations: grant.texts("Operations")?,
         constrained,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cadastre_model::asset::{EvidenceIds, PolicyDocument, PolicyKind};
 use cadastre_model::{Known, Outcome, Scope};
 
+use crate::answers::Answer;
 use crate::node::{Node, Read};
 use crate::reader::{Reader, not_asked};
 
@@ -181,9 +182,8 @@ fn attached(
     kind: PolicyKind,
     evidence: &mut EvidenceIds,
 ) -> Known<Vec<Attached>> {
-    let account = scope.account.as_deref().unwrap_or_default();
-    let answer = reader.answers.within(POLICIES, scope, account);
-    let series = answer.and_then(|answer| answer.asked_with("Filter", policy_type(kind)));
+    let subject = format!("{scope}/{}", policy_type(kind));
+    let series = reader.answers.within(POLICIES, scope, &subject).and_then(Answer::latest);
     if series.is_none() {
         return Known::Unknown(format!("{} for {}", not_asked(POLICIES), policy_type(kind)));
     }

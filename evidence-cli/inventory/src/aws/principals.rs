@@ -165,9 +165,8 @@ fn key_last_used(
     key: &str,
     evidence: &mut EvidenceIds,
 ) -> Known<Timestamp> {
-    let answer = reader.answers.about(KEY_USE, user);
-    let series = answer.and_then(|answer| answer.asked_with("AccessKeyId", key));
-    reader.known_from(KEY_USE, series, evidence, |pages| {
+    let subject = format!("{user}/access-key/{key}");
+    reader.known(KEY_USE, &subject, evidence, |pages| {
         match pages.only()?.optional_object("AccessKeyLastUsed")? {
             Some(used) => used.optional_time("LastUsedDate"),
             None => Ok(None),

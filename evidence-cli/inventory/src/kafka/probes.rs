@@ -72,14 +72,15 @@ struct Handshake {
     /// Whether anything in the answer shows that TLS is spoken at all.
     speaks_tls: bool,
     cipher_suites: Vec<String>,
-    certificates: Vec<Certificate>,
+    /// Absent where the answer shows none.
+    certificates: Known<Vec<Certificate>>,
 }
 
 /// What the endpoint negotiates, over the handshakes for all versions.
 pub(crate) fn tls(asking: &mut Asking<'_, '_>, endpoint: &str, evidence: &mut EvidenceIds) -> Tls {
     let mut accepted = Vec::new();
     let mut cipher_suites = BTreeSet::new();
-    let mut certificates: Option<Vec<Certificate>> = None;
+    let mut certificates = Known::Absent;
     let mut speaks_tls = false;
     let mut missing = None;
     for version in VERSIONS {
@@ -93,8 +94,8 @@ pub(crate) fn tls(asking: &mut Asking<'_, '_>, endpoint: &str, evidence: &mut Ev
                 if handshake.accepted {
                     accepted.push(version.to_owned());
                 }
-                if !handshake.certificates.is_empty() {
-                    certificates = Some(handshake.certificates);
+                if handshake.certificates != Known::Absent {
+                    certificates = handshake.certificates;
                 }
             }
             Known::Absent => missing = Some(format!("{TLS} found nothing for {version}")),
@@ -102,10 +103,9 @@ pub(crate) fn tls(asking: &mut Asking<'_, '_>, endpoint: &str, evidence: &mut Ev
         }
     }
     let certificates = match (certificates, &missing) {
-        (Some(certificates), _) => Known::Observed(certificates),
-        (None, Some(missing)) => Known::Unknown(missing.clone()),
-        (None, None) if speaks_tls => Known::Unknown(format!("{TLS} shows no certificate")),
-        (None, None) => Known::Absent,
+        (Known::Absent, Some(missing)) => Known::Unknown(missing.clone()),
+        (Known::Absent, None) if speaks_tls => Known::Unknown(format!("{TLS} shows no certificate")),
+        (certificates, _) => certificates,
     };
     let versions = match missing {
         Some(missing) => Known::Unknown(missing),
@@ -124,11 +124,25 @@ fn handshake(pages: &Pages<'_>) -> Read<Option<Handshake>> {
         Some(trusted) => Known::Observed(trusted),
         None => Known::Unknown("no authorities were given to check the chain against".to_owned()),
     };
-    let certificates = answer.optional_list("certificates")?;
-    let certificates =
-        certificates.iter().map(|item| certificate(item, &trusted)).collect::<Read<Vec<_>>>()?;
-    let alert = answer.optional_text("alert")?.is_some() || answer.optional_text("ended")? == Some("alert");
-    Ok(Some(Handshake { accepted, speaks_tls: accepted || alert, cipher_suites, certificates }))
+    let certificates = certificates(answer, &trusted)?;
+    let ended = answer.optional_text("ended")?;
+    let speaks_tls = accepted
+        || answer.optional_text("alert")?.is_some()
+        || matches!(ended, Some("alert" | "other-version"));
+    Ok(Some(Handshake { accepted, speaks_tls, cipher_suites, certificates }))
+}
+
+/// The chain; a certificate that the collector could not parse has a fingerprint and nothing else.
+fn certificates(answer: &Node<'_>, trusted: &Known<bool>) -> Read<Known<Vec<Certificate>>> {
+    let mut chain = Vec::new();
+    for item in answer.optional_list("certificates")? {
+        if item.optional_text("subject")?.is_none() {
+            let fingerprint = item.text("fingerprint")?;
+            return Ok(Known::Unknown(format!("{TLS} shows a certificate that is none: `{fingerprint}`")));
+        }
+        chain.push(certificate(&item, trusted)?);
+    }
+    Ok(if chain.is_empty() { Known::Absent } else { Known::Observed(chain) })
 }
 
 fn certificate(certificate: &Node<'_>, trusted: &Known<bool>) -> Read<Certificate> {

@@ -141,7 +141,7 @@ fn identity() -> Vec<Observation> {
         observed(
             "iam:GetAccessKeyLastUsed",
             Scope::account(ACCOUNT),
-            &user,
+            &format!("{user}/access-key/****WXYZ"),
             json!({"AccessKeyId": "****WXYZ"}),
             json!({"UserName": "alice", "AccessKeyLastUsed": {"ServiceName": "N/A"}}),
         ),
@@ -355,7 +355,7 @@ fn compute_and_logging() -> Vec<Observation> {
         observed(
             "ec2:DescribeImages",
             Scope::region(ACCOUNT, REGION),
-            LISTED,
+            "111122223333/eu-central-1/in-use/1",
             json!({"ImageIds": ["ami-2"]}),
             json!({"Images": [{"ImageId": "ami-2", "Name": "linux", "OwnerId": "137112412989", "Public": true}]}),
         ),
@@ -460,13 +460,13 @@ fn organization() -> Vec<Observation> {
         ),
         asked(
             "organizations:ListPolicies",
-            ACCOUNT,
+            "111122223333/SERVICE_CONTROL_POLICY",
             json!({"Filter": "SERVICE_CONTROL_POLICY"}),
             json!({"Policies": [{"Id": "p-full", "Arn": policy("p-full")}, {"Id": "p-deny", "Arn": policy("p-deny")}]}),
         ),
         asked(
             "organizations:ListPolicies",
-            ACCOUNT,
+            "111122223333/RESOURCE_CONTROL_POLICY",
             json!({"Filter": "RESOURCE_CONTROL_POLICY"}),
             json!({"Policies": []}),
         ),
