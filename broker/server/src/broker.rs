@@ -21,6 +21,7 @@ use crate::format::{self, FormatError};
 use crate::listeners::acceptor;
 use crate::listeners::connection_limits::ConnectionCounts;
 use crate::listeners::listener_security::{ListenerSecurity, ListenerSecurityError};
+use crate::listeners::metered::RequestMemory;
 use crate::node::{BoundListener, Node};
 use crate::state::StateError;
 use crate::state::acls::Acls;
@@ -29,6 +30,9 @@ use crate::state::quotas::Quotas;
 use crate::state::scram::ScramUsers;
 use crate::state::settings::Settings;
 use crate::state::topics::Topics;
+
+/// What half-received requests may hold together when `queued.max.request.bytes` does not say.
+const DEFAULT_REQUEST_MEMORY_BYTES: usize = 512 << 20;
 
 /// Starts brokers.
 #[derive(Debug, Clone, Copy)]
@@ -242,12 +246,21 @@ fn assemble(
         apis: SupportedApis::kafka_4_1(&implemented()),
         bound: OnceLock::new(),
         cluster_id: identity.cluster_id,
+        request_memory: RequestMemory::new(request_memory_bytes(&config)),
         audit,
         clock,
         storage,
         stopping,
         config,
     })
+}
+
+/// Kafka's default is no bound at all, and strangers would find that out.
+fn request_memory_bytes(config: &BrokerConfig) -> usize {
+    usize::try_from(config.number("queued.max.request.bytes"))
+        .ok()
+        .filter(|&bytes| bytes > 0)
+        .unwrap_or(DEFAULT_REQUEST_MEMORY_BYTES)
 }
 
 fn security(node: &Node, listener: &ListenerConfig) -> Result<ListenerSecurity, StartError> {

@@ -1,5 +1,6 @@
 //! Prepares a log directory: identity, key-encryption key, first credentials.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -106,7 +107,7 @@ pub async fn format(config: &BrokerConfig, options: &FormatOptions) -> Result<Fo
         cluster_id: identity.cluster_id,
         directory: directory.to_owned(),
         key_file: config.key_file.clone(),
-        users: users.into_iter().map(|user| user.name).collect(),
+        users: users.into_iter().map(|user| user.name).collect::<BTreeSet<_>>().into_iter().collect(),
     })
 }
 

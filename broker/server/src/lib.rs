@@ -1,7 +1,7 @@
 //! Listeners, dispatch and background tasks of the reference broker.
 //!
 //! [`Broker::start`] takes a [`BrokerConfig`], read from Kafka's own `server.properties`, and returns a
-//! [`RunningBroker`] once it accepts connections. [`format`] prepares a log directory before the first start.
+//! [`RunningBroker`] once it accepts connections. [`format()`] prepares a log directory before the first start.
 //!
 //! Inside: `config` reads properties; `listeners` owns sockets and handshakes; `dispatch` has a file for each API;
 //! `state` is what the cluster knows, kept in the storage's metadata; `audit` records denials and administrative

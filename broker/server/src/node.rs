@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::audit::AuditLog;
 use crate::config::{BrokerConfig, ListenerConfig};
+use crate::listeners::metered::RequestMemory;
 use crate::state::acls::Acls;
 use crate::state::groups::Groups;
 use crate::state::quotas::Quotas;
@@ -32,6 +33,7 @@ pub(crate) struct Node {
     pub(crate) quotas: Quotas,
     pub(crate) groups: Arc<Groups>,
     pub(crate) audit: AuditLog,
+    pub(crate) request_memory: Arc<RequestMemory>,
     pub(crate) apis: SupportedApis,
     /// The listeners with the addresses they got, set once they are bound.
     pub(crate) bound: OnceLock<Vec<BoundListener>>,

@@ -174,3 +174,32 @@ fn half_open_connections_do_not_disturb_a_real_client_and_go_away() {
         }
     }
 }
+
+#[test]
+fn what_half_sent_requests_may_hold_together_is_bounded() {
+    let broker = TestBroker::with("queued.max.request.bytes=33554432\n");
+    let before = broker.resident_bytes();
+    let megabyte = vec![0; 1 << 20];
+    let mut holders = Vec::new();
+    for _ in 0..20 {
+        let mut stream = connect(broker.plain_address());
+        stream.write_all(&(50_i32 << 20).to_be_bytes()).unwrap();
+        for _ in 0..8 {
+            // A refusal shows here or below, as the system's buffers have it.
+            let _sent = stream.write_all(&megabyte);
+        }
+        holders.push(stream);
+        check_alive(&broker);
+    }
+    let is_closed = |stream: &mut TcpStream| {
+        stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        match stream.read(&mut [0; 1]) {
+            Ok(read) => read == 0,
+            Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+        }
+    };
+    let closed = holders.iter_mut().filter_map(|stream| is_closed(stream).then_some(())).count();
+    assert!((10..20).contains(&closed), "{closed} of 20 were refused");
+    let grown = broker.resident_bytes().saturating_sub(before);
+    assert!(grown < 96 << 20, "half-sent requests hold {grown} bytes");
+}

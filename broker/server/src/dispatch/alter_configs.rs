@@ -152,7 +152,7 @@ async fn alter_topic(
             ApiError::new(ResponseError::InvalidConfig, format!("unknown topic config name: `{}`", edit.name))
         })?;
         let current = || context.node.settings.topic_text(&topic, &edit.name).unwrap_or_default();
-        apply(&mut settings, edit, &property.definition, current)?;
+        apply(&mut settings, edit, &property.definition, ResponseError::InvalidConfig, current)?;
     }
     if !validate_only {
         change.put(Topic { settings, ..Topic::clone(&topic) }).await?;
@@ -190,7 +190,7 @@ async fn alter_broker(
             return Err(ApiError::new(ResponseError::InvalidRequest, message));
         }
         let current = || node_settings.text(&edit.name).unwrap_or_default();
-        apply(&mut settings, edit, definition, current)?;
+        apply(&mut settings, edit, definition, ResponseError::InvalidRequest, current)?;
     }
     if !validate_only {
         change.replace(for_all, settings).await?;
@@ -198,13 +198,15 @@ async fn alter_broker(
     Ok(())
 }
 
+/// Makes one change; what cannot be made is refused with the code `refusal`, which Kafka chooses by resource.
 fn apply(
     settings: &mut Values,
     edit: &Edit,
     definition: &PropertyDefinition,
+    refusal: ResponseError,
     current: impl FnOnce() -> String,
 ) -> Result<(), ApiError> {
-    let invalid = |message: String| ApiError::new(ResponseError::InvalidConfig, message);
+    let invalid = |message: String| ApiError::new(refusal, message);
     if edit.operation == Operation::Delete {
         settings.remove(&edit.name);
         return Ok(());

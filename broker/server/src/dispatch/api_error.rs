@@ -22,10 +22,9 @@ impl ApiError {
         self.error.code()
     }
 
-    /// The explanation for the client; Kafka's general words for the code when there is none of our own.
+    /// The explanation for the client; without one it has words of its own for the code.
     pub(crate) fn message(&self) -> Option<StrBytes> {
-        let text = self.message.clone().unwrap_or_else(|| self.error.to_string());
-        Some(StrBytes::from_string(text))
+        self.message.clone().map(StrBytes::from_string)
     }
 }
 

@@ -14,8 +14,16 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::listener_security::{ListenerSecurity, chain};
+use super::metered::{Metered, Share};
 use super::session::{Reply, Session};
 use crate::node::{BoundListener, Node};
+
+/// How often a connection that is waited for is looked at.
+const SLICE: Duration = Duration::from_secs(10);
+/// What a peer in the middle of a frame must send in a slice not to count as stalled.
+const SLOWEST_SLICE_BYTES: usize = 16 * 1024;
+/// So many slices in a row may be stalled.
+const MAXIMUM_STALLS: u32 = 3;
 
 /// Serves a connection until either side ends it.
 pub(crate) async fn serve(
@@ -55,29 +63,30 @@ async fn run<S: AsyncRead + AsyncWrite>(
     handshake_deadline: Instant,
 ) {
     let (read_half, write_half) = tokio::io::split(stream);
-    let mut reader = FrameReader::new(read_half, limits(node, session));
+    let share = node.request_memory.share();
+    let mut reader = FrameReader::new(Metered::new(read_half, Arc::clone(&share)), limits(node, session));
     let mut writer = FrameWriter::new(write_half);
     let idle = Duration::from_millis(node.settings.number("connections.max.idle.ms").unsigned_abs());
     loop {
         reader.set_limits(limits(node, session));
         let deadline = match session.is_authenticated() {
-            true if idle.is_zero() => Instant::now() + Duration::from_secs(86_400),
-            true => Instant::now() + idle,
-            false => handshake_deadline,
+            true if idle.is_zero() => None,
+            true => Some(Instant::now() + idle),
+            false => Some(handshake_deadline),
         };
         let frame = tokio::select! {
             () = node.stopped() => break,
-            frame = timeout_at(deadline, reader.read_frame()) => match frame {
-                Ok(Ok(Some(frame))) => frame,
-                Ok(Ok(None)) => break,
-                Ok(Err(error)) => {
+            frame = next_frame(&mut reader, &share, deadline) => match frame {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(error) => {
                     tracing::debug!(address = %session.address(), %error, "connection closed");
                     break;
                 }
-                Err(_idle) => break,
             },
         };
         let reply = session.answer(frame).await;
+        share.release();
         let patience = if idle.is_zero() { Duration::from_secs(600) } else { idle };
         if !matches!(timeout(patience, write(&mut writer, &reply)).await, Ok(Ok(()))) || reply.close {
             break;
@@ -91,6 +100,31 @@ async fn run<S: AsyncRead + AsyncWrite>(
     }
     // The peer may be gone already; then there is nothing left to end.
     let _closed = timeout(Duration::from_secs(1), writer.shutdown()).await;
+}
+
+/// The next frame; `None` when the peer has ended the connection, said nothing until the deadline, or stopped in the
+/// middle of a frame.
+async fn next_frame<R: AsyncRead + Unpin>(
+    reader: &mut FrameReader<R>,
+    share: &Share,
+    deadline: Option<Instant>,
+) -> Result<Option<Bytes>, FrameError> {
+    let mut stalls = 0;
+    loop {
+        let held = share.held();
+        let slice = Instant::now() + SLICE;
+        let until = deadline.map_or(slice, |deadline| deadline.min(slice));
+        match timeout_at(until, reader.read_frame()).await {
+            Ok(frame) => return frame,
+            Err(_elapsed) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => return Ok(None),
+            Err(_elapsed) => {}
+        }
+        let is_stalled = share.held() > 0 && share.held() < held.saturating_add(SLOWEST_SLICE_BYTES);
+        stalls = if is_stalled { stalls + 1 } else { 0 };
+        if stalls >= MAXIMUM_STALLS {
+            return Ok(None);
+        }
+    }
 }
 
 async fn write<W: AsyncWrite + Unpin>(writer: &mut FrameWriter<W>, reply: &Reply) -> Result<(), FrameError> {

@@ -4,4 +4,5 @@ pub(crate) mod acceptor;
 pub(crate) mod connection;
 pub(crate) mod connection_limits;
 pub(crate) mod listener_security;
+pub(crate) mod metered;
 pub(crate) mod session;
