@@ -21,6 +21,10 @@ use crate::statements::place_in;
 const EVERYONE: &str = "User:*";
 /// Whoever does not.
 const ANONYMOUS: &str = "User:ANONYMOUS";
+/// The setting that names super users.
+const SUPER_USERS: &str = "super.users";
+/// The setting that opens what no ACL covers.
+const DEFAULT_ALLOW: &str = "allow.everyone.if.no.acl.found";
 /// The one resource of type CLUSTER.
 const CLUSTER: &str = "kafka-cluster";
 
@@ -28,13 +32,10 @@ const CLUSTER: &str = "kafka-cluster";
 struct Authorizer<'a> {
     cluster: &'a KafkaCluster,
     acls: &'a [AclBinding],
-    super_users: BTreeSet<String>,
-    /// What is not known of the settings below.
-    settings_missing: Option<String>,
-    /// Whether what no ACL covers is open to all.
-    default_allow: bool,
+    settings: Settings,
     /// Whether nothing is authorized at all.
     open: bool,
+    declared_super_users: &'a [String],
 }
 
 /// Adds the edges of one cluster, and what could not be evaluated about it.
@@ -54,6 +55,9 @@ pub(crate) fn evaluate(
     if let Some(what) = &settings.missing {
         missing(what);
     }
+    if let Default::Unknown(what) = &settings.default {
+        missing(what);
+    }
     if let Some(what) = cluster.topics.missing() {
         missing(what);
     }
@@ -65,9 +69,8 @@ pub(crate) fn evaluate(
         cluster,
         acls,
         open: cluster.acls == Known::Absent || settings.no_authorizer,
-        super_users: settings.super_users,
-        default_allow: settings.default_allow,
-        settings_missing: settings.missing,
+        declared_super_users: declared.map_or(&[][..], |declared| &declared.super_users),
+        settings,
     };
     let acls_missing = cluster.acls.missing();
     for principal in authorizer.principals(declared, declaration) {
@@ -88,22 +91,38 @@ pub(crate) fn evaluate(
     }
 }
 
+/// What becomes of resources that no ACL covers.
+#[derive(Debug, PartialEq, Eq)]
+enum Default {
+    Allow,
+    Deny,
+    Unknown(String),
+}
+
 /// What the brokers' configuration says of authorization.
 struct Settings {
     super_users: BTreeSet<String>,
-    default_allow: bool,
+    /// Set where a broker has super users and hides who they are, as Apache Kafka does.
+    super_users_hidden: bool,
+    default: Default,
     no_authorizer: bool,
     missing: Option<String>,
 }
 
 impl Settings {
     fn read(cluster: &KafkaCluster) -> Self {
-        let mut settings =
-            Self { super_users: BTreeSet::new(), default_allow: false, no_authorizer: false, missing: None };
+        let mut settings = Self {
+            super_users: BTreeSet::new(),
+            super_users_hidden: false,
+            default: Default::Deny,
+            no_authorizer: false,
+            missing: None,
+        };
         let Some(brokers) = cluster.brokers.observed() else {
             settings.missing = cluster.brokers.missing().map(str::to_owned);
             return settings;
         };
+        let mut default_hidden = false;
         for broker in brokers {
             let configs = match &broker.configs {
                 Known::Observed(configs) => configs,
@@ -114,23 +133,50 @@ impl Settings {
                 }
             };
             let value = |name: &str| configs.get(name).and_then(|entry| entry.value.as_deref());
-            if let Some(list) = value("super.users") {
+            let hidden =
+                |name: &str| configs.get(name).is_some_and(|entry| entry.sensitive && entry.value.is_none());
+            if let Some(list) = value(SUPER_USERS) {
                 let entries = list.split(';').map(str::trim).filter(|entry| !entry.is_empty());
                 settings.super_users.extend(entries.map(str::to_owned));
             }
-            settings.default_allow |=
-                value("allow.everyone.if.no.acl.found").is_some_and(|flag| flag.eq_ignore_ascii_case("true"));
+            settings.super_users_hidden |= hidden(SUPER_USERS);
+            if value(DEFAULT_ALLOW).is_some_and(|flag| flag.eq_ignore_ascii_case("true")) {
+                settings.default = Default::Allow;
+            }
+            default_hidden |= hidden(DEFAULT_ALLOW);
             settings.no_authorizer |= value("authorizer.class.name") == Some("");
+        }
+        if default_hidden && settings.default == Default::Deny && !refused_by_default(cluster) {
+            settings.default = Default::Unknown(format!(
+                "{DEFAULT_ALLOW}: the brokers hide it, and no refusal on a resource without ACLs shows it"
+            ));
         }
         settings
     }
+}
+
+/// Whether somebody with credentials was refused something that no ACL covers: only a default of deny does that.
+fn refused_by_default(cluster: &KafkaCluster) -> bool {
+    let Some(acls) = cluster.acls.observed() else { return false };
+    cluster.denials.iter().any(|denial| {
+        let resource = denial.resource.split_once(':').and_then(|(kind, name)| match kind {
+            "topic" => Some(("TOPIC", name)),
+            "transactional-id" => Some(("TRANSACTIONAL_ID", name)),
+            "group" => Some(("GROUP", name)),
+            _ => None,
+        });
+        let uncovered = resource.is_some_and(|(kind, name)| {
+            !acls.iter().any(|acl| acl.resource_type == kind && covers(acl, name))
+        });
+        uncovered && denial.refused == Known::Observed(true) && !denial.principal.ends_with("ANONYMOUS")
+    })
 }
 
 impl Authorizer<'_> {
     /// Everybody worth asking about.
     fn principals(&self, declared: Option<&Cluster>, declaration: &Declaration) -> BTreeSet<String> {
         let mut principals: BTreeSet<String> = self.acls.iter().map(|acl| acl.principal.clone()).collect();
-        principals.extend(self.super_users.iter().cloned());
+        principals.extend(self.settings.super_users.iter().cloned());
         for credential in self.cluster.scram_credentials.observed().into_iter().flatten() {
             principals.insert(format!("User:{}", credential.user));
         }
@@ -141,7 +187,7 @@ impl Authorizer<'_> {
         }
         principals
             .extend(declaration.vendors.iter().flat_map(|vendor| vendor.kafka_principals.iter().cloned()));
-        if self.open || self.default_allow {
+        if self.open || self.settings.default != Default::Deny {
             principals.insert(EVERYONE.to_owned());
         }
         principals.remove(ANONYMOUS);
@@ -166,8 +212,8 @@ impl Authorizer<'_> {
         if self.open {
             return vec![self.by_setting("authorizer.class.name")];
         }
-        if self.super_users.contains(principal) {
-            return vec![self.by_setting("super.users")];
+        if self.settings.super_users.contains(principal) {
+            return vec![self.by_setting(SUPER_USERS)];
         }
         let covering: Vec<&AclBinding> =
             self.acls.iter().filter(|acl| acl.resource_type == resource_type && covers(acl, name)).collect();
@@ -188,12 +234,16 @@ impl Authorizer<'_> {
                 statements: BTreeSet::from([statement(acl)]),
             })
             .collect();
-        if covering.is_empty() && self.default_allow {
-            proofs.push(self.by_setting("allow.everyone.if.no.acl.found"));
+        if covering.is_empty() {
+            match &self.settings.default {
+                Default::Allow => proofs.push(self.by_setting(DEFAULT_ALLOW)),
+                Default::Unknown(what) => proofs.push(self.unsettled(what)),
+                Default::Deny => {}
+            }
         }
         if let Some(what) = acls_missing {
             proofs.push(self.unsettled(what));
-        } else if let Some(what) = &self.settings_missing
+        } else if let Some(what) = &self.settings.missing
             && proofs.is_empty()
         {
             // It may be a super user, or nothing may need an ACL.
@@ -202,6 +252,11 @@ impl Authorizer<'_> {
         let permitted = denied.negate();
         for proof in &mut proofs {
             proof.expression = Expression::all([proof.expression.clone(), permitted.clone()]);
+        }
+        // Denies do not bind super users, so this comes after them.
+        if self.settings.super_users_hidden && self.declared_super_users.iter().any(|user| user == principal)
+        {
+            proofs.push(self.unsettled(&format!("{SUPER_USERS}: the brokers hide who they are")));
         }
         tidy(proofs)
     }

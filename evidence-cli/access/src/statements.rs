@@ -195,6 +195,12 @@ pub(crate) fn unknown(inventory: &Inventory, world: &World, targets: &[Target]) 
     }
     for account in &inventory.accounts {
         let Some(rails) = world.rails(&account.id) else { continue };
+        // The guard rails of an account that nothing was read of bear on nothing.
+        let bears =
+            world.observes(&account.id) || targets.iter().any(|target| target.resource.account == account.id);
+        if !bears {
+            continue;
+        }
         let subject = format!("account:{}", account.id);
         for levels in [&rails.service_control, &rails.resource_control] {
             match levels {

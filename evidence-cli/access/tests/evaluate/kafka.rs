@@ -3,7 +3,7 @@
 use cadastre_model::Known;
 use cadastre_model::access::Capability::{self, ChangePolicy, ReadRecords, WriteRecords};
 use cadastre_model::asset::kafka::{
-    AclBinding, Broker, ConfigEntry, KafkaCluster, KafkaListener, ScramCredential, Topic,
+    AclBinding, Broker, ConfigEntry, DenialProbe, KafkaCluster, KafkaListener, ScramCredential, Topic,
 };
 
 use crate::support::Expect::{self, Allow, Deny, Unknown, When};
@@ -164,6 +164,40 @@ fn default_allow_holds_only_where_no_acl_covers_the_resource() {
     check(&[], &open, ("User:*", ReadRecords, TOPIC), Allow);
     check(&["ALLOW READ TOPIC LITERAL orders User:writer *"], &open, READS, Deny);
     check(&["ALLOW READ TOPIC LITERAL other User:writer *"], &open, READS, Allow);
+}
+
+#[test]
+fn a_default_that_the_brokers_hide_is_shown_by_a_refusal_or_stays_open() {
+    let hidden = || {
+        let mut cluster = cluster(&[], &[("allow.everyone.if.no.acl.found", "")]);
+        if let Known::Observed(brokers) = &mut cluster.brokers
+            && let Known::Observed(configs) = &mut brokers[0].configs
+        {
+            for entry in configs.values_mut() {
+                entry.value = None;
+                entry.sensitive = true;
+            }
+        }
+        cluster
+    };
+    let mut world = World::new();
+    world.inventory.clusters.push(hidden());
+    let access = world.evaluate();
+    expect(&decision(&access, "User:reader", ReadRecords, TOPIC, ""), Unknown("the brokers hide it"), PAGE);
+    assert!(access.unknown.iter().any(|(subject, _)| subject == CLUSTER));
+    let mut world = World::new();
+    let mut probed = hidden();
+    probed.denials.push(DenialProbe {
+        principal: "User:scanner".into(),
+        operation: "DescribeTransactions".into(),
+        resource: "transactional-id:probe".into(),
+        refused: Known::Observed(true),
+        evidence: [record("probe")].into(),
+    });
+    world.inventory.clusters.push(probed);
+    let access = world.evaluate();
+    expect(&decision(&access, "User:reader", ReadRecords, TOPIC, ""), Deny, PAGE);
+    assert_eq!(access.unknown, []);
 }
 
 #[test]
