@@ -3,7 +3,8 @@
 //! A collector makes read operations only, and everything it asks becomes a record, whatever the answer:
 //! a refused or failed call is evidence of not knowing.
 
-pub mod kafka;
+pub mod aws;
 mod error;
+pub mod kafka;
 
 pub use error::CollectError;
