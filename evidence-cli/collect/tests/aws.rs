@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use cadastre_collect::aws::{self, AccountTarget, AwsTarget, Credentials, permissions};
+use cadastre_model::declaration::Declaration;
 use cadastre_model::progress::Progress;
 use cadastre_model::record::{MemorySink, Observation, Outcome, Record, RecordId, RecordSink, SinkError};
 use cadastre_model::time::SystemClock;
@@ -328,6 +329,13 @@ async fn a_role_is_assumed_in_each_declared_account_and_what_cannot_be_is_record
     assert_eq!(callers, BTreeSet::from(["arn:aws:sts::111122223333:assumed-role/cadastre-scanner/cadastre"]));
     assert_eq!(warnings.len(), 2, "{warnings:#?}");
     assert!(!serde_json::to_string(&records).unwrap().contains("SecretAccessKey"));
+}
+
+#[test]
+fn the_boundary_of_the_reference_account_is_well_formed() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/reference-account/boundary.yaml");
+    let declaration = Declaration::read(path.as_ref()).unwrap();
+    assert!(declaration.has_account(ACCOUNT));
 }
 
 /// Stops the scan after so many records.
