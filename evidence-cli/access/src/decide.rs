@@ -23,7 +23,7 @@ use crate::requester::{Identity, Named, Requester};
 use crate::world::{Levels, World};
 
 /// More proofs of one answer than are kept; those kept are the most certain ones.
-const MAXIMUM_PROOFS: usize = 12;
+const MAXIMUM_PROOFS: usize = 64;
 
 /// Services whose resources resource control policies bind ("Resource control policies (RCPs)", AWS
 /// Organizations User Guide).

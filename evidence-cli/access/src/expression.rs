@@ -177,19 +177,17 @@ impl Expression {
         }
     }
 
-    /// How certain it is, most certain first; for sorting.
+    /// How certain it is, most certain first: yes, under a condition, unknown, no. The same order as the
+    /// decision it amounts to, without writing the decision down.
     pub(crate) fn rank(&self) -> u8 {
-        rank(&self.decision())
-    }
-}
-
-/// How certain a decision is, most certain first.
-pub(crate) const fn rank(decision: &Decision) -> u8 {
-    match decision {
-        Decision::Allow => 0,
-        Decision::Conditional(_) => 1,
-        Decision::Unknown(_) => 2,
-        Decision::Deny => 3,
+        match self {
+            Self::Yes => 0,
+            Self::Test(_) => 1,
+            Self::Unknown(_) => 2,
+            Self::No => 3,
+            Self::All(parts) => parts.iter().map(Self::rank).max().unwrap_or(0),
+            Self::Any(parts) => parts.iter().map(Self::rank).min().unwrap_or(3),
+        }
     }
 }
 

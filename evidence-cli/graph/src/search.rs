@@ -559,18 +559,21 @@ fn then(from: &str, capability: Capability, to: &str, action: &str) -> Step {
     }
 }
 
-/// Whose edges somebody shares: its own; those of its account, where that account's own policies were not read
-/// and may therefore hand on whatever the account has; and those of anybody.
+/// Whose edges somebody shares: its own; and where its account's own policies were not read, those of the account,
+/// which may hand on whatever it has, and those of anybody. What anybody may is already among the edges of
+/// principals whose policies were read.
 fn shares(number: usize, name: &str, numbers: &BTreeMap<&str, usize>, sides: &Sides<'_>) -> Vec<usize> {
     let mut shared = vec![number];
     if is_kafka(name) || name.starts_with("service:") {
         return shared;
     }
-    if let Some(account) = account(name)
-        && !sides.observes(account)
-        && !name.starts_with("account:")
-    {
-        shared.extend(numbers.get(format!("account:{account}").as_str()));
+    if let Some(account) = account(name) {
+        if sides.observes(account) && !name.starts_with("federated:") {
+            return shared;
+        }
+        if name.starts_with("arn:") {
+            shared.extend(numbers.get(format!("account:{account}").as_str()));
+        }
     }
     if name != "*" {
         shared.extend(numbers.get("*"));
@@ -595,18 +598,15 @@ fn through_service(decision: &Decision, via: &str) -> Decision {
     if open.is_empty() { Decision::Allow } else { Decision::Conditional(open.join(" and ")) }
 }
 
-/// Everybody worth asking about: whoever holds edges of its own.
+/// Everybody worth asking about: whoever holds something towards the goal, or can become somebody who does. Those
+/// who only share what their account or anybody holds would repeat the answer given for it.
 pub(crate) fn origins<'a>(map: &'a Map<'_>, goal: &'a Goal) -> impl Iterator<Item = usize> + 'a {
-    goal.useful.iter().copied().filter(|number| map.has_own_edges(*number))
-}
-
-impl Map<'_> {
-    fn has_own_edges(&self, number: usize) -> bool {
-        let Some(name) = self.names.get(number) else { return false };
-        // Edges are sorted by principal.
-        let at = self.edges.partition_point(|edge| edge.principal.as_str() < *name);
-        self.edges.get(at).is_some_and(|edge| edge.principal == *name)
-    }
+    goal.useful.iter().copied().filter(|number| {
+        let holds = [&goal.read, &goal.open_store, &goal.decrypt, &goal.open_key, &goal.plain]
+            .iter()
+            .any(|held| held.contains_key(number));
+        holds || map.hops.get(*number).into_iter().flatten().any(|hop| goal.useful.contains(&hop.to))
+    })
 }
 
 /// The goals of a scope: every store of records and every topic, with the records that show it.

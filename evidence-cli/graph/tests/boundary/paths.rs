@@ -234,6 +234,21 @@ fn a_shared_snapshot_is_read_by_whoever_its_account_lets() {
 }
 
 #[test]
+fn whoever_only_shares_what_anybody_may_is_not_listed_beside_anybody() {
+    let mut deployment = Deployment::new();
+    deployment.encryption(Known::Absent);
+    deployment.edge("*", ReadObjects, BUCKET, "s3:GetObject", &["open"]);
+    deployment.edge(AGENT, Assume, "arn:aws:iam::111122223333:role/other", "sts:AssumeRole", &["trust"]);
+    assert_eq!(deployment.steps("*", BUCKET), ["* read-objects data"]);
+    assert_eq!(deployment.path(AGENT, BUCKET), None);
+    // What anybody may counts where it completes what somebody has.
+    let mut deployment = Deployment::new();
+    deployment.edge("*", ReadObjects, BUCKET, "s3:GetObject", &["open"]);
+    deployment.edge(AGENT, Decrypt, KEY, "kms:Decrypt", &["grant"]);
+    assert_eq!(deployment.steps(AGENT, BUCKET), ["* read-objects data", "agent decrypt 1"]);
+}
+
+#[test]
 fn kafka_clients_and_administrators_reach_topics() {
     let mut deployment = Deployment::new();
     deployment.edge("User:streamco", ReadRecords, TOPIC, "kafka:Read", &["acl"]);
