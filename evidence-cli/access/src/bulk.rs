@@ -8,7 +8,7 @@ use crate::catalogue::{ActionId, Entry};
 use crate::decide::{Proof, Question, Supposing, combine, decide, grantee, tidy};
 use crate::document::{Body, Guard};
 use crate::expression::Expression;
-use crate::facts::Resource;
+use crate::facts::{Resource, Tagging};
 use crate::requester::{Named, Requester};
 use crate::targets::Target;
 use crate::world::World;
@@ -103,7 +103,13 @@ impl Asking {
                 passed_to: None,
                 supposing,
             };
-            proofs.extend(decide(world, requester, &question));
+            let found = decide(world, requester, &question);
+            if *is_target {
+                proofs.extend(found);
+            } else {
+                // Which other resource it uses is the requester's choice, so a limit to some is no limit.
+                proofs.extend(found.into_iter().map(Proof::with_any_resource));
+            }
         }
         tidy(proofs)
     }
@@ -140,7 +146,7 @@ impl Prepared {
 
 /// The same place, without the target's tags.
 pub(crate) fn elsewhere(resource: &Resource) -> Resource {
-    Resource { tags: Vec::new(), tagged: false, aliases: Vec::new(), ..resource.clone() }
+    Resource { tags: Vec::new(), tagging: Tagging::Open, aliases: Vec::new(), ..resource.clone() }
 }
 
 /// Evaluates every entry for every target.

@@ -87,6 +87,11 @@ impl Proof {
         self.expression.decision()
     }
 
+    /// The same, where the requester chooses the resource.
+    pub(crate) fn with_any_resource(self) -> Self {
+        Self { expression: self.expression.with_any_resource(), statements: self.statements }
+    }
+
     /// Both are needed.
     pub(crate) fn and(&self, other: &Self) -> Self {
         Self {

@@ -11,6 +11,9 @@ use cadastre_model::access::Decision;
 
 use crate::pattern;
 
+/// The key of tests on the resource itself.
+const RESOURCE: &str = "resource";
+
 /// How many values of a test are printed.
 const PRINTED_VALUES: usize = 12;
 
@@ -89,12 +92,23 @@ impl Expression {
     /// The resource is one that the pattern covers.
     pub(crate) fn resource_like(pattern: &str) -> Self {
         Self::test(TestBody {
-            key: "resource".to_owned(),
+            key: RESOURCE.to_owned(),
             relation: Relation::Like,
             quantifier: Quantifier::One,
             or_absent: false,
             values: BTreeSet::from([pattern.to_owned()]),
         })
+    }
+
+    /// What is left when the requester chooses among the resources asked about. Tests on the resource that
+    /// exclude each other have been found before.
+    pub(crate) fn with_any_resource(self) -> Self {
+        match self {
+            Self::Test(test) if test.body.key == RESOURCE => Self::Yes,
+            Self::All(parts) => Self::all(parts.into_iter().map(Self::with_any_resource)),
+            Self::Any(parts) => Self::any(parts.into_iter().map(Self::with_any_resource)),
+            other => other,
+        }
     }
 
     /// Every part holds.

@@ -52,12 +52,23 @@ pub(crate) struct Resource {
     pub(crate) region: Option<String>,
     /// Its organization.
     pub(crate) organization: Known<String>,
-    /// Its tags; only those present count, since not every answer lists all.
+    /// Its tags.
     pub(crate) tags: Vec<Tag>,
-    /// Whether requests on it carry `aws:ResourceTag`.
-    pub(crate) tagged: bool,
+    /// What the absence of a tag from that list says.
+    pub(crate) tagging: Tagging,
     /// Aliases of a key.
     pub(crate) aliases: Vec<String>,
+}
+
+/// How far the list of a resource's tags can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tagging {
+    /// It was read together with the resource, so a tag that is not there is absent.
+    Complete,
+    /// It may lack some.
+    Partial,
+    /// Requests do not carry them, or the resource is yet to be made.
+    Open,
 }
 
 /// Everything known of one question.
@@ -155,10 +166,11 @@ impl Facts<'_> {
     }
 
     fn resource_tag(&self, tag: &str) -> Fact {
-        if !self.resource.tagged {
-            return Fact::Open;
-        }
         let own = self.resource.tags.iter().find(|own| own.key.eq_ignore_ascii_case(tag));
-        own.map_or(Fact::Open, |own| Fact::one(own.value.clone()))
+        match (self.resource.tagging, own) {
+            (Tagging::Open, _) | (Tagging::Partial, None) => Fact::Open,
+            (Tagging::Complete, None) => Fact::Absent,
+            (_, Some(own)) => Fact::one(own.value.clone()),
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::catalogue::{ActionId, Entry, TargetKind};
 use crate::decide::{Proof, Question, Rule, Supposing, combine, decide, tidy};
 use crate::document::Guard;
 use crate::expression::Expression;
-use crate::facts::Resource;
+use crate::facts::{Resource, Tagging};
 use crate::requester::{Identity, Named, Requester};
 use crate::targets::{Target, named_by};
 use crate::world::World;
@@ -412,7 +412,7 @@ pub(crate) fn place(world: &World, identity: &Identity) -> Resource {
         region: None,
         organization: world.organization(&identity.account),
         tags: identity.tags.clone(),
-        tagged: true,
+        tagging: Tagging::Complete,
         aliases: Vec::new(),
     }
 }

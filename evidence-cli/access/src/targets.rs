@@ -13,7 +13,7 @@ use crate::catalogue::TargetKind;
 use crate::decide::{Rule, grantee};
 use crate::document::{Body, Guard, Policy};
 use crate::expression::Expression;
-use crate::facts::Resource;
+use crate::facts::{Resource, Tagging};
 use crate::requester::Named;
 use crate::world::{Compiler, World};
 
@@ -106,7 +106,7 @@ pub(crate) fn all(
         region: region.map(str::to_owned),
         organization: world.organization(account),
         tags: tags.to_vec(),
-        tagged: true,
+        tagging: Tagging::Complete,
         aliases: Vec::new(),
     };
     let mut targets = Vec::new();
@@ -115,7 +115,7 @@ pub(crate) fn all(
         let mut resource =
             located(&bucket.account, bucket.region.observed().map(String::as_str), &bucket.tags);
         // Object requests carry the tags of the bucket only where the bucket opted in.
-        resource.tagged = false;
+        resource.tagging = Tagging::Open;
         targets.push(Target {
             rule: Rule::Sufficient,
             outsiders: outsiders(bucket, &policy),
@@ -126,6 +126,8 @@ pub(crate) fn all(
     }
     for key in &inventory.keys {
         let mut resource = located(&key.account, Some(&key.region), &key.tags);
+        // Tags of keys come from a call of their own, which may not have answered.
+        resource.tagging = Tagging::Partial;
         resource.aliases.clone_from(&key.aliases);
         targets.push(Target {
             rule: Rule::Required,

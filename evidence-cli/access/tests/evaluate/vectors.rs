@@ -756,6 +756,10 @@ fn hosts_are_operated_where_their_tags_allow() {
     };
     case("payments", Allow);
     case("orders", Deny);
+    let mut world = World::new();
+    world.role(APP, json!([{"Effect": "Allow", "Action": "ssm:StartSession", "Resource": "*", "Condition": {"StringEquals": {"ssm:resourceTag/team": "kafka"}}}]));
+    world.host();
+    ask(&world, APP, OperateHost, HOST, "ssm:StartSession", Deny, page);
 }
 
 #[test]
@@ -815,6 +819,10 @@ fn passing_a_role_to_a_service_is_becoming_it() {
     let limited = |service: &str| json!([{"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*", "Condition": {"StringLike": {"iam:PassedToService": service}}}, allow("ec2:RunInstances", "*")]);
     case(limited("ec2.amazonaws.com*"), "ec2.amazonaws.com", Allow);
     case(limited("lambda.amazonaws.com"), "ec2.amazonaws.com", Deny);
+    // Launching in one place only is launching: which instance it will be is the caller's choice.
+    let one_region =
+        json!([allow("iam:PassRole", "*"), allow("ec2:RunInstances", "arn:aws:ec2:eu-central-1:*:*")]);
+    case(one_region, "ec2.amazonaws.com", Allow);
 }
 
 #[test]
