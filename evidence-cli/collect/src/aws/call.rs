@@ -19,6 +19,22 @@ use crate::CollectError;
 /// How many calls may be under way at once.
 pub(super) const IN_FLIGHT: usize = 16;
 
+/// Members on a page of an EC2 list: within the limits of every one.
+pub(super) const PAGE: i32 = 100;
+
+/// All pages of an EC2 list: `list!(account, region, client, "ec2:Operation", call, "Member", items, shape)`.
+macro_rules! list {
+    ($account:expr, $region:expr, $client:expr, $operation:literal, $call:ident, $member:literal, $items:ident, $shape:expr) => {
+        $account.ask_pages(
+            $account.whole_in($region, $operation),
+            |token| $client.$call().max_results($crate::aws::call::PAGE).set_next_token(token).send(),
+            |page| page.next_token(),
+            |page| $crate::aws::shape::Object::new().list($member, page.$items(), $shape).build(),
+        )
+    };
+}
+pub(super) use list;
+
 /// The most pages that are read of one answer.
 const MAXIMUM_PAGES: u32 = 10_000;
 

@@ -12,12 +12,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Account;
-use super::call::IN_FLIGHT;
+use super::call::{IN_FLIGHT, PAGE};
 use super::shape::{Object, tags};
 use crate::CollectError;
-
-/// Members on a page: within the limits of every list here.
-const PAGE: i32 = 100;
 
 /// Image ids in one request.
 const IMAGES_AT_ONCE: usize = 100;

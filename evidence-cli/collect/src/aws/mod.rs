@@ -7,6 +7,7 @@ mod alarms;
 mod call;
 mod caller;
 mod compute;
+mod endpoints;
 mod identity;
 mod keys;
 mod logs;
@@ -111,6 +112,7 @@ async fn collect_region(account: &Account<'_>, region: &str) -> Result<(), Colle
     try_join!(
         Box::pin(keys::collect(account, region)),
         Box::pin(network::collect(account, region)),
+        Box::pin(endpoints::collect(account, region)),
         Box::pin(compute::collect(account, region)),
         Box::pin(logs::collect(account, region)),
         Box::pin(alarms::collect(account, region)),
