@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cadastre_model::Known;
 use cadastre_model::access::{Access, Capability, Decision};
+use cadastre_model::asset::compute::Instance;
 use cadastre_model::asset::{EvidenceIds, StatementRef};
 use cadastre_model::declaration::{Declaration, Network, matches_pattern};
 use cadastre_model::graph::{Edge, Layer, Relation};
@@ -222,10 +223,12 @@ fn reaching(
 fn peers(flow: &PermittedFlow, inventory: &Inventory, declaration: &Declaration) -> BTreeSet<String> {
     let mut peers = BTreeSet::new();
     if flow.crossing == Crossing::Endpoint {
-        let named = flow.peer_name.as_deref().unwrap_or_default();
+        let list = inventory.prefix_lists.iter().find(|list| Some(&list.id) == flow.peer_name.as_ref());
+        let service = list.map_or(flow.peer_name.as_deref(), |list| Some(list.name.as_str()));
         for endpoint in inventory.endpoints.iter().filter(|endpoint| endpoint.vpc == flow.vpc) {
-            let by_hop = flow.hops.iter().any(|hop| hop.at == endpoint.id);
-            if by_hop || (!named.is_empty() && endpoint.service.ends_with(named)) {
+            let by_hop =
+                flow.hops.iter().any(|hop| hop.at == endpoint.id || hop.what.ends_with(&endpoint.id));
+            if by_hop || service == Some(&endpoint.service) {
                 peers.insert(endpoint_id(endpoint, inventory));
             }
         }
@@ -322,6 +325,15 @@ fn observed(inventory: &Inventory, scope: &Scope, gathering: &mut Gathering) {
     }
     for cluster in &inventory.clusters {
         let id = format!("cluster:{}", cluster.name);
+        for broker in cluster.brokers.observed().into_iter().flatten() {
+            let advertises = |instance: &&Instance| {
+                instance.private_addresses.contains(&broker.host)
+                    || instance.public_addresses.contains(&broker.host)
+            };
+            for host in inventory.instances.iter().filter(advertises).map(instance_id) {
+                show(&host, Relation::Serves, &broker_id(cluster, broker.id), &broker.evidence);
+            }
+        }
         for topic in cluster.topics.observed().into_iter().flatten() {
             show(&id, Relation::Serves, &format!("topic:{}/{}", cluster.name, topic.name), &topic.evidence);
         }

@@ -1,7 +1,10 @@
 //! The three layers, the zones, and what is left out.
 
-use cadastre_model::access::Capability::{Decrypt, ReadObjects, WriteObjects};
+use cadastre_model::Known;
+use cadastre_model::access::Capability::{Decrypt, Reach, ReadObjects, WriteObjects};
+use cadastre_model::asset::network::{Vpc, VpcEndpoint};
 use cadastre_model::graph::{Layer, NodeKind, Plane, Relation, Side};
+use cadastre_model::reach::{Crossing, Direction, Hop, PermittedFlow, Ports, Reachability};
 
 use crate::support::*;
 
@@ -47,6 +50,70 @@ fn every_end_of_an_edge_is_a_node_and_every_zone_exists() {
     );
     let bucket = graph.nodes.iter().find(|node| node.id == BUCKET).unwrap();
     assert_eq!((bucket.plane, bucket.zone.as_deref()), (Plane::Data, Some("zone:111122223333")));
+}
+
+#[test]
+fn permitted_flows_join_hosts_endpoints_and_the_world() {
+    let mut deployment = Deployment::new();
+    let instance = &mut deployment.inventory.instances[0];
+    instance.vpc = Some("vpc-1".into());
+    deployment.inventory.vpcs.push(Vpc {
+        id: "vpc-1".into(),
+        account: ACCOUNT.into(),
+        region: "eu-central-1".into(),
+        cidrs: vec!["10.0.0.0/16".parse().unwrap()],
+        tags: vec![],
+        evidence: [record("vpc")].into(),
+    });
+    deployment.inventory.endpoints.push(VpcEndpoint {
+        id: "vpce-1".into(),
+        account: ACCOUNT.into(),
+        vpc: "vpc-1".into(),
+        service: "com.amazonaws.eu-central-1.s3".into(),
+        kind: "Gateway".into(),
+        state: "available".into(),
+        route_tables: vec![],
+        subnets: vec![],
+        security_groups: vec![],
+        private_dns: false,
+        policy: Known::Absent,
+        evidence: [record("endpoint")].into(),
+    });
+    let flow = |direction, crossing, peer: &str, what: &str| PermittedFlow {
+        direction,
+        interface: "eni-1".into(),
+        instance: Some("i-1".into()),
+        vpc: "vpc-1".into(),
+        peer: Some(peer.parse().unwrap()),
+        peer_name: None,
+        ports: Ports { protocol: Some(6), from: 443, to: 443 },
+        crossing,
+        hops: vec![Hop { at: "rtb-1".into(), what: what.into() }],
+        evidence: [record("routes")].into(),
+    };
+    let reachability = Reachability {
+        flows: vec![
+            flow(Direction::Ingress, Crossing::Internet, "0.0.0.0/0", "route 0.0.0.0/0 to igw-1"),
+            flow(Direction::Egress, Crossing::Endpoint, "3.5.0.0/19", "route pl-1 to vpce-1"),
+        ],
+        unknown: vec![],
+    };
+    let graph = cadastre_graph::build(
+        &deployment.inventory,
+        &deployment.access,
+        &reachability,
+        &deployment.declaration,
+    );
+    let reaches = |from: &str, to: &str| {
+        graph.edges.iter().any(|edge| {
+            edge.from == from
+                && edge.to == to
+                && edge.layer == Layer::Permitted
+                && edge.relation == Relation::Can(Reach)
+        })
+    };
+    assert!(reaches("internet", HOST));
+    assert!(reaches(HOST, "arn:aws:ec2:eu-central-1:111122223333:vpc-endpoint/vpce-1"));
 }
 
 #[test]
