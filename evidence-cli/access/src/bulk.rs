@@ -230,11 +230,16 @@ pub(crate) fn unobserved(world: &World, named: BTreeSet<Named>) -> BTreeMap<Name
             Named::Arn(arn) if place_of(world, arn).is_some() => continue,
             // A bare id is what is left of a principal that was deleted.
             Named::Arn(arn) if !arn.starts_with("arn:") => continue,
-            Named::Arn(arn) => {
-                crate::arn::account(arn).filter(|account| world.observes(account)).map(|account| {
-                    format!("`{arn}` is not among the observed users and roles of account {account}")
-                })
-            }
+            Named::Arn(arn) => crate::arn::account(arn).and_then(|account| {
+                if world.observes(account) {
+                    Some(format!("`{arn}` is not among the observed users and roles of account {account}"))
+                } else if world.rails(account).is_some() {
+                    // An account that was looked at, whose identities did not answer: a deny may be among them.
+                    Some(format!("the users and roles of account {account} were not read"))
+                } else {
+                    None
+                }
+            }),
             _ => None,
         };
         kept.insert(named, missing);

@@ -438,6 +438,14 @@ fn of_accounts_that_were_not_read_the_resource_side_decides() {
 }
 
 #[test]
+fn a_name_in_ones_own_account_is_open_while_that_accounts_identities_were_not_read() {
+    let mut world = World::new();
+    world.inventory.principals.clear();
+    world.bucket(json!([{"Effect": "Allow", "Principal": {"AWS": APP}, "Action": "s3:GetObject", "Resource": OBJECTS}]));
+    ask(&world, APP, ReadObjects, BUCKET, "s3:GetObject", Unknown("were not read"), LOGIC);
+}
+
+#[test]
 fn a_public_access_block_stops_public_policies() {
     let page = "Blocking public access to your Amazon S3 storage";
     let open =
