@@ -69,7 +69,7 @@ bucket_by_name := {bucket.name: bucket | some bucket in input.inventory.buckets}
 # Buckets that brokers write, whatever the declaration says.
 written_buckets contains result if {
 	some role in broker_roles
-	some edge in edges.by_principal[role]
+	some edge in data.cadastre.lib.edges.by_principal[role]
 	edge.capability == "write-objects"
 	bucket := bucket_by_arn[trim_suffix(edge.target, "/*")]
 	result := bucket.arn
@@ -82,7 +82,7 @@ data_buckets contains bucket if {
 }
 
 log_buckets contains arn if {
-	some arn, _ in declared.sinks
+	some arn, _ in data.cadastre.lib.declared.sinks
 	startswith(arn, "arn:aws:s3:::")
 }
 
@@ -228,7 +228,7 @@ holders[edge.principal] contains edge if {
 # Access questions that stay open and bear on the data plane: about one of its assets, a principal, or
 # something that is no asset of another kind.
 open_questions[name] contains reason if {
-	some name, reasons in edges.undecided
+	some name, reasons in data.cadastre.lib.edges.undecided
 	bears_on_data(name)
 	some reason in reasons
 }
@@ -245,7 +245,7 @@ declared_principal(id) if {
 	pattern.matches(identity.principal, id)
 }
 
-declared_principal(id) if id in declared.vendor_roles
+declared_principal(id) if id in data.cadastre.lib.declared.vendor_roles
 
 declared_principal(id) if {
 	some key in input.declaration.keys
@@ -258,14 +258,14 @@ declared_principal(id) if {
 }
 
 declared_principal(id) if {
-	some name, _ in declared.clusters
+	some name, _ in data.cadastre.lib.declared.clusters
 	id in declared.kafka_principals(name)
 }
 
-declared_principal(id) if id in declared.vendor_kafka_principals
+declared_principal(id) if id in data.cadastre.lib.declared.vendor_kafka_principals
 
 # The account itself: its root user may always do everything, and that is what declaring it means.
 declared_principal(id) if {
-	some account in declared.aws_accounts
+	some account in data.cadastre.lib.declared.aws_accounts
 	id in {sprintf("account:%s", [account]), sprintf("arn:aws:iam::%s:root", [account])}
 }

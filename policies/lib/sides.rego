@@ -31,16 +31,16 @@ assumed_side(id) := "outside" if {
 	not of_customer(id)
 }
 
-of_vendor(id) if id in declared.vendor_roles
+of_vendor(id) if id in data.cadastre.lib.declared.vendor_roles
 
-of_vendor(id) if id in declared.vendor_kafka_principals
+of_vendor(id) if id in data.cadastre.lib.declared.vendor_kafka_principals
 
-of_vendor(id) if declared.account_of(id) in declared.vendor_accounts
+of_vendor(id) if declared.account_of(id) in data.cadastre.lib.declared.vendor_accounts
 
-of_customer(id) if declared.account_of(id) in declared.aws_accounts
+of_customer(id) if declared.account_of(id) in data.cadastre.lib.declared.aws_accounts
 
 of_customer(id) if {
-	some name, _ in declared.clusters
+	some name, _ in data.cadastre.lib.declared.clusters
 	id in declared.kafka_principals(name)
 }
 

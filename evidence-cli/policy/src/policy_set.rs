@@ -179,6 +179,15 @@ fn read(name: String, text: String) -> Result<PolicyFile, PolicyError> {
         });
     }
     let package = package.strip_prefix("data.").unwrap_or(&package).to_owned();
+    if let Some((line, full)) =
+        aliased_rule(&text).filter(|_| !package.starts_with(CONTROLS) && !is_test(&name))
+    {
+        return Err(PolicyError::Syntax {
+            file: name,
+            line,
+            message: format!("write `{full}` in full: a library's functions lose sight of what they import"),
+        });
+    }
     Ok(PolicyFile { name, text, package })
 }
 
@@ -193,6 +202,41 @@ fn unbound_element(text: &str) -> Option<u64> {
         let bound = element.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
             || (element.starts_with('"') && element.ends_with('"'));
         (!bound).then_some(number)
+    })
+}
+
+/// The line of a reference to another package's rule by an imported name, and how to write it in full.
+///
+/// Once a rule of a package was looked up through an import, regorus 0.14 takes the whole package for
+/// evaluated, its imported names included, and to the package's functions those are then undefined. Calls of
+/// functions are resolved in another way and stay right. Controls are not looked up through imports.
+fn aliased_rule(text: &str) -> Option<(u64, String)> {
+    let imports: Vec<(&str, &str)> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("import data."))
+        .map(|path| path.split_once(" as ").unwrap_or((path, path.rsplit('.').next().unwrap_or(path))))
+        .collect();
+    (1..).zip(text.lines()).filter(|(_, line)| !line.starts_with("import ")).find_map(|(number, line)| {
+        let code = line.split('#').next().unwrap_or(line);
+        imports.iter().find_map(|(path, alias)| {
+            let rule = rule_of(code, alias)?;
+            Some((number, format!("data.{path}.{rule}")))
+        })
+    })
+}
+
+/// The first rule that a line refers to as `alias.rule`, function calls aside.
+fn rule_of<'a>(code: &'a str, alias: &str) -> Option<&'a str> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    code.match_indices(alias).find_map(|(start, _)| {
+        let before = code.get(..start)?.chars().next_back();
+        if before.is_some_and(|c| word(c) || c == '.' || c == '"') {
+            return None;
+        }
+        let rest = code.get(start + alias.len()..)?.strip_prefix('.')?;
+        let end = rest.find(|c| !word(c)).unwrap_or(rest.len());
+        let (rule, after) = rest.split_at_checked(end)?;
+        (!rule.is_empty() && !after.starts_with('(')).then_some(rule)
     })
 }
 
@@ -312,6 +356,28 @@ mod tests {
         ] {
             PolicySet::only(vec![("a.rego".into(), format!("{head}{good}"))]).unwrap();
         }
+    }
+
+    #[test]
+    fn libraries_name_rules_of_other_packages_in_full() {
+        let library = |use_of: &str| {
+            format!("package l\n\nimport rego.v1\n\nimport data.other\n\nf(x) if x == {use_of}\n")
+        };
+        refused(&[("l.rego", library("other.rule"))], "l.rego:7: write `data.other.rule` in full");
+        for good in ["data.other.rule", "other.function(x)", "another.rule", "x.other.rule"] {
+            assert_eq!(aliased_rule(&library(good)), None, "{good}");
+        }
+    }
+
+    #[test]
+    fn functions_of_libraries_see_what_they_import_after_a_rule_was_looked_up() {
+        let files = vec![
+            ("other.rego".to_owned(), "package other\n\nimport rego.v1\n\nrule := {\"a\"}\n".to_owned()),
+            ("l.rego".to_owned(), "package l\n\nimport rego.v1\n\nrule := 1\n\nf(x) if x in data.other.rule\n".to_owned()),
+            ("c_test.rego".to_owned(), "package c_test\n\nimport rego.v1\n\nimport data.l\n\ntest_a if {\n\tl.rule == 1\n\tl.f(\"a\")\n}\n".to_owned()),
+        ];
+        let outcomes = PolicySet::only(files).unwrap().test().unwrap();
+        assert!(outcomes.iter().all(|test| test.outcome == crate::RegoTestOutcome::Passed), "{outcomes:?}");
     }
 
     #[test]

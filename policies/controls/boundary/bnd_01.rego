@@ -248,7 +248,7 @@ findings contains result if {
 }
 
 findings contains result if {
-	some name, _ in declared.clusters
+	some name, _ in data.cadastre.lib.declared.clusters
 	not name in {cluster.name | some cluster in input.inventory.clusters}
 	result := finding.unproven(sprintf("cluster:%s", [name]), "is declared and nothing of it was observed", set())
 }

@@ -113,7 +113,7 @@ findings contains result if {
 }
 
 declares_listener(name, listener) if {
-	some entry in declared.clusters[name].listeners
+	some entry in data.cadastre.lib.declared.clusters[name].listeners
 	entry.name == listener.name
 	entry.port == listener.port
 }
@@ -121,7 +121,7 @@ declares_listener(name, listener) if {
 # Where the brokers' configuration was not read, a listener goes by host and port.
 declares_listener(name, listener) if {
 	contains(listener.name, ":")
-	some entry in declared.clusters[name].listeners
+	some entry in data.cadastre.lib.declared.clusters[name].listeners
 	entry.port == listener.port
 }
 

@@ -21,7 +21,6 @@ package cadastre.controls.key_08
 
 import rego.v1
 
-import data.cadastre.lib.declared
 import data.cadastre.lib.finding
 import data.cadastre.lib.known
 
@@ -29,7 +28,7 @@ import data.cadastre.lib.known
 tried contains result if {
 	some cluster in input.inventory.clusters
 	some listener in cluster.listeners
-	plan := declared.clusters[cluster.name].tls
+	plan := data.cadastre.lib.declared.clusters[cluster.name].tls
 	result := {"id": name(cluster, listener), "listener": listener, "plan": plan}
 }
 
@@ -43,7 +42,7 @@ subjects contains result if {
 findings contains result if {
 	some cluster in input.inventory.clusters
 	some listener in cluster.listeners
-	not declared.clusters[cluster.name]
+	not data.cadastre.lib.declared.clusters[cluster.name]
 	result := finding.unproven(name(cluster, listener), "its cluster is not declared, so that no TLS plan is set for it", listener.evidence)
 }
 
@@ -225,7 +224,7 @@ findings contains result if {
 
 findings contains result if {
 	some cluster in input.inventory.clusters
-	some entry in declared.clusters[cluster.name].listeners
+	some entry in data.cadastre.lib.declared.clusters[cluster.name].listeners
 	not entry.name in seen_names(cluster)
 	count({listener.port | some listener in cluster.listeners; contains(listener.name, ":")} & {entry.port}) == 0
 	result := finding.unproven(sprintf("listener:%s/%s", [cluster.name, entry.name]), "is declared and was not found", cluster.evidence)
@@ -238,7 +237,7 @@ findings contains result if {
 }
 
 findings contains result if {
-	some declared_name, _ in declared.clusters
+	some declared_name, _ in data.cadastre.lib.declared.clusters
 	not declared_name in {cluster.name | some cluster in input.inventory.clusters}
 	result := finding.unproven(sprintf("cluster:%s", [declared_name]), "is declared and nothing of it was observed", set())
 }
