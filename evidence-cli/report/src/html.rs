@@ -1,0 +1,70 @@
+//! The report as one HTML file that needs nothing else.
+
+use cadastre_model::graph::BoundaryGraph;
+use minijinja::value::Serde;
+use minijinja::{Value, context};
+
+use crate::citations::Citations;
+use crate::diagram;
+use crate::error::ReportError;
+use crate::input::ReportInput;
+use crate::section::{appendix, coverage, decision, flows, kafka, keys, paths, permissions, readiness};
+use crate::templates::{self, DIAGRAM_PAGE_STYLE, DIAGRAM_STYLE, REPORT_STYLE, SCRIPT};
+
+/// The report as one self-contained HTML file: no network, no fonts, no script but the one whose hash its content
+/// security policy names. The same input gives the same bytes.
+///
+/// # Errors
+/// When a template cannot be rendered.
+pub fn html(input: &ReportInput<'_>) -> Result<String, ReportError> {
+    let mut citations = Citations::default();
+    let readiness = readiness::build(input.checklist, &mut citations);
+    let paths = paths::build(input.graph, &mut citations);
+    let permissions = permissions::build(input.access, input.graph, &mut citations);
+    let flows = flows::build(input, &mut citations);
+    let keys = keys::build(input, &mut citations);
+    let kafka = kafka::build(input, &mut citations);
+    let coverage = coverage::build(input, &mut citations);
+    let appendix = appendix::build(input.evidence, citations.into_cited());
+    let picture = diagram::embedded(input.graph);
+    let style = format!("\n{REPORT_STYLE}{DIAGRAM_STYLE}{}", picture.style);
+    let script = format!("\n{SCRIPT}");
+    templates::render(
+        "report.html",
+        context! {
+            name => input.declaration.name.as_str(),
+            decision => Value::from(Serde(&decision::build(input))),
+            readiness => Value::from(Serde(&readiness)),
+            paths => Value::from(Serde(&paths)),
+            permissions => Value::from(Serde(&permissions)),
+            flows => Value::from(Serde(&flows)),
+            keys => Value::from(Serde(&keys)),
+            kafka => Value::from(Serde(&kafka)),
+            coverage => Value::from(Serde(&coverage)),
+            appendix => Value::from(Serde(&appendix)),
+            diagram => Value::from_safe_string(picture.markup),
+            style_hash => templates::policy_hash(&style),
+            script_hash => templates::policy_hash(&script),
+            style => Value::from_safe_string(style),
+            script => Value::from_safe_string(script),
+        },
+    )
+}
+
+/// The boundary diagram as a page of its own, titled with the boundary's name.
+#[must_use]
+pub fn diagram_html(graph: &BoundaryGraph, name: &str) -> String {
+    let picture = diagram::embedded(graph);
+    let style = format!("\n{DIAGRAM_PAGE_STYLE}{DIAGRAM_STYLE}{}", picture.style);
+    let page = templates::render(
+        "diagram.html",
+        context! {
+            name,
+            diagram => Value::from_safe_string(picture.markup),
+            style_hash => templates::policy_hash(&style),
+            style => Value::from_safe_string(style),
+        },
+    );
+    // The template and its context are constant in shape; the picture alone is the honest fallback.
+    page.unwrap_or_else(|_| diagram::svg(graph))
+}

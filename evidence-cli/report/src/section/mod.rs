@@ -1,0 +1,11 @@
+//! The sections of a report as templates see them: plain data, in the order in which it is shown.
+
+pub(crate) mod appendix;
+pub(crate) mod coverage;
+pub(crate) mod decision;
+pub(crate) mod flows;
+pub(crate) mod kafka;
+pub(crate) mod keys;
+pub(crate) mod paths;
+pub(crate) mod permissions;
+pub(crate) mod readiness;

@@ -1,0 +1,98 @@
+//! Plaintext paths: who reaches record bytes, step by step, and what would close the path.
+
+use cadastre_model::graph::{BoundaryGraph, PlaintextPath, Side};
+use serde::Serialize;
+
+use crate::citations::{Citations, Link, Proof};
+use crate::words::{self, Certainty};
+
+/// How many paths of one principal are told in full.
+const TOLD: usize = 20;
+
+/// All paths, those from outside the boundary first.
+#[derive(Debug, Serialize)]
+pub(crate) struct Paths {
+    /// From vendors, the provider and anybody else.
+    foreign: Vec<Traveller>,
+    /// From the customer's own principals.
+    own: Vec<Traveller>,
+    foreign_count: usize,
+    own_count: usize,
+}
+
+/// One principal with its paths.
+#[derive(Debug, Serialize)]
+struct Traveller {
+    principal: String,
+    side: &'static str,
+    paths: Vec<Told>,
+    more: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Told {
+    target: String,
+    certainty: Certainty,
+    steps: Vec<Step>,
+    cut: Vec<Proof>,
+    cut_is_minimal: bool,
+    evidence: Vec<Link>,
+}
+
+#[derive(Debug, Serialize)]
+struct Step {
+    from: String,
+    capability: &'static str,
+    to: String,
+    action: String,
+    certainty: Certainty,
+    proofs: Vec<Proof>,
+}
+
+/// Groups paths by principal.
+pub(crate) fn build(graph: &BoundaryGraph, citations: &mut Citations) -> Paths {
+    let mut foreign: Vec<Traveller> = Vec::new();
+    let mut own: Vec<Traveller> = Vec::new();
+    for path in &graph.paths {
+        let list = if path.side == Side::Customer { &mut own } else { &mut foreign };
+        // Paths are sorted by principal.
+        if list.last().is_none_or(|last| last.principal != path.principal) {
+            list.push(Traveller {
+                principal: path.principal.clone(),
+                side: words::side(path.side),
+                paths: Vec::new(),
+                more: 0,
+            });
+        }
+        let Some(traveller) = list.last_mut() else { continue };
+        if traveller.paths.len() < TOLD {
+            traveller.paths.push(tell(path, citations));
+        } else {
+            traveller.more += 1;
+        }
+    }
+    let count = |list: &[Traveller]| list.iter().map(|t| t.paths.len() + t.more).sum();
+    Paths { foreign_count: count(&foreign), own_count: count(&own), foreign, own }
+}
+
+fn tell(path: &PlaintextPath, citations: &mut Citations) -> Told {
+    Told {
+        target: path.target.clone(),
+        certainty: Certainty::of(&path.decision),
+        steps: path
+            .steps
+            .iter()
+            .map(|step| Step {
+                from: step.from.clone(),
+                capability: words::capability(step.capability),
+                to: step.to.clone(),
+                action: step.action.clone(),
+                certainty: Certainty::of(&step.decision),
+                proofs: citations.statements(&step.statements),
+            })
+            .collect(),
+        cut: citations.statements(&path.cut),
+        cut_is_minimal: path.cut_is_minimal,
+        evidence: citations.records(&path.evidence),
+    }
+}

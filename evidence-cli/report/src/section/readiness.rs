@@ -1,0 +1,146 @@
+//! The readiness checklist: every control by area, with its findings.
+
+use cadastre_model::checklist::{Checklist, ControlResult, Finding, Verdict};
+use serde::Serialize;
+
+use crate::citations::{Citations, Link};
+use crate::words;
+
+/// The checklist by area.
+#[derive(Debug, Serialize)]
+pub(crate) struct Readiness {
+    /// Verdicts as column headings, worst first.
+    verdicts: Vec<Column>,
+    areas: Vec<Area>,
+    /// Totals by verdict.
+    totals: Vec<usize>,
+    total: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Column {
+    name: &'static str,
+    label: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Area {
+    name: String,
+    anchor: String,
+    /// Number of controls by verdict, in the order of the columns.
+    counts: Vec<usize>,
+    total: usize,
+    controls: Vec<Control>,
+}
+
+#[derive(Debug, Serialize)]
+struct Control {
+    id: String,
+    title: String,
+    verdict: &'static str,
+    label: &'static str,
+    /// Whether a reader has to look at it.
+    open: bool,
+    /// `2 red flags, 1 pass`.
+    summary: String,
+    requires: Vec<String>,
+    /// Red flags, unproven and waived ones.
+    concerns: Vec<Shown>,
+    /// The rest.
+    settled: Vec<Shown>,
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    verdict: &'static str,
+    label: &'static str,
+    subject: String,
+    message: String,
+    path: Vec<String>,
+    evidence: Vec<Link>,
+    fix: Vec<String>,
+}
+
+/// Groups the controls by area, in the order in which areas first appear.
+pub(crate) fn build(checklist: &Checklist, citations: &mut Citations) -> Readiness {
+    let mut areas: Vec<Area> = Vec::new();
+    for control in &checklist.controls {
+        let name = words::area(&control.area);
+        let shown = show(control, citations);
+        match areas.iter_mut().find(|area| area.name == name) {
+            Some(area) => area.controls.push(shown),
+            None => areas.push(Area {
+                anchor: anchor(&control.area),
+                name,
+                counts: Vec::new(),
+                total: 0,
+                controls: vec![shown],
+            }),
+        }
+    }
+    for area in &mut areas {
+        area.total = area.controls.len();
+        area.counts = counts(area.controls.iter().map(|control| control.verdict));
+    }
+    Readiness {
+        verdicts: Verdict::ALL
+            .into_iter()
+            .map(|verdict| Column { name: verdict.name(), label: words::verdict(verdict) })
+            .collect(),
+        totals: counts(checklist.controls.iter().map(|control| control.verdict.name())),
+        total: checklist.controls.len(),
+        areas,
+    }
+}
+
+fn counts<'a>(verdicts: impl Iterator<Item = &'a str> + Clone) -> Vec<usize> {
+    Verdict::ALL.iter().map(|verdict| verdicts.clone().filter(|name| *name == verdict.name()).count()).collect()
+}
+
+/// An id for a heading: letters, digits and hyphens only, whatever a policy calls its area.
+fn anchor(area: &str) -> String {
+    area.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
+}
+
+fn show(control: &ControlResult, citations: &mut Citations) -> Control {
+    let settled = |finding: &&Finding| matches!(finding.verdict, Verdict::Pass | Verdict::NotApplicable);
+    let mut view = |finding: &Finding| Shown {
+        verdict: finding.verdict.name(),
+        label: words::verdict(finding.verdict),
+        subject: finding.subject.clone(),
+        message: finding.message.clone(),
+        path: finding.path.clone(),
+        evidence: citations.records(&finding.evidence),
+        fix: finding.fix.clone(),
+    };
+    let concerns = control.findings.iter().filter(|finding| !settled(finding)).map(&mut view).collect();
+    let rest = control.findings.iter().filter(settled).map(&mut view).collect();
+    Control {
+        id: control.id.clone(),
+        title: control.title.clone(),
+        verdict: control.verdict.name(),
+        label: words::verdict(control.verdict),
+        open: matches!(control.verdict, Verdict::RedFlag | Verdict::Unproven),
+        summary: summary(&control.findings),
+        requires: control.requires.clone(),
+        concerns,
+        settled: rest,
+    }
+}
+
+fn summary(findings: &[Finding]) -> String {
+    let parts: Vec<String> = Verdict::ALL
+        .into_iter()
+        .filter_map(|verdict| {
+            let number = findings.iter().filter(|finding| finding.verdict == verdict).count();
+            (number > 0).then(|| match verdict {
+                Verdict::RedFlag => words::count(number, "red flag", "red flags"),
+                Verdict::Unproven => format!("{number} unproven"),
+                Verdict::Waived => format!("{number} waived"),
+                Verdict::Pass => words::count(number, "pass", "passes"),
+                Verdict::NotApplicable => format!("{number} not applicable"),
+            })
+        })
+        .collect();
+    parts.join(", ")
+}
