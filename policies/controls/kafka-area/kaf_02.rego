@@ -11,6 +11,7 @@
 #   pass: an authorizer is active, and what no ACL allows is refused
 #   red_flag: no authorizer, or allow.everyone.if.no.acl.found=true, or an operation that must be refused was not
 #   requires:
+#     - kafka:Metadata
 #     - kafka:DescribeConfigs
 #     - kafka:DescribeAcls
 #     - probe:DeniedOperation
