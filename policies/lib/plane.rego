@@ -25,6 +25,7 @@ is_broker(host) if host.role.state == "unknown"
 
 is_broker(host) if {
 	some cluster in input.inventory.clusters
+	cluster.brokers.state == "observed"
 	some broker in cluster.brokers.value
 	broker.host in host_names(host)
 }

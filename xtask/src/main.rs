@@ -1,3 +1,66 @@
-//! Development tasks.
+//! Development tasks: `cargo xtask VERB`.
 
-fn main() {}
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a development tool that talks to a terminal")]
+
+mod bench;
+mod directions;
+mod fixtures;
+mod mutations;
+mod parts;
+mod process;
+mod test;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Development tasks
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Get the real parts (moto, Apache Kafka, foreign clients) and run every test against them
+    Test(test::Options),
+    /// Get the real parts only, and say where they lie
+    Parts,
+    /// Apply mutations to clean evidence and compare what changes with what must change
+    Mutations {
+        /// Directory of `*.yaml` mutations
+        #[arg(default_value = "fixtures/mutations")]
+        directory: PathBuf,
+        /// Print every mutation, not only those that miss or make noise
+        #[arg(long)]
+        verbose: bool,
+    },
+    /// Check that rooms depend on each other only in the directions of ARCHITECTURE.md
+    Directions,
+    /// Record the reference account and its Kafka cluster into fixtures/ again
+    RecordFixtures(fixtures::Options),
+    /// Measure, and write the results to docs/benchmarks/
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().verb {
+        Verb::Test(options) => test::run(&options),
+        Verb::Parts => parts::Parts::prepare().map(|parts| parts.describe()),
+        Verb::Mutations { directory, verbose } => mutations::run(&directory, verbose),
+        Verb::Directions => directions::run(),
+        Verb::RecordFixtures(options) => fixtures::record(&options),
+        Verb::Bench(bench) => bench::run(&bench),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -6,6 +6,7 @@ use cadastre_model::checklist::{Checklist, ControlResult, Finding, SCHEMA, Verdi
 use cadastre_model::control::Control;
 use regorus::{Engine, Value};
 
+use crate::coverage::Ledger;
 use crate::error::{PolicyError, one_line, with_place};
 use crate::input::PolicyInput;
 use crate::policy_set::PolicySet;
@@ -42,11 +43,8 @@ impl PolicySet {
         tool_version: &str,
     ) -> Result<Evaluation, PolicyError> {
         let ledger = input.ledger();
-        let required = self.required();
-        let gaps: Vec<_> =
-            ledger.gaps().iter().filter(|gap| required.contains(gap.operation.as_str())).cloned().collect();
         let mut engine = self.engine();
-        engine.set_input(Value::from(input.document(&gaps, &required)?));
+        engine.set_input(Value::from(self.document(input, &ledger)?));
         let court =
             Court { ledger: &ledger, boundary: &input.declaration.name, complete: input.evidence.complete };
         let mut errors = Vec::new();
@@ -77,6 +75,21 @@ impl PolicySet {
             not_examined: self.not_examined(),
         };
         Ok(Evaluation { checklist, errors })
+    }
+
+    /// The document that policies see as `input`, for writing policies and for running them on another engine.
+    ///
+    /// # Errors
+    /// When the input cannot be written as JSON.
+    pub fn input_document(&self, input: &PolicyInput<'_>) -> Result<serde_json::Value, PolicyError> {
+        self.document(input, &input.ledger())
+    }
+
+    fn document(&self, input: &PolicyInput<'_>, ledger: &Ledger) -> Result<serde_json::Value, PolicyError> {
+        let required = self.required();
+        let gaps: Vec<_> =
+            ledger.gaps().iter().filter(|gap| required.contains(gap.operation.as_str())).cloned().collect();
+        input.document(&gaps, &required)
     }
 
     /// Every control's ruling by package: in one evaluation, so that libraries are evaluated once; one by

@@ -26,9 +26,7 @@ package cadastre.controls.aud_01
 import rego.v1
 
 import data.cadastre.lib.coverage
-import data.cadastre.lib.declared
 import data.cadastre.lib.finding
-import data.cadastre.lib.plane
 
 # Trails ----------------------------------------------------------------------------------------------------
 
@@ -39,7 +37,7 @@ sound(trail) if {
 	owned_bucket(trail.bucket)
 }
 
-owned_bucket(name) if plane.bucket_by_name[name].account in declared.aws_accounts
+owned_bucket(name) if data.cadastre.lib.plane.bucket_by_name[name].account in data.cadastre.lib.declared.aws_accounts
 
 # A trail of which something is not known.
 undecided(trail) if {
@@ -65,8 +63,8 @@ foreign_trails(account) := [trail |
 ]
 
 places contains result if {
-	some account in declared.aws_accounts
-	some region in declared.regions
+	some account in data.cadastre.lib.declared.aws_accounts
+	some region in data.cadastre.lib.declared.regions
 	result := {"id": sprintf("%s/%s", [account, region]), "account": account, "region": region}
 }
 
@@ -188,7 +186,7 @@ findings contains result if {
 # A sink of a vendor is a red flag even beside a good trail.
 findings contains result if {
 	some trail in input.inventory.trails
-	trail.account in declared.aws_accounts
+	trail.account in data.cadastre.lib.declared.aws_accounts
 	not owned_bucket(trail.bucket)
 	not coverage.gap_anywhere("s3:ListBuckets")
 	result := finding.red(trail.arn, sprintf("writes to %s, which is no bucket of a declared account", [trail.bucket]), trail.evidence)
@@ -210,7 +208,7 @@ reaches_region(trail, _) if trail.multi_region
 reaches_region(trail, bucket) if bucket.region == {"state": "observed", "value": trail.home_region}
 
 subjects contains result if {
-	some bucket in plane.data_buckets
+	some bucket in data.cadastre.lib.plane.data_buckets
 	trails := object_trails(bucket)
 	count(trails) > 0
 	evidence := {record | some record in bucket.evidence} | {record | some trail in trails; some record in trail.evidence}
@@ -220,7 +218,7 @@ subjects contains result if {
 sound_trails := [trail | some trail in input.inventory.trails; sound(trail)]
 
 findings contains result if {
-	some bucket in plane.data_buckets
+	some bucket in data.cadastre.lib.plane.data_buckets
 	count(object_trails(bucket)) == 0
 	count(sound_trails) > 0
 	count([trail | some trail in input.inventory.trails; undecided(trail)]) == 0
@@ -230,7 +228,7 @@ findings contains result if {
 }
 
 findings contains result if {
-	some bucket in plane.data_buckets
+	some bucket in data.cadastre.lib.plane.data_buckets
 	count(object_trails(bucket)) == 0
 	some trail in input.inventory.trails
 	undecided(trail)
@@ -247,7 +245,7 @@ flow_logged(vpc) if {
 
 # Subnet by subnet covers the brokers as well.
 flow_logged(vpc) if {
-	subnets := {host.subnet | some host in plane.broker_hosts; host.vpc == vpc}
+	subnets := {host.subnet | some host in data.cadastre.lib.plane.broker_hosts; host.vpc == vpc}
 	count(subnets) > 0
 	every subnet in subnets {
 		subnet_logged(subnet)
@@ -275,23 +273,23 @@ owned_sink(log) if {
 	contains(log.destination, ":log-group:")
 	some group in input.inventory.log_groups
 	group.arn == trim_suffix(log.destination, ":*")
-	group.account in declared.aws_accounts
+	group.account in data.cadastre.lib.declared.aws_accounts
 }
 
 flow_evidence(vpc) := {record | some log in input.inventory.flow_logs; some record in log.evidence} | {record |
-	some host in plane.broker_hosts
+	some host in data.cadastre.lib.plane.broker_hosts
 	host.vpc == vpc
 	some record in host.evidence
 }
 
 subjects contains result if {
-	some vpc in plane.broker_networks
+	some vpc in data.cadastre.lib.plane.broker_networks
 	flow_logged(vpc)
 	result := finding.shown(vpc, "all its flows are logged", flow_evidence(vpc))
 }
 
 findings contains result if {
-	some vpc in plane.broker_networks
+	some vpc in data.cadastre.lib.plane.broker_networks
 	not flow_logged(vpc)
 	not coverage.gap_anywhere("ec2:DescribeFlowLogs")
 	not coverage.gap_anywhere("s3:ListBuckets")

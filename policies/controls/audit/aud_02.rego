@@ -27,18 +27,17 @@ import data.cadastre.lib.edges
 import data.cadastre.lib.finding
 import data.cadastre.lib.known
 import data.cadastre.lib.pattern
-import data.cadastre.lib.plane
 import data.cadastre.lib.sides
 
 sinks contains result if {
-	some arn in plane.log_buckets
-	bucket := plane.bucket_by_arn[arn]
+	some arn in data.cadastre.lib.plane.log_buckets
+	bucket := data.cadastre.lib.plane.bucket_by_arn[arn]
 	result := {"id": arn, "kind": "bucket", "evidence": bucket.evidence}
 }
 
 sinks contains result if {
 	some group in input.inventory.log_groups
-	group.arn in object.keys(declared.sinks)
+	group.arn in object.keys(data.cadastre.lib.declared.sinks)
 	result := {"id": group.arn, "kind": "log-group", "evidence": group.evidence}
 }
 
@@ -49,18 +48,18 @@ sinks contains result if {
 
 subjects contains result if {
 	some sink in sinks
-	evidence := {record | some list in [sink.evidence, coverage.identities]; some record in list}
+	evidence := {record | some list in [sink.evidence, data.cadastre.lib.coverage.identities]; some record in list}
 	result := finding.examined(sink.id, evidence)
 }
 
 # A trail is looked after by the administrators of the sink it writes to.
-administrators(sink) := {name | some name in declared.sinks[sink.id].administrators} if declared.sinks[sink.id]
+administrators(sink) := {name | some name in data.cadastre.lib.declared.sinks[sink.id].administrators} if data.cadastre.lib.declared.sinks[sink.id]
 
 administrators(sink) := {name |
 	some trail in input.inventory.trails
 	trail.arn == sink.id
-	some name in declared.sinks[concat("", ["arn:aws:s3:::", trail.bucket])].administrators
-} if not declared.sinks[sink.id]
+	some name in data.cadastre.lib.declared.sinks[concat("", ["arn:aws:s3:::", trail.bucket])].administrators
+} if not data.cadastre.lib.declared.sinks[sink.id]
 
 altering(sink) := {edge |
 	some edge in edges.onto({sink.id, concat("", [sink.id, ":*"])})
@@ -68,7 +67,7 @@ altering(sink) := {edge |
 }
 
 # Whoever may never change a log, declared or not.
-recorded(principal) if principal in plane.broker_roles
+recorded(principal) if principal in data.cadastre.lib.plane.broker_roles
 
 recorded(principal) if declared.has_job(principal, {"broker"})
 
@@ -83,7 +82,7 @@ may_alter(sink, principal) if {
 
 may_alter(_, principal) if {
 	not recorded(principal)
-	some account in declared.aws_accounts
+	some account in data.cadastre.lib.declared.aws_accounts
 	principal in {sprintf("account:%s", [account]), sprintf("arn:aws:iam::%s:root", [account])}
 }
 
@@ -112,7 +111,7 @@ findings contains result if {
 
 # Locks -----------------------------------------------------------------------------------------------------
 
-lock_of(arn) := plane.bucket_by_arn[arn].object_lock
+lock_of(arn) := data.cadastre.lib.plane.bucket_by_arn[arn].object_lock
 
 findings contains result if {
 	some sink in sinks
@@ -155,21 +154,21 @@ findings contains result if {
 findings contains result if {
 	some sink in sinks
 	sink.kind == "bucket"
-	policy := plane.bucket_by_arn[sink.id].policy
+	policy := data.cadastre.lib.plane.bucket_by_arn[sink.id].policy
 	policy.state == "unknown"
 	missing := known.missing(policy)
 	result := finding.unproven(sink.id, sprintf("who can change it is not known: %s", [missing]), sink.evidence)
 }
 
 findings contains result if {
-	some name, reasons in plane.open_questions
+	some name, reasons in data.cadastre.lib.plane.open_questions
 	startswith(name, "arn:aws:iam:")
 	some why in reasons
-	result := finding.unproven(name, sprintf("whether it can change logs is not settled: %s", [why]), coverage.identities)
+	result := finding.unproven(name, sprintf("whether it can change logs is not settled: %s", [why]), data.cadastre.lib.coverage.identities)
 }
 
 findings contains result if {
-	some arn in (plane.log_buckets | object.keys(declared.sinks))
+	some arn in (data.cadastre.lib.plane.log_buckets | object.keys(data.cadastre.lib.declared.sinks))
 	not arn in {sink.id | some sink in sinks}
 	result := finding.unproven(arn, "receives logs and is not in the evidence", coverage.records_of("s3:ListBuckets"))
 }

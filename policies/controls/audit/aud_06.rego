@@ -22,26 +22,25 @@ import data.cadastre.lib.coverage
 import data.cadastre.lib.declared
 import data.cadastre.lib.finding
 import data.cadastre.lib.known
-import data.cadastre.lib.plane
 
 group_by_arn := {group.arn: group | some group in input.inventory.log_groups}
 
 subjects contains result if {
-	some arn, _ in declared.sinks
+	some arn, _ in data.cadastre.lib.declared.sinks
 	group := group_by_arn[arn]
 	result := finding.examined(arn, group.evidence)
 }
 
 subjects contains result if {
-	some arn, _ in declared.sinks
-	bucket := plane.bucket_by_arn[arn]
+	some arn, _ in data.cadastre.lib.declared.sinks
+	bucket := data.cadastre.lib.plane.bucket_by_arn[arn]
 	result := finding.examined(arn, bucket.evidence)
 }
 
 days(seconds) := ceil(seconds / 86400)
 
 findings contains result if {
-	some arn, sink in declared.sinks
+	some arn, sink in data.cadastre.lib.declared.sinks
 	group := group_by_arn[arn]
 	is_number(group.retention_days)
 	group.retention_days * 86400 < sink.retention
@@ -51,8 +50,8 @@ findings contains result if {
 enabled_rules(bucket) := [rule | some rule in bucket.lifecycle.value; rule.Status == "Enabled"]
 
 findings contains result if {
-	some arn, sink in declared.sinks
-	bucket := plane.bucket_by_arn[arn]
+	some arn, sink in data.cadastre.lib.declared.sinks
+	bucket := data.cadastre.lib.plane.bucket_by_arn[arn]
 	bucket.lifecycle.state == "observed"
 	some rule in enabled_rules(bucket)
 	is_number(rule.Expiration.Days)
@@ -61,8 +60,8 @@ findings contains result if {
 }
 
 findings contains result if {
-	some arn, _ in declared.sinks
-	bucket := plane.bucket_by_arn[arn]
+	some arn, _ in data.cadastre.lib.declared.sinks
+	bucket := data.cadastre.lib.plane.bucket_by_arn[arn]
 	bucket.lifecycle.state == "observed"
 	some rule in enabled_rules(bucket)
 	rule.Expiration.Date
@@ -71,8 +70,8 @@ findings contains result if {
 
 # With versions an overwritten or deleted log lives on as a noncurrent version; that one is a log as well.
 findings contains result if {
-	some arn, sink in declared.sinks
-	bucket := plane.bucket_by_arn[arn]
+	some arn, sink in data.cadastre.lib.declared.sinks
+	bucket := data.cadastre.lib.plane.bucket_by_arn[arn]
 	bucket.lifecycle.state == "observed"
 	bucket.versioning == {"state": "observed", "value": "Enabled"}
 	some rule in enabled_rules(bucket)
@@ -86,17 +85,17 @@ rule_name(rule) := rule.ID if is_string(rule.ID)
 rule_name(rule) := "without a name" if not rule.ID
 
 findings contains result if {
-	some arn, _ in declared.sinks
-	bucket := plane.bucket_by_arn[arn]
+	some arn, _ in data.cadastre.lib.declared.sinks
+	bucket := data.cadastre.lib.plane.bucket_by_arn[arn]
 	bucket.lifecycle.state == "unknown"
 	missing := known.missing(bucket.lifecycle)
 	result := finding.unproven(arn, sprintf("its lifecycle is not known: %s", [missing]), bucket.evidence)
 }
 
 findings contains result if {
-	some arn, _ in declared.sinks
+	some arn, _ in data.cadastre.lib.declared.sinks
 	not group_by_arn[arn]
-	not plane.bucket_by_arn[arn]
+	not data.cadastre.lib.plane.bucket_by_arn[arn]
 	records := coverage.records_of("logs:DescribeLogGroups") | coverage.records_of("s3:ListBuckets")
 	result := finding.unproven(arn, "is declared as a sink and not in the evidence", records)
 }

@@ -53,7 +53,7 @@ caller_records := coverage.records_of("sts:GetCallerIdentity") | coverage.record
 
 subjects contains result if {
 	some caller in callers
-	records := caller_records | coverage.identities
+	records := caller_records | data.cadastre.lib.coverage.identities
 	result := finding.examined(caller, records)
 }
 
@@ -95,7 +95,7 @@ writing := {"write-objects", "write-records", "manage-key", "change-policy", "al
 findings contains result if {
 	some caller in callers
 	some name in names(caller)
-	some edge in edges.by_principal[name]
+	some edge in data.cadastre.lib.edges.by_principal[name]
 	edge.capability in writing
 	edges.possible(edge)
 	result := finding.red(caller, sprintf("collects evidence and can %s %s %s", [edge.capability, edge.target, edges.told(edge)]), edges.records(edge) | caller_records)
@@ -104,7 +104,7 @@ findings contains result if {
 findings contains result if {
 	some caller in callers
 	some name in names(caller)
-	some edge in edges.by_principal[name]
+	some edge in data.cadastre.lib.edges.by_principal[name]
 	edge.capability in writing
 	edges.open(edge)
 	result := finding.unproven(caller, sprintf("whether it can %s %s is not settled: %s", [edge.capability, edge.target, edge.detail]), caller_records)
@@ -156,7 +156,7 @@ findings contains result if {
 findings contains result if {
 	some caller in callers
 	some identity in identities(caller)
-	some why in edges.undecided[identity]
+	some why in data.cadastre.lib.edges.undecided[identity]
 	result := finding.unproven(caller, sprintf("what it may do is not settled: %s", [why]), caller_records)
 }
 

@@ -36,28 +36,28 @@ import data.cadastre.lib.plane
 
 # Components that an account's own lists show, with the account that was asked.
 located contains result if {
-	some host in plane.broker_hosts
+	some host in data.cadastre.lib.plane.broker_hosts
 	result := {"id": host.id, "account": host.account, "evidence": host.evidence}
 }
 
 located contains result if {
-	some volume in plane.data_volumes
+	some volume in data.cadastre.lib.plane.data_volumes
 	result := {"id": volume.id, "account": volume.account, "evidence": volume.evidence}
 }
 
 located contains result if {
-	some snapshot in plane.data_snapshots
+	some snapshot in data.cadastre.lib.plane.data_snapshots
 	result := {"id": snapshot.id, "account": snapshot.account, "evidence": snapshot.evidence}
 }
 
 located contains result if {
 	some bucket in input.inventory.buckets
-	bucket.arn in (plane.log_buckets | {data_bucket.arn | some data_bucket in plane.data_buckets})
+	bucket.arn in (data.cadastre.lib.plane.log_buckets | {data_bucket.arn | some data_bucket in data.cadastre.lib.plane.data_buckets})
 	result := {"id": bucket.arn, "account": bucket.account, "evidence": bucket.evidence}
 }
 
 located contains result if {
-	some key in plane.data_keys
+	some key in data.cadastre.lib.plane.data_keys
 	result := {"id": key.arn, "account": key.account, "evidence": key.evidence}
 }
 
@@ -68,7 +68,7 @@ located contains result if {
 
 located contains result if {
 	some group in input.inventory.log_groups
-	group.arn in object.keys(declared.sinks)
+	group.arn in object.keys(data.cadastre.lib.declared.sinks)
 	result := {"id": group.arn, "account": group.account, "evidence": group.evidence}
 }
 
@@ -79,7 +79,7 @@ subjects contains result if {
 
 findings contains result if {
 	some component in located
-	not component.account in declared.aws_accounts
+	not component.account in data.cadastre.lib.declared.aws_accounts
 	result := finding.red(
 		component.id,
 		sprintf("lies in account %s, which is not declared", [component.account]),
@@ -91,7 +91,7 @@ findings contains result if {
 
 # Buckets that something refers to, and who refers to them with which evidence.
 referred[arn] contains result if {
-	some arn in (plane.declared_data_stores | plane.log_buckets)
+	some arn in (data.cadastre.lib.plane.declared_data_stores | data.cadastre.lib.plane.log_buckets)
 	startswith(arn, "arn:aws:s3:::")
 	result := {"by": "the declaration", "evidence": coverage.records_of("s3:ListBuckets")}
 }
@@ -111,7 +111,7 @@ referred[arn] contains result if {
 }
 
 referred[arn] contains result if {
-	some bucket in plane.data_buckets
+	some bucket in data.cadastre.lib.plane.data_buckets
 	bucket.replication_destinations.state == "observed"
 	some arn in bucket.replication_destinations.value
 	result := {"by": sprintf("replication of %s", [bucket.name]), "evidence": bucket.evidence}
@@ -119,7 +119,7 @@ referred[arn] contains result if {
 
 findings contains result if {
 	some arn, entries in referred
-	not plane.bucket_by_arn[arn]
+	not data.cadastre.lib.plane.bucket_by_arn[arn]
 	not coverage.gap_anywhere("s3:ListBuckets")
 	result := finding.red(
 		arn,
@@ -130,7 +130,7 @@ findings contains result if {
 
 findings contains result if {
 	some arn, entries in referred
-	not plane.bucket_by_arn[arn]
+	not data.cadastre.lib.plane.bucket_by_arn[arn]
 	coverage.gap_anywhere("s3:ListBuckets")
 	result := finding.unproven(
 		arn,
@@ -140,14 +140,14 @@ findings contains result if {
 }
 
 findings contains result if {
-	some bucket in plane.data_buckets
+	some bucket in data.cadastre.lib.plane.data_buckets
 	bucket.replication_destinations.state == "unknown"
 	result := finding.unproven(bucket.arn, sprintf("where it is replicated to is not known: %s", [bucket.replication_destinations.value]), bucket.evidence)
 }
 
 # Declared sinks that are log groups.
 findings contains result if {
-	some arn, _ in declared.sinks
+	some arn, _ in data.cadastre.lib.declared.sinks
 	contains(arn, ":log-group:")
 	not arn in {group.arn | some group in input.inventory.log_groups}
 	not coverage.gap_anywhere("logs:DescribeLogGroups")
@@ -162,8 +162,8 @@ findings contains result if {
 
 # Keys that protect data and that no account's list has.
 findings contains result if {
-	some arn in plane.used_key_arns
-	not declared.account_of(arn) in declared.aws_accounts
+	some arn in data.cadastre.lib.plane.used_key_arns
+	not declared.account_of(arn) in data.cadastre.lib.declared.aws_accounts
 	result := finding.red(
 		arn,
 		sprintf("protects data and is a key of account %s, which is not declared", [declared.account_of(arn)]),
@@ -172,19 +172,19 @@ findings contains result if {
 }
 
 findings contains result if {
-	some arn in plane.used_key_arns
-	declared.account_of(arn) in declared.aws_accounts
-	not plane.key_by_arn[arn]
+	some arn in data.cadastre.lib.plane.used_key_arns
+	declared.account_of(arn) in data.cadastre.lib.declared.aws_accounts
+	not data.cadastre.lib.plane.key_by_arn[arn]
 	result := finding.unproven(arn, "protects data and is in no list of keys that was read", key_users(arn))
 }
 
 # A bucket may name a key that is none of the collected ones.
 findings contains result if {
-	some bucket in plane.data_buckets
+	some bucket in data.cadastre.lib.plane.data_buckets
 	bucket.encryption.state == "observed"
 	is_string(bucket.encryption.value.key)
 	not is_string(bucket.encryption.value.key_arn)
-	not declared.account_of(bucket.encryption.value.key) in declared.aws_accounts
+	not declared.account_of(bucket.encryption.value.key) in data.cadastre.lib.declared.aws_accounts
 	declared.account_of(bucket.encryption.value.key)
 	result := finding.red(
 		bucket.encryption.value.key,
@@ -200,11 +200,11 @@ findings contains result if {
 }
 
 key_users(arn) := {record |
-	some bucket in plane.data_buckets
+	some bucket in data.cadastre.lib.plane.data_buckets
 	bucket.encryption.value.key_arn == arn
 	some record in bucket.evidence
 } | {record |
-	some list in [plane.data_volumes, plane.data_snapshots]
+	some list in [data.cadastre.lib.plane.data_volumes, data.cadastre.lib.plane.data_snapshots]
 	some store in list
 	store.key_arn == arn
 	some record in store.evidence
@@ -214,7 +214,7 @@ key_users(arn) := {record |
 
 broker_id(cluster, broker) := sprintf("broker:%s/%d", [cluster.name, broker.id])
 
-hosts_of(broker) := {host | some host in plane.broker_hosts; broker.host in plane.host_names(host)}
+hosts_of(broker) := {host | some host in data.cadastre.lib.plane.broker_hosts; broker.host in plane.host_names(host)}
 
 subjects contains result if {
 	some cluster in input.inventory.clusters

@@ -28,24 +28,22 @@ package cadastre.controls.bnd_02
 
 import rego.v1
 
-import data.cadastre.lib.declared
 import data.cadastre.lib.finding
-import data.cadastre.lib.plane
 
 placed contains result if {
-	some list in [plane.broker_hosts, plane.data_volumes, plane.data_snapshots]
+	some list in [data.cadastre.lib.plane.broker_hosts, data.cadastre.lib.plane.data_volumes, data.cadastre.lib.plane.data_snapshots]
 	some item in list
 	result := {"id": item.id, "region": item.region, "evidence": item.evidence}
 }
 
 placed contains result if {
-	some key in plane.data_keys
+	some key in data.cadastre.lib.plane.data_keys
 	result := {"id": key.arn, "region": key.region, "evidence": key.evidence}
 }
 
 placed contains result if {
 	some group in input.inventory.log_groups
-	group.arn in object.keys(declared.sinks)
+	group.arn in object.keys(data.cadastre.lib.declared.sinks)
 	result := {"id": group.arn, "region": group.region, "evidence": group.evidence}
 }
 
@@ -55,11 +53,11 @@ placed contains result if {
 	result := {"id": bucket.arn, "region": bucket.region.value, "evidence": bucket.evidence}
 }
 
-buckets contains bucket if some bucket in plane.data_buckets
+buckets contains bucket if some bucket in data.cadastre.lib.plane.data_buckets
 
 buckets contains bucket if {
-	some arn in plane.log_buckets
-	bucket := plane.bucket_by_arn[arn]
+	some arn in data.cadastre.lib.plane.log_buckets
+	bucket := data.cadastre.lib.plane.bucket_by_arn[arn]
 }
 
 subjects contains result if {
@@ -69,7 +67,7 @@ subjects contains result if {
 
 findings contains result if {
 	some item in placed
-	not item.region in declared.regions
+	not item.region in data.cadastre.lib.declared.regions
 	result := finding.red(item.id, sprintf("lies in %s, which is not a declared region", [item.region]), item.evidence)
 }
 
@@ -95,13 +93,13 @@ copies[bucket.arn] contains destination if {
 findings contains result if {
 	some arn, destinations in copies
 	some destination in destinations
-	copy := plane.bucket_by_arn[destination]
+	copy := data.cadastre.lib.plane.bucket_by_arn[destination]
 	copy.region.state == "observed"
-	not copy.region.value in declared.regions
+	not copy.region.value in data.cadastre.lib.declared.regions
 	result := finding.red(
 		arn,
 		sprintf("is replicated to %s in %s, which is not a declared region", [destination, copy.region.value]),
-		array.concat(plane.bucket_by_arn[arn].evidence, copy.evidence),
+		array.concat(data.cadastre.lib.plane.bucket_by_arn[arn].evidence, copy.evidence),
 	)
 }
 
@@ -112,16 +110,16 @@ findings contains result if {
 	result := finding.unproven(
 		arn,
 		sprintf("is replicated to %s, whose region is not in the evidence", [destination]),
-		plane.bucket_by_arn[arn].evidence,
+		data.cadastre.lib.plane.bucket_by_arn[arn].evidence,
 	)
 }
 
-region_known(arn) if plane.bucket_by_arn[arn].region.state == "observed"
+region_known(arn) if data.cadastre.lib.plane.bucket_by_arn[arn].region.state == "observed"
 
 # Replicas of keys.
 findings contains result if {
-	some key in plane.data_keys
-	elsewhere := {region | some region in key.replica_regions} - declared.regions
+	some key in data.cadastre.lib.plane.data_keys
+	elsewhere := {region | some region in key.replica_regions} - data.cadastre.lib.declared.regions
 	count(elsewhere) > 0
 	result := finding.red(
 		key.arn,
@@ -131,7 +129,7 @@ findings contains result if {
 }
 
 findings contains result if {
-	some key in plane.data_keys
+	some key in data.cadastre.lib.plane.data_keys
 	key.multi_region.state == "unknown"
 	result := finding.unproven(key.arn, sprintf("whether it has replicas is not known: %s", [key.multi_region.value]), key.evidence)
 }

@@ -32,7 +32,6 @@ package cadastre.controls.bnd_03
 
 import rego.v1
 
-import data.cadastre.lib.coverage
 import data.cadastre.lib.declared
 import data.cadastre.lib.finding
 import data.cadastre.lib.paths
@@ -47,7 +46,7 @@ control_accounts := {account.id |
 }
 
 # Every principal the evidence speaks of.
-known_principals := {principal.arn | some principal in input.inventory.principals} | object.keys(sides.view)
+known_principals := {principal.arn | some principal in input.inventory.principals} | object.keys(data.cadastre.lib.sides.view)
 
 control_plane contains id if {
 	some id in known_principals
@@ -64,7 +63,7 @@ control_plane contains id if {
 	sides.side(id) == "vendor"
 }
 
-control_plane contains id if some id in declared.vendor_roles
+control_plane contains id if some id in data.cadastre.lib.declared.vendor_roles
 
 reaches[path.principal] contains path if {
 	some path in input.graph.paths
@@ -75,13 +74,13 @@ subjects contains result if {
 	some id in control_plane
 	not reaches[id]
 	count(questions) == 0
-	result := finding.shown(id, "no path leads from it to plaintext records", coverage.identities)
+	result := finding.shown(id, "no path leads from it to plaintext records", data.cadastre.lib.coverage.identities)
 }
 
 # Without a control plane there is still the statement that nothing of the kind reaches records.
 subjects contains result if {
 	count(control_plane) == 0
-	result := finding.shown(input.declaration.name, "the declaration names no control-plane identity, and none was observed", coverage.identities)
+	result := finding.shown(input.declaration.name, "the declaration names no control-plane identity, and none was observed", data.cadastre.lib.coverage.identities)
 }
 
 findings contains result if {
@@ -110,7 +109,7 @@ findings contains result if {
 
 # Questions that the access engine leaves open about the data plane or about a control-plane identity.
 questions contains result if {
-	some name, reasons in plane.open_questions
+	some name, reasons in data.cadastre.lib.plane.open_questions
 	some reason in reasons
 	result := {"about": name, "reason": reason}
 }
@@ -118,5 +117,5 @@ questions contains result if {
 findings contains result if {
 	some question in questions
 	count(control_plane) > 0
-	result := finding.unproven(question.about, sprintf("who reaches records is not settled: %s", [question.reason]), coverage.identities)
+	result := finding.unproven(question.about, sprintf("who reaches records is not settled: %s", [question.reason]), data.cadastre.lib.coverage.identities)
 }

@@ -32,8 +32,6 @@ package cadastre.controls.bnd_04
 
 import rego.v1
 
-import data.cadastre.lib.coverage
-import data.cadastre.lib.declared
 import data.cadastre.lib.finding
 import data.cadastre.lib.known
 import data.cadastre.lib.paths
@@ -57,20 +55,21 @@ reached := {path.target | some path in outside_paths}
 
 # What holds records: stores, disks, snapshots and topics.
 targets contains result if {
-	some asset in plane.assets
+	some asset in data.cadastre.lib.plane.assets
 	asset.kind in {"bucket", "volume", "snapshot"}
 	result := {"id": asset.id, "names": asset.names, "evidence": asset.evidence}
 }
 
 targets contains result if {
 	some cluster in input.inventory.clusters
+	cluster.topics.state == "observed"
 	some topic in cluster.topics.value
 	id := sprintf("topic:%s/%s", [cluster.name, topic.name])
 	result := {"id": id, "names": {id}, "evidence": topic.evidence}
 }
 
 open_questions contains result if {
-	some name, reasons in plane.open_questions
+	some name, reasons in data.cadastre.lib.plane.open_questions
 	some reason in reasons
 	result := {"about": name, "reason": reason}
 }
@@ -80,7 +79,7 @@ subjects contains result if {
 	some target in targets
 	count(target.names & reached) == 0
 	count(open_questions) == 0
-	evidence := {record | some list in [target.evidence, coverage.identities]; some record in list}
+	evidence := {record | some list in [target.evidence, data.cadastre.lib.coverage.identities]; some record in list}
 	result := finding.examined(target.id, evidence)
 }
 
@@ -112,17 +111,17 @@ findings contains result if {
 }
 
 records_about(name) := {record |
-	some asset in plane.assets
+	some asset in data.cadastre.lib.plane.assets
 	name in asset.names
 	some record in asset.evidence
-} | coverage.identities
+} | data.cadastre.lib.coverage.identities
 
 # Sharing that needs no key.
 findings contains result if {
-	some snapshot in plane.data_snapshots
+	some snapshot in data.cadastre.lib.plane.data_snapshots
 	snapshot.shared_with.state == "observed"
 	not snapshot.encrypted
-	others := {account | some account in snapshot.shared_with.value} - declared.aws_accounts
+	others := {account | some account in snapshot.shared_with.value} - data.cadastre.lib.declared.aws_accounts
 	count(others) > 0
 	count(plane.names_of("snapshot", snapshot) & reached) == 0
 	result := finding.red(
@@ -133,26 +132,26 @@ findings contains result if {
 }
 
 findings contains result if {
-	some snapshot in plane.data_snapshots
+	some snapshot in data.cadastre.lib.plane.data_snapshots
 	snapshot.shared_with.state == "unknown"
 	result := finding.unproven(snapshot.id, sprintf("whom it is shared with is not known: %s", [known.missing(snapshot.shared_with)]), snapshot.evidence)
 }
 
 findings contains result if {
-	some bucket in plane.data_buckets
+	some bucket in data.cadastre.lib.plane.data_buckets
 	bucket.policy.state == "unknown"
 	result := finding.unproven(bucket.arn, sprintf("who its policy lets in is not known: %s", [known.missing(bucket.policy)]), bucket.evidence)
 }
 
 findings contains result if {
-	some key in plane.data_keys
+	some key in data.cadastre.lib.plane.data_keys
 	some source in [key.policy, key.grants]
 	source.state == "unknown"
 	result := finding.unproven(key.arn, sprintf("who its policy and grants let in is not known: %s", [known.missing(source)]), key.evidence)
 }
 
 findings contains result if {
-	some store in plane.broker_hosts
+	some store in data.cadastre.lib.plane.broker_hosts
 	store.role.state == "unknown"
 	result := finding.unproven(store.id, "which role its hosts run as is not known", store.evidence)
 }

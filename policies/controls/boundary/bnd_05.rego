@@ -33,7 +33,7 @@ by_customer if model in {"self-managed", "customer-operated-software"}
 
 # What can be operated: broker hosts and clusters.
 operated contains result if {
-	some host in plane.broker_hosts
+	some host in data.cadastre.lib.plane.broker_hosts
 	result := {"id": host.id, "names": plane.names_of("host", host), "capabilities": {"operate-host"}, "evidence": host.evidence}
 }
 
@@ -57,7 +57,7 @@ foreign_operators[id] contains edge if {
 
 subjects contains result if {
 	some target in operated
-	evidence := {record | some list in [target.evidence, coverage.identities]; some record in list}
+	evidence := {record | some list in [target.evidence, data.cadastre.lib.coverage.identities]; some record in list}
 	result := finding.shown(target.id, sprintf("those who can operate it fit `%s`", [model]), evidence)
 }
 
@@ -84,7 +84,7 @@ findings contains result if {
 	result := finding.red(
 		target.id,
 		"no declared vendor can operate it, and the operating model is `vendor-operated`",
-		{record | some list in [target.evidence, coverage.identities]; some record in list},
+		{record | some list in [target.evidence, data.cadastre.lib.coverage.identities]; some record in list},
 	)
 }
 
@@ -105,7 +105,7 @@ findings contains result if {
 # The service is said to run elsewhere, and runs here.
 findings contains result if {
 	model == "external-managed-service"
-	some host in plane.broker_hosts
+	some host in data.cadastre.lib.plane.broker_hosts
 	host.role.state == "observed"
 	result := finding.red(
 		host.id,
@@ -123,14 +123,14 @@ findings contains result if {
 
 # An open question about a host, a cluster or a principal.
 findings contains result if {
-	some name, reasons in plane.open_questions
-	not name in {asset_name | some asset in plane.assets; asset.kind != "host"; some asset_name in asset.names}
+	some name, reasons in data.cadastre.lib.plane.open_questions
+	not name in {asset_name | some asset in data.cadastre.lib.plane.assets; asset.kind != "host"; some asset_name in asset.names}
 	some reason in reasons
-	result := finding.unproven(name, sprintf("who can operate is not settled: %s", [reason]), coverage.identities)
+	result := finding.unproven(name, sprintf("who can operate is not settled: %s", [reason]), data.cadastre.lib.coverage.identities)
 }
 
 findings contains result if {
-	some host in plane.broker_hosts
+	some host in data.cadastre.lib.plane.broker_hosts
 	host.role.state == "unknown"
 	result := finding.unproven(host.id, "which role it runs as is not known", host.evidence)
 }

@@ -34,7 +34,6 @@ package cadastre.controls.bnd_06
 import rego.v1
 
 import data.cadastre.lib.coverage
-import data.cadastre.lib.declared
 import data.cadastre.lib.edges
 import data.cadastre.lib.finding
 import data.cadastre.lib.plane
@@ -42,50 +41,50 @@ import data.cadastre.lib.sides
 
 # Buckets ---------------------------------------------------------------------------------------------------
 
-declared_arns := object.keys(plane.declared_stores) | object.keys(declared.sinks)
+declared_arns := object.keys(data.cadastre.lib.plane.declared_stores) | object.keys(data.cadastre.lib.declared.sinks)
 
 subjects contains result if {
-	some bucket in plane.data_buckets
+	some bucket in data.cadastre.lib.plane.data_buckets
 	result := finding.examined(bucket.arn, bucket.evidence)
 }
 
 findings contains result if {
-	some arn in plane.written_buckets
+	some arn in data.cadastre.lib.plane.written_buckets
 	not arn in declared_arns
 	writers := {edge.principal |
-		some edge in edges.by_target[arn]
+		some edge in data.cadastre.lib.edges.by_target[arn]
 		edge.capability == "write-objects"
-		edge.principal in plane.broker_roles
+		edge.principal in data.cadastre.lib.plane.broker_roles
 		edges.possible(edge)
 	}
 	count(writers) > 0
 	result := finding.red(
 		arn,
 		sprintf("is written by %s and not declared as a store", [concat(", ", writers)]),
-		plane.bucket_by_arn[arn].evidence,
+		data.cadastre.lib.plane.bucket_by_arn[arn].evidence,
 	)
 }
 
 # Keys ------------------------------------------------------------------------------------------------------
 
 subjects contains result if {
-	some key in plane.data_keys
+	some key in data.cadastre.lib.plane.data_keys
 	result := finding.examined(key.arn, key.evidence)
 }
 
 findings contains result if {
-	some arn in plane.used_key_arns
-	not arn in plane.declared_key_arns
+	some arn in data.cadastre.lib.plane.used_key_arns
+	not arn in data.cadastre.lib.plane.declared_key_arns
 	not coverage.gap_anywhere("kms:ListAliases")
 	result := finding.red(arn, "protects data and is not declared", key_users(arn))
 }
 
 key_users(arn) := {record |
-	some bucket in plane.data_buckets
+	some bucket in data.cadastre.lib.plane.data_buckets
 	bucket.encryption.value.key_arn == arn
 	some record in bucket.evidence
 } | {record |
-	some list in [plane.data_volumes, plane.data_snapshots]
+	some list in [data.cadastre.lib.plane.data_volumes, data.cadastre.lib.plane.data_snapshots]
 	some store in list
 	store.key_arn == arn
 	some record in store.evidence
@@ -135,21 +134,21 @@ subjects contains result if {
 live_peerings contains peering if {
 	some peering in input.inventory.peerings
 	not peering.status in {"deleted", "rejected", "expired", "failed", "deleting"}
-	count({peering.requester_vpc, peering.accepter_vpc} & plane.broker_networks) > 0
+	count({peering.requester_vpc, peering.accepter_vpc} & data.cadastre.lib.plane.broker_networks) > 0
 }
 
 # The side of a peering that is not the brokers'.
 far_side(peering) := {"account": peering.accepter_account, "vpc": peering.accepter_vpc, "cidrs": peering.accepter_cidrs} if {
-	peering.requester_vpc in plane.broker_networks
+	peering.requester_vpc in data.cadastre.lib.plane.broker_networks
 }
 
 far_side(peering) := {"account": peering.requester_account, "vpc": peering.requester_vpc, "cidrs": peering.requester_cidrs} if {
-	not peering.requester_vpc in plane.broker_networks
+	not peering.requester_vpc in data.cadastre.lib.plane.broker_networks
 }
 
 findings contains result if {
 	some peering in live_peerings
-	not far_side(peering).account in declared.aws_accounts
+	not far_side(peering).account in data.cadastre.lib.declared.aws_accounts
 	result := finding.red(
 		peering.id,
 		sprintf("joins the brokers' network to %s of account %s, which is not declared", [far_side(peering).vpc, far_side(peering).account]),
@@ -177,7 +176,7 @@ declares_range(cidr) if {
 findings contains result if {
 	some gateway in input.inventory.gateways
 	gateway.kind == "transit-attachment"
-	gateway.vpc in plane.broker_networks
+	gateway.vpc in data.cadastre.lib.plane.broker_networks
 	result := finding.unproven(
 		gateway.id,
 		sprintf("joins the brokers' network %s to a transit gateway, behind which the evidence does not see", [gateway.vpc]),
@@ -194,7 +193,7 @@ data_capabilities := {
 
 # The provider's own services are judged key by key and bucket by bucket.
 holders[principal] contains edge if {
-	some principal, found in plane.holders
+	some principal, found in data.cadastre.lib.plane.holders
 	sides.side(principal) != "provider"
 	some edge in found
 	edge.capability in data_capabilities
@@ -234,7 +233,7 @@ findings contains result if {
 }
 
 findings contains result if {
-	some name, reasons in plane.open_questions
+	some name, reasons in data.cadastre.lib.plane.open_questions
 	some reason in reasons
-	result := finding.unproven(name, sprintf("who holds what on the data plane is not settled: %s", [reason]), coverage.identities)
+	result := finding.unproven(name, sprintf("who holds what on the data plane is not settled: %s", [reason]), data.cadastre.lib.coverage.identities)
 }

@@ -28,7 +28,6 @@ package cadastre.controls.bnd_09
 
 import rego.v1
 
-import data.cadastre.lib.coverage
 import data.cadastre.lib.edges
 import data.cadastre.lib.finding
 import data.cadastre.lib.plane
@@ -36,17 +35,17 @@ import data.cadastre.lib.sides
 
 changing := {"write-objects", "manage-key", "change-policy"}
 
-frozen := {asset | some asset in plane.assets; asset.kind != "host"}
+frozen := {asset | some asset in data.cadastre.lib.plane.assets; asset.kind != "host"}
 
 # Told apart: a store or key that holds data and that the declaration does not know is neither.
 told_apart(asset) if {
 	asset.kind == "bucket"
-	asset.id in plane.declared_data_stores
+	asset.id in data.cadastre.lib.plane.declared_data_stores
 }
 
 told_apart(asset) if {
 	asset.kind == "key"
-	asset.id in plane.declared_key_arns
+	asset.id in data.cadastre.lib.plane.declared_key_arns
 }
 
 told_apart(asset) if asset.kind in {"volume", "snapshot"}
@@ -60,7 +59,7 @@ changers[asset.id] contains edge if {
 
 subjects contains result if {
 	some asset in frozen
-	result := finding.examined(asset.id, {record | some list in [asset.evidence, coverage.identities]; some record in list})
+	result := finding.examined(asset.id, {record | some list in [asset.evidence, data.cadastre.lib.coverage.identities]; some record in list})
 }
 
 findings contains result if {
@@ -98,8 +97,8 @@ findings contains result if {
 }
 
 findings contains result if {
-	some name, reasons in plane.open_questions
+	some name, reasons in data.cadastre.lib.plane.open_questions
 	not startswith(name, "cluster:")
 	some reason in reasons
-	result := finding.unproven(name, sprintf("who can change frozen resources is not settled: %s", [reason]), coverage.identities)
+	result := finding.unproven(name, sprintf("who can change frozen resources is not settled: %s", [reason]), data.cadastre.lib.coverage.identities)
 }

@@ -18,8 +18,6 @@ package cadastre.controls.idn_01
 import rego.v1
 
 import data.cadastre.lib.coverage
-import data.cadastre.lib.declared
-import data.cadastre.lib.edges
 import data.cadastre.lib.finding
 import data.cadastre.lib.known
 import data.cadastre.lib.pattern
@@ -57,7 +55,7 @@ subjects contains result if {
 
 # Without any vendor role there is still the statement that nobody outside is let in.
 subjects contains result if {
-	some account in declared.aws_accounts
+	some account in data.cadastre.lib.declared.aws_accounts
 	count(vendor_roles) == 0
 	records := coverage.records_in("iam:GetAccountAuthorizationDetails", account, null)
 	result := finding.shown(sprintf("account:%s", [account]), "no role lets in anybody outside", records)
@@ -71,7 +69,7 @@ findings contains result if {
 
 records_of(role) := {record | some record in principals[role].evidence} if principals[role]
 
-records_of(role) := coverage.identities if not principals[role]
+records_of(role) := data.cadastre.lib.coverage.identities if not principals[role]
 
 findings contains result if {
 	some arn, role in declared_roles
@@ -83,7 +81,7 @@ findings contains result if {
 findings contains result if {
 	some arn, _ in declared_roles
 	not principals[arn]
-	result := finding.unproven(arn, "is declared and not among the observed roles", coverage.identities)
+	result := finding.unproven(arn, "is declared and not among the observed roles", data.cadastre.lib.coverage.identities)
 }
 
 # What is granted -------------------------------------------------------------------------------------------
@@ -185,7 +183,7 @@ findings contains result if {
 
 findings contains result if {
 	some role in vendor_roles
-	some reason in edges.undecided[role]
+	some reason in data.cadastre.lib.edges.undecided[role]
 	result := finding.unproven(role, sprintf("what it grants is not settled: %s", [reason]), records_of(role))
 }
 

@@ -76,7 +76,7 @@ subjects contains result if {
 
 # Accounts in which no role trusts anybody beyond it.
 subjects contains result if {
-	some account in declared.aws_accounts
+	some account in data.cadastre.lib.declared.aws_accounts
 	count({grant.role | some grant in grants; declared.account_of(grant.role) == account}) == 0
 	records := coverage.records_in("iam:GetAccountAuthorizationDetails", account, null)
 	result := finding.shown(sprintf("account:%s", [account]), "no role trusts anybody beyond its account", records)
@@ -102,7 +102,7 @@ whole_account(named) if regex.match(`^AWS:arn:[^:]*:iam::[0-9]{12}:root$`, named
 
 outside_account(named) if {
 	startswith(named, "AWS:")
-	not account_named(named) in declared.aws_accounts
+	not account_named(named) in data.cadastre.lib.declared.aws_accounts
 }
 
 findings contains result if {
@@ -174,7 +174,7 @@ findings contains result if {
 	some grant in grants
 	startswith(grant.named, "Federated:")
 	account := declared.account_of(trim_prefix(grant.named, "Federated:"))
-	not account in declared.aws_accounts
+	not account in data.cadastre.lib.declared.aws_accounts
 	result := finding.red(grant.role, sprintf("trusts an identity provider of account %s, which is not declared", [account]), grant.evidence)
 }
 

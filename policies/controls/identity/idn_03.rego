@@ -33,8 +33,8 @@ import data.cadastre.lib.sides
 principals := {principal.arn: principal | some principal in input.inventory.principals}
 
 # Vendors' roles, whoever outside can become, and pipelines.
-watched := declared.vendor_roles | {id |
-	some id, _ in sides.view
+watched := data.cadastre.lib.declared.vendor_roles | {id |
+	some id, _ in data.cadastre.lib.sides.view
 	sides.in_foreign_hands(id)
 	not startswith(id, "User:")
 } | {arn |
@@ -51,7 +51,7 @@ escalates(edge) if {
 
 steps[id] contains edge if {
 	some id in watched
-	some edge in edges.by_principal[id]
+	some edge in data.cadastre.lib.edges.by_principal[id]
 	escalates(edge)
 }
 
@@ -61,15 +61,15 @@ subjects contains result if {
 }
 
 subjects contains result if {
-	some account in declared.aws_accounts
+	some account in data.cadastre.lib.declared.aws_accounts
 	count(watched) == 0
 	records := coverage.records_in("iam:GetAccountAuthorizationDetails", account, null)
 	result := finding.shown(sprintf("account:%s", [account]), "no vendor and no pipeline has access to it", records)
 }
 
-records_of(id) := {record | some list in [principals[id].evidence, coverage.identities]; some record in list} if principals[id]
+records_of(id) := {record | some list in [principals[id].evidence, data.cadastre.lib.coverage.identities]; some record in list} if principals[id]
 
-records_of(id) := coverage.identities if not principals[id]
+records_of(id) := data.cadastre.lib.coverage.identities if not principals[id]
 
 findings contains result if {
 	some id, found in steps
@@ -135,6 +135,6 @@ findings contains result if {
 
 findings contains result if {
 	some id in watched
-	some reason in edges.undecided[id]
+	some reason in data.cadastre.lib.edges.undecided[id]
 	result := finding.unproven(id, sprintf("what it may do is not settled: %s", [reason]), records_of(id))
 }

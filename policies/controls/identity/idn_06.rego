@@ -36,7 +36,7 @@ principals := {principal.arn: principal | some principal in input.inventory.prin
 # Operators -------------------------------------------------------------------------------------------------
 
 operators[edge.principal] contains result if {
-	some host in plane.broker_hosts
+	some host in data.cadastre.lib.plane.broker_hosts
 	some edge in edges.onto(plane.names_of("host", host))
 	edge.capability == "operate-host"
 	sides.side(edge.principal) != "provider"
@@ -50,13 +50,13 @@ subjects contains result if {
 
 records_of(id) := {record | some record in principals[id].evidence} if principals[id]
 
-records_of(id) := coverage.identities if not principals[id]
+records_of(id) := data.cadastre.lib.coverage.identities if not principals[id]
 
 findings contains result if {
 	some id, hosts in operators
 	not declared.has_job(id, people)
 	not declared.has_job(id, machines)
-	not id in declared.vendor_roles
+	not id in data.cadastre.lib.declared.vendor_roles
 	result := finding.unproven(id, sprintf("can operate %s, and is declared neither as a person nor as a machine", [concat(", ", hosts)]), records_of(id))
 }
 
@@ -70,7 +70,7 @@ findings contains result if {
 # Access keys -----------------------------------------------------------------------------------------------
 
 # Principals that hold something on the data plane themselves, or start a path to records.
-near := {id | some id, _ in plane.holders} | {path.principal | some path in input.graph.paths}
+near := {id | some id, _ in data.cadastre.lib.plane.holders} | {path.principal | some path in input.graph.paths}
 
 # Whom somebody can become.
 becomes[edge.principal] contains result if {
@@ -123,7 +123,7 @@ findings contains result if {
 # Accounts without such users and operators: their complete lists say so.
 subjects contains result if {
 	count(operators_found) + count(users) == 0
-	some account in declared.aws_accounts
+	some account in data.cadastre.lib.declared.aws_accounts
 	records := coverage.records_in("iam:GetAccountAuthorizationDetails", account, null)
 	result := finding.shown(sprintf("account:%s", [account]), "no user comes near the data plane, and nobody operates a broker's host", records)
 }
@@ -131,13 +131,13 @@ subjects contains result if {
 operators_found := {id | some id, _ in operators}
 
 findings contains result if {
-	some host in plane.broker_hosts
+	some host in data.cadastre.lib.plane.broker_hosts
 	host.role.state == "unknown"
 	result := finding.unproven(host.id, "which role it runs as is not known", host.evidence)
 }
 
 findings contains result if {
-	some name, reasons in plane.open_questions
+	some name, reasons in data.cadastre.lib.plane.open_questions
 	principals[name]
 	some reason in reasons
 	result := finding.unproven(name, sprintf("whether it can operate or reach data is not settled: %s", [reason]), records_of(name))

@@ -63,3 +63,32 @@ test_unproven_missing_store_disk_and_key if {
 	document := in_account({"buckets": [fixture.log_bucket], "volumes": [], "snapshots": [fixture.changed(fixture.snapshot, {"volume": null})]})
 	fixture.subjects_of(key_01.findings, "unproven") == {fixture.bucket_arn, "vol-1"} with input as document
 }
+
+# A key of an account that nobody declared stays a stranger's, also where it could be read.
+test_red_key_of_an_undeclared_account_that_was_read if {
+	other := "arn:aws:kms:eu-central-1:444455556666:key/theirs"
+	theirs := fixture.changed(fixture.key, {"arn": other, "account": "444455556666", "aliases": []})
+	document := in_account({
+		"keys": [fixture.key, theirs],
+		"volumes": [fixture.changed(fixture.volume, {"key_arn": other})],
+	})
+	fixture.subjects_of(key_01.findings, "red-flag") == {"vol-1"} with input as document
+}
+
+# An alias means the key of the store's own account and region.
+test_unproven_alias_that_only_another_account_has if {
+	other := fixture.changed(fixture.key, {"arn": "arn:aws:kms:eu-central-1:777788889999:key/b", "account": "777788889999", "aliases": ["alias/b"]})
+	base := in_account({
+		"keys": [fixture.key, other],
+		"volumes": [fixture.changed(fixture.volume, {"key_arn": "alias/b"})],
+	})
+	found := key_01.findings with input as base
+	fixture.subjects_of(found, "unproven") == {"vol-1"}
+}
+
+test_unproven_disks_of_a_broker_on_no_known_instance if {
+	broker := fixture.changed(fixture.broker, {"id": 7, "host": "10.99.0.1"})
+	base := in_account({"clusters": [fixture.changed(fixture.cluster, {"brokers": fixture.observed([fixture.broker, broker])})]})
+	document := object.union(base, {"declaration": object.union(base.declaration, {"clusters": [fixture.declared_cluster]})})
+	fixture.subjects_of(key_01.findings, "unproven") == {"broker:payments/7"} with input as document
+}

@@ -40,3 +40,21 @@ test_unproven_imported_material if {
 	document := rotated({"origin": fixture.observed("EXTERNAL")})
 	fixture.subjects_of(key_04.findings, "unproven") == {fixture.key_arn} with input as document
 }
+
+test_red_key_that_is_not_enabled_does_not_rotate if is_red({"state": fixture.observed("Disabled")})
+
+test_unproven_material_that_cannot_rotate_by_itself if {
+	document := rotated({"spec": fixture.observed("RSA_4096"), "rotation": fixture.absent})
+	found := key_04.findings with input as document
+	fixture.subjects_of(found, "unproven") == {fixture.key_arn}
+	fixture.subjects_of(found, "red-flag") == set()
+}
+
+test_unproven_key_in_use_that_was_not_read if {
+	base := rotated({})
+	document := object.union(base, {"inventory": object.union(base.inventory, {
+		"instances": [fixture.host],
+		"volumes": [fixture.changed(fixture.volume, {"key_arn": "arn:aws:kms:eu-central-1:111122223333:key/other"})],
+	})})
+	fixture.subjects_of(key_04.findings, "unproven") == {"arn:aws:kms:eu-central-1:111122223333:key/other"} with input as document
+}

@@ -14,6 +14,7 @@
 #   requires:
 #     - kafka:Metadata
 #     - kafka:DescribeConfigs
+#     - kafka:DescribeQuorum
 #     - probe:TlsHandshake
 #     - probe:PlaintextConnection
 #   fix: set the listener's protocol to SSL or SASL_SSL, its ssl.enabled.protocols as declared, and renew the certificate
@@ -22,6 +23,7 @@ package cadastre.controls.key_08
 import rego.v1
 
 import data.cadastre.lib.finding
+import data.cadastre.lib.keys
 import data.cadastre.lib.known
 
 # Every listener with its cluster and the plan it has to keep to.
@@ -142,13 +144,11 @@ findings contains result if {
 	result := finding.unproven(item.id, sprintf("%s showed no certificate", [place(item)]), item.listener.evidence)
 }
 
-seconds(timestamp) := round(time.parse_rfc3339_ns(timestamp) / 1000000000)
-
 findings contains result if {
 	some item in tried
 	item.listener.certificates.state == "observed"
 	some certificate in item.listener.certificates.value
-	left := seconds(certificate.not_after) - input.as_of_seconds
+	left := keys.seconds(certificate.not_after) - input.as_of_seconds
 	left < item.plan["expiry-notice"]
 	result := finding.red(item.id, sprintf("certificate %s of %s ends at %s", [certificate.subject, place(item), certificate.not_after]), item.listener.evidence)
 }
@@ -157,7 +157,7 @@ findings contains result if {
 	some item in tried
 	item.listener.certificates.state == "observed"
 	some certificate in item.listener.certificates.value
-	seconds(certificate.not_before) > input.as_of_seconds
+	keys.seconds(certificate.not_before) > input.as_of_seconds
 	result := finding.red(item.id, sprintf("certificate %s of %s is not valid before %s", [certificate.subject, place(item), certificate.not_before]), item.listener.evidence)
 }
 
@@ -184,18 +184,90 @@ findings contains result if {
 	item.listener.certificates.state == "observed"
 	issuers := {issuer | some issuer in item.plan.issuers}
 	count(issuers) > 0
-	seen := {certificate.issuer | some certificate in item.listener.certificates.value}
+	seen := chain_issuers(item.listener.certificates.value)
 	count(seen) > 0
 	count(seen & issuers) == 0
 	result := finding.red(item.id, sprintf("%s is certified by %s, which is no declared issuer", [place(item), concat(" by ", seen)]), item.listener.evidence)
 }
 
+# The issuers on the way up from the leaf, each the subject of the next: what a server appends beside it issued
+# nothing. That the signatures hold is what `trusted` says.
+chain_issuers(chain) := {certificate.issuer |
+	some index, certificate in chain
+	every below in numbers.range(0, index) {
+		linked(chain, below)
+	}
+}
+
+linked(_, index) if index == 0
+
+linked(chain, index) if {
+	index > 0
+	chain[index].subject == chain[index - 1].issuer
+}
+
+findings contains result if {
+	some item in tried
+	item.listener.certificates.state == "observed"
+	leaf := item.listener.certificates.value[0]
+	leaf.self_signed
+	not leaf.issuer in item.plan.issuers
+	result := finding.red(item.id, sprintf("%s shows a certificate that signs itself, %s", [place(item), leaf.subject]), item.listener.evidence)
+}
+
 # Coverage --------------------------------------------------------------------------------------------------
 
-seen_names(cluster) := {listener.name | some listener in cluster.listeners}
+seen_names(cluster) := {upper(listener.name) | some listener in cluster.listeners}
+
+# What the listeners of controllers are called: as declared, and as brokers are configured.
+controller_names(cluster) := {upper(entry.name) |
+	some entry in data.cadastre.lib.declared.clusters[cluster.name].listeners
+	entry.purpose == "controller"
+} | {upper(trim_space(part)) |
+	cluster.brokers.state == "observed"
+	some broker in cluster.brokers.value
+	value := broker.configs.value["controller.listener.names"].value
+	is_string(value)
+	some part in split(value, ",")
+	trim_space(part) != ""
+}
+
+# One controller that was tried says nothing of the others.
+findings contains result if {
+	some cluster in input.inventory.clusters
+	cluster.quorum.state == "observed"
+	some voter in cluster.quorum.value.voters
+	names := controller_names(cluster)
+	some wanted in names
+	not tried_on(cluster, wanted, voter)
+	result := finding.unproven(
+		sprintf("listener:%s/%s", [cluster.name, wanted]),
+		sprintf("on controller %d it was not found, and so not tried", [voter]),
+		cluster.evidence,
+	)
+}
+
+tried_on(cluster, wanted, voter) if {
+	some listener in cluster.listeners
+	listener.broker == voter
+	upper(listener.name) == wanted
+}
+
+findings contains result if {
+	some cluster in input.inventory.clusters
+	cluster.quorum.state == "observed"
+	count(controller_names(cluster)) == 0
+	result := finding.unproven(sprintf("cluster:%s", [cluster.name]), "which listener its controllers have is not known", cluster.evidence)
+}
+
+findings contains result if {
+	some cluster in input.inventory.clusters
+	cluster.quorum.state == "unknown"
+	result := finding.unproven(sprintf("cluster:%s", [cluster.name]), sprintf("which controllers it has is not known: %s", [known.missing(cluster.quorum)]), cluster.evidence)
+}
 
 # The listeners that brokers name for each other and for controllers.
-inner_names(broker) := {trim_space(part) |
+inner_names(broker) := {upper(trim_space(part)) |
 	some setting in ["inter.broker.listener.name", "controller.listener.names"]
 	value := broker.configs.value[setting].value
 	is_string(value)
@@ -225,7 +297,7 @@ findings contains result if {
 findings contains result if {
 	some cluster in input.inventory.clusters
 	some entry in data.cadastre.lib.declared.clusters[cluster.name].listeners
-	not entry.name in seen_names(cluster)
+	not upper(entry.name) in seen_names(cluster)
 	count({listener.port | some listener in cluster.listeners; contains(listener.name, ":")} & {entry.port}) == 0
 	result := finding.unproven(sprintf("listener:%s/%s", [cluster.name, entry.name]), "is declared and was not found", cluster.evidence)
 }

@@ -62,3 +62,43 @@ test_unproven_probe_that_did_not_answer if {
 test_unproven_no_authority_to_verify_against if is_unproven(with_certificate({"trusted": fixture.unknown}), "listener:payments/CLIENT")
 
 test_unproven_inner_listener_that_was_not_tried if is_unproven(fixture.kafka({"listeners": [fixture.listener]}), "listener:payments/INTERNAL")
+
+# RFC 5280, section 4.1.2.5: this date stands for no expiry, and nanoseconds do not reach it.
+test_pass_certificate_without_an_end if {
+	document := with_certificate({"not_before": "1601-01-01T00:00:00Z", "not_after": "9999-12-31T23:59:59Z"})
+	count(key_08.findings) == 0 with input as document
+}
+
+issued_by(issuer, chain) := object.union(base, {"declaration": object.union(base.declaration, {"clusters": [object.union(
+	fixture.declared_cluster,
+	{"tls": {"versions": ["TLSv1.2", "TLSv1.3"], "issuers": [issuer], "expiry-notice": 2592000}},
+)]})}) if {
+	base := fixture.kafka({"listeners": [fixture.changed(fixture.listener, {"certificates": fixture.observed(chain)})]})
+}
+
+# A server may append whatever certificates it likes.
+test_red_declared_issuer_that_is_only_appended if {
+	appended := fixture.changed(fixture.certificate, {"subject": "CN=unrelated", "issuer": "CN=Declared CA"})
+	document := issued_by("CN=Declared CA", [fixture.certificate, appended])
+	fixture.subjects_of(key_08.findings, "red-flag") == {"listener:payments/CLIENT"} with input as document
+}
+
+test_pass_declared_root_behind_an_intermediate if {
+	intermediate := fixture.changed(fixture.certificate, {"subject": "CN=Example CA", "issuer": "CN=Declared CA"})
+	document := issued_by("CN=Declared CA", [fixture.certificate, intermediate])
+	not "listener:payments/CLIENT" in fixture.subjects_of(key_08.findings, "red-flag") with input as document
+}
+
+test_red_self_signed if is_red(with_certificate({"self_signed": true, "issuer": "CN=b1"}))
+
+test_unproven_controller_that_was_not_tried if {
+	quorum := fixture.observed({"leader": 1, "voters": [1, 4], "observers": []})
+	controller := fixture.changed(fixture.inner_listener, {"name": "CONTROLLER", "broker": 1, "port": 9095})
+	base := fixture.kafka({"quorum": quorum, "listeners": [fixture.listener, fixture.inner_listener, controller]})
+	document := object.union(base, {"declaration": object.union(base.declaration, {"clusters": [object.union(
+		fixture.declared_cluster,
+		{"listeners": array.concat(fixture.declared_cluster.listeners, [{"name": "CONTROLLER", "protocol": "SSL", "purpose": "controller", "port": 9095}])},
+	)]})})
+	found := key_08.findings with input as document
+	fixture.subjects_of(found, "unproven") == {"listener:payments/CONTROLLER"}
+}

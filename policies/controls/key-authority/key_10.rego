@@ -29,7 +29,7 @@ import data.cadastre.lib.finding
 import data.cadastre.lib.plane
 
 subjects contains result if {
-	some bucket in plane.data_buckets
+	some bucket in data.cadastre.lib.plane.data_buckets
 	result := finding.examined(bucket.arn, bucket.evidence)
 }
 
@@ -94,8 +94,8 @@ demands_key(bucket, operators) if {
 }
 
 # The keys that are right for a bucket: those that its declaration names, or else its default one.
-right_keys(bucket) := {key.arn | some key in plane.keys_named(plane.declared_stores[bucket.arn].key)} if {
-	is_string(plane.declared_stores[bucket.arn].key)
+right_keys(bucket) := {key.arn | some key in plane.keys_named(data.cadastre.lib.plane.declared_stores[bucket.arn].key)} if {
+	is_string(data.cadastre.lib.plane.declared_stores[bucket.arn].key)
 }
 
 right_keys(bucket) := {bucket.encryption.value.key_arn} if {
@@ -109,7 +109,7 @@ right_keys(bucket) := set() if {
 	not has_default_key(bucket)
 }
 
-has_declared_key(bucket) if is_string(plane.declared_stores[bucket.arn].key)
+has_declared_key(bucket) if is_string(data.cadastre.lib.plane.declared_stores[bucket.arn].key)
 
 has_default_key(bucket) if {
 	bucket.encryption.state == "observed"
@@ -119,41 +119,41 @@ has_default_key(bucket) if {
 # Findings --------------------------------------------------------------------------------------------------
 
 findings contains result if {
-	some bucket in plane.data_buckets
+	some bucket in data.cadastre.lib.plane.data_buckets
 	bucket.policy.state == "absent"
 	result := finding.red(bucket.arn, "has no policy, and so refuses nothing", bucket.evidence)
 }
 
 findings contains result if {
-	some bucket in plane.data_buckets
+	some bucket in data.cadastre.lib.plane.data_buckets
 	why := document.unreadable(bucket.policy)
 	result := finding.unproven(bucket.arn, sprintf("its policy cannot be judged: %s", [why]), bucket.evidence)
 }
 
 findings contains result if {
-	some bucket in plane.data_buckets
+	some bucket in data.cadastre.lib.plane.data_buckets
 	document.readable(bucket.policy)
 	not refuses_plain_transport(bucket)
 	result := finding.red(bucket.arn, "its policy does not refuse access without TLS", bucket.evidence)
 }
 
 findings contains result if {
-	some bucket in plane.data_buckets
+	some bucket in data.cadastre.lib.plane.data_buckets
 	document.readable(bucket.policy)
 	not refuses_unencrypted(bucket)
 	result := finding.red(bucket.arn, "its policy does not refuse unencrypted writes", bucket.evidence)
 }
 
 findings contains result if {
-	some bucket in plane.data_buckets
+	some bucket in data.cadastre.lib.plane.data_buckets
 	document.readable(bucket.policy)
 	not refuses_wrong_keys(bucket)
 	result := finding.red(bucket.arn, "its policy does not refuse writes under another key", bucket.evidence)
 }
 
 findings contains result if {
-	some arn in plane.declared_data_stores
+	some arn in data.cadastre.lib.plane.declared_data_stores
 	startswith(arn, "arn:aws:s3:::")
-	not plane.bucket_by_arn[arn]
+	not data.cadastre.lib.plane.bucket_by_arn[arn]
 	result := finding.unproven(arn, "is declared and not among the observed buckets", coverage.records_of("s3:ListBuckets"))
 }

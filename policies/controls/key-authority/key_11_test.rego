@@ -35,3 +35,12 @@ test_unproven_declared_key_that_was_not_found if {
 	document := kept({"aliases": []})
 	fixture.subjects_of(key_11.findings, "unproven") == {"alias/data"} with input as document
 }
+
+test_unproven_key_in_use_that_was_not_read if {
+	base := kept({})
+	document := object.union(base, {"inventory": object.union(base.inventory, {
+		"instances": [fixture.host],
+		"volumes": [fixture.changed(fixture.volume, {"key_arn": "arn:aws:kms:eu-central-1:111122223333:key/other"})],
+	})})
+	fixture.subjects_of(key_11.findings, "unproven") == {"arn:aws:kms:eu-central-1:111122223333:key/other"} with input as document
+}

@@ -39,7 +39,7 @@ settings := {record |
 }
 
 subjects contains result if {
-	some host in plane.broker_hosts
+	some host in data.cadastre.lib.plane.broker_hosts
 	result := finding.examined(host.id, {record | some list in [host.evidence, settings]; some record in list})
 }
 
@@ -47,7 +47,7 @@ findings contains result if {
 	some flow in input.reachability.flows
 	flow.direction == "ingress"
 	flow.crossing == "internet"
-	host := plane.host_by_id[flow.instance]
+	host := data.cadastre.lib.plane.host_by_id[flow.instance]
 	result := finding.red_path(
 		host.id,
 		sprintf("is reachable from %s on %s", [peer_told(flow), ports_told(flow.ports)]),
@@ -75,7 +75,7 @@ ports_told(ports) := sprintf("ports %d to %d", [ports.from, ports.to]) if ports.
 
 findings contains result if {
 	some question in input.reachability.unknown
-	some host in plane.broker_hosts
+	some host in data.cadastre.lib.plane.broker_hosts
 	question.interface in interfaces_of(host)
 	result := finding.unproven(host.id, sprintf("whether the internet reaches it is not settled: %s", [question.missing]), host.evidence)
 }
@@ -87,7 +87,7 @@ interfaces_of(host) := {id | some id in host.interfaces} | {interface.id |
 
 # A public address that no interface explains: the paths that were followed may not be all there are.
 findings contains result if {
-	some host in plane.broker_hosts
+	some host in data.cadastre.lib.plane.broker_hosts
 	count({interface.id | some interface in input.inventory.interfaces} & interfaces_of(host)) == 0
 	result := finding.unproven(host.id, "has no network interface in the evidence", host.evidence)
 }
@@ -109,7 +109,7 @@ findings contains result if {
 	some cluster in input.inventory.clusters
 	cluster.brokers.state == "observed"
 	some broker in cluster.brokers.value
-	count({host.id | some host in plane.broker_hosts; broker.host in plane.host_names(host)}) == 0
+	count({host.id | some host in data.cadastre.lib.plane.broker_hosts; broker.host in plane.host_names(host)}) == 0
 	result := finding.unproven(
 		sprintf("broker:%s/%d", [cluster.name, broker.id]),
 		sprintf("advertises `%s`, which is no address of an observed instance, so that no path to it can be followed", [broker.host]),

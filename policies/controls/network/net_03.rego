@@ -25,18 +25,17 @@ import rego.v1
 import data.cadastre.lib.coverage
 import data.cadastre.lib.document
 import data.cadastre.lib.finding
-import data.cadastre.lib.plane
 
 # Which services the brokers of a network need: keys always, objects where there is a bucket to hold them.
-needed[vpc] contains "kms" if some vpc in plane.broker_networks
+needed[vpc] contains "kms" if some vpc in data.cadastre.lib.plane.broker_networks
 
 needed[vpc] contains "s3" if {
-	some vpc in plane.broker_networks
-	count(plane.data_buckets) > 0
+	some vpc in data.cadastre.lib.plane.broker_networks
+	count(data.cadastre.lib.plane.data_buckets) > 0
 }
 
 needed[vpc] contains "s3" if {
-	some vpc in plane.broker_networks
+	some vpc in data.cadastre.lib.plane.broker_networks
 	input.declaration.architecture in {"shared-storage", "tiered-storage"}
 }
 
@@ -70,7 +69,7 @@ findings contains result if {
 
 # Routes ----------------------------------------------------------------------------------------------------
 
-broker_subnets(vpc) := {host.subnet | some host in plane.broker_hosts; host.vpc == vpc; is_string(host.subnet)}
+broker_subnets(vpc) := {host.subnet | some host in data.cadastre.lib.plane.broker_hosts; host.vpc == vpc; is_string(host.subnet)}
 
 route_table_of(vpc, subnet) := table.id if {
 	some table in input.inventory.route_tables

@@ -27,7 +27,6 @@ import rego.v1
 
 import data.cadastre.lib.coverage
 import data.cadastre.lib.finding
-import data.cadastre.lib.plane
 
 settings := {record |
 	some operation in [
@@ -38,15 +37,15 @@ settings := {record |
 }
 
 subjects contains result if {
-	some host in plane.broker_hosts
+	some host in data.cadastre.lib.plane.broker_hosts
 	result := finding.examined(host.id, {record | some list in [host.evidence, settings]; some record in list})
 }
 
 # Open rules ------------------------------------------------------------------------------------------------
 
-broker_groups := {group | some host in plane.broker_hosts; some group in host.security_groups} | {group |
+broker_groups := {group | some host in data.cadastre.lib.plane.broker_hosts; some group in host.security_groups} | {group |
 	some interface in input.inventory.interfaces
-	interface.instance in plane.host_ids
+	interface.instance in data.cadastre.lib.plane.host_ids
 	some group in interface.security_groups
 }
 
@@ -89,7 +88,7 @@ ranges(end) := [] if {
 egress contains flow if {
 	some flow in input.reachability.flows
 	flow.direction == "egress"
-	flow.instance in plane.host_ids
+	flow.instance in data.cadastre.lib.plane.host_ids
 }
 
 findings contains result if {
@@ -99,7 +98,7 @@ findings contains result if {
 		flow.instance,
 		sprintf("may reach %s on %s through %s, and no declared flow says so", [peer_told(flow), ports_told(flow.ports), flow.crossing]),
 		[sprintf("%s: %s", [hop.at, hop.what]) | some hop in flow.hops],
-		{record | some list in [plane.host_by_id[flow.instance].evidence, flow.evidence]; some record in list},
+		{record | some list in [data.cadastre.lib.plane.host_by_id[flow.instance].evidence, flow.evidence]; some record in list},
 		["narrow the egress rule, or declare the flow"],
 	)
 }
@@ -217,7 +216,7 @@ members(group) := {address | some interface in carriers(group); some address in 
 
 findings contains result if {
 	some question in input.reachability.unknown
-	some host in plane.broker_hosts
+	some host in data.cadastre.lib.plane.broker_hosts
 	question.interface in interfaces_of(host)
 	result := finding.unproven(host.id, sprintf("where it may send is not settled: %s", [question.missing]), host.evidence)
 }
@@ -228,7 +227,7 @@ interfaces_of(host) := {id | some id in host.interfaces} | {interface.id |
 }
 
 findings contains result if {
-	some host in plane.broker_hosts
+	some host in data.cadastre.lib.plane.broker_hosts
 	count({interface.id | some interface in input.inventory.interfaces} & interfaces_of(host)) == 0
 	result := finding.unproven(host.id, "has no network interface in the evidence", host.evidence)
 }

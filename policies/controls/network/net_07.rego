@@ -20,7 +20,6 @@ package cadastre.controls.net_07
 import rego.v1
 
 import data.cadastre.lib.coverage
-import data.cadastre.lib.declared
 import data.cadastre.lib.finding
 import data.cadastre.lib.known
 import data.cadastre.lib.pattern
@@ -32,8 +31,8 @@ subjects contains result if {
 }
 
 subjects contains result if {
-	some account in declared.aws_accounts
-	some region in declared.regions
+	some account in data.cadastre.lib.declared.aws_accounts
+	some region in data.cadastre.lib.declared.regions
 	not offers(account, region)
 	result := finding.shown(
 		sprintf("%s/%s", [account, region]),
@@ -76,7 +75,7 @@ accepting := {
 	"ec2:accepttransitgatewayvpcattachment",
 }
 
-vendor_principals := declared.vendor_roles | {principal.arn |
+vendor_principals := data.cadastre.lib.declared.vendor_roles | {principal.arn |
 	some principal in input.inventory.principals
 	sides.in_foreign_hands(principal.arn)
 }

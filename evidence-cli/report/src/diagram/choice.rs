@@ -87,6 +87,8 @@ const PARTIES: u32 = 70;
 const PANELS: u32 = 50;
 /// Pixels between other columns.
 const COLUMNS: u32 = 30;
+/// What stands in the middle.
+const ACCOUNTS: &str = "accounts";
 /// How many names one tooltip lists.
 const NAMED: usize = 40;
 /// Of so many disks alike, one box stands for all.
@@ -190,10 +192,13 @@ impl<'a> Chooser<'a> {
             }
         }
         let mut left = self.column(&left, "zones outside");
-        let mut middle = self.column(&middle, "accounts");
+        let mut middle = self.column(&middle, ACCOUNTS);
         let mut right = self.column(&right, "vendors");
         for (side, nodes) in loose {
             let (column, heading, frame, rows) = match side {
+                Side::Customer if nodes.iter().all(|node| node.id.starts_with("User:")) => {
+                    (&mut middle, "Kafka principals", Frame::Inner, 2)
+                }
                 Side::Customer => (&mut middle, "The customer’s, in no account", Frame::Inner, 2),
                 Side::Vendor => (&mut right, "Vendors", Frame::Foreign, 9),
                 Side::Outside => (&mut left, "Outside", Frame::Foreign, 9),
@@ -220,8 +225,15 @@ impl<'a> Chooser<'a> {
 
     fn column(&mut self, nodes: &[&'a Node], what: &str) -> Vec<Block> {
         let (shown, rest) = self.select(nodes, 8);
-        let mut blocks: Vec<Block> = shown.into_iter().map(|node| self.zone(node, 0)).collect();
-        blocks.extend(self.more(&rest, what, "root"));
+        let (zones, bare): (Vec<&Node>, Vec<&Node>) =
+            shown.into_iter().partition(|node| self.children.contains_key(node.id.as_str()));
+        let mut blocks = Vec::new();
+        if !bare.is_empty() {
+            let bare = bare.into_iter().map(|node| self.leaf(node)).collect();
+            blocks.push(columns(bare, if what == ACCOUNTS { 1 } else { 8 }));
+        }
+        blocks.extend(zones.into_iter().map(|node| self.zone(node, 0)));
+        blocks.extend(self.more(&rest, what, what));
         blocks
     }
 

@@ -172,7 +172,9 @@ fn operation(
             callers.insert(letter.map_or_else(|| "nobody (anonymous)".to_owned(), Clone::clone));
         }
     }
-    let time = |time: Option<&Timestamp>| time.map(Timestamp::to_string).unwrap_or_default();
+    let time = |time: Option<&Timestamp>| {
+        time.map(|time| time.truncated_to_seconds().to_string()).unwrap_or_default()
+    };
     Operation {
         name: name.to_owned(),
         complete: questions.iter().all(|question| answered(question.outcome)),

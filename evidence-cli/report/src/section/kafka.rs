@@ -123,36 +123,61 @@ fn missing(cluster: &KafkaCluster) -> Vec<String> {
     parts.into_iter().filter_map(|(what, why)| Some(format!("{what}: {}", why?))).collect()
 }
 
+/// What an edge opens: capability, operation, decision, and the rules that give it.
+type Opening<'e> = (Capability, &'e str, &'e Decision, &'e [StatementRef]);
+/// What operations have in common that one row shows: targets, decision, rules.
+type Row<'e> = (BTreeSet<&'e str>, &'e Decision, &'e [StatementRef]);
+
 fn effective(cluster: &KafkaCluster, access: &Access, citations: &mut Citations) -> Vec<Effective> {
-    type Key<'e> = (Capability, &'e str, &'e Decision, &'e [StatementRef]);
     let prefix = format!("topic:{}/", cluster.name);
     let itself = format!("cluster:{}", cluster.name);
-    let mut found: BTreeMap<&str, BTreeMap<Key<'_>, BTreeSet<&str>>> = BTreeMap::new();
-    for edge in access.edges.iter().filter(|edge| edge.decision.possible()) {
-        let target = match edge.target.strip_prefix(&prefix) {
-            Some(topic) => topic,
-            None if edge.target == itself => "the cluster",
-            None => continue,
-        };
-        let key = (edge.capability, operation(edge), &edge.decision, edge.statements.as_slice());
-        found.entry(&edge.principal).or_default().entry(key).or_default().insert(target);
+    let here: Vec<&CapabilityEdge> = access
+        .edges
+        .iter()
+        .filter(|edge| edge.decision.possible())
+        .filter(|edge| edge.target.starts_with(&prefix) || edge.target == itself)
+        .collect();
+    // Where a rule settles that somebody may, what else might allow it is no question any more.
+    let settled: BTreeSet<(&str, &str, &str)> = here
+        .iter()
+        .filter(|edge| edge.decision == Decision::Allow)
+        .map(|edge| (edge.principal.as_str(), edge.action.as_str(), edge.target.as_str()))
+        .collect();
+    let mut found: BTreeMap<&str, BTreeMap<Opening<'_>, BTreeSet<&str>>> = BTreeMap::new();
+    for edge in here {
+        let question = (edge.principal.as_str(), edge.action.as_str(), edge.target.as_str());
+        if edge.decision != Decision::Allow && settled.contains(&question) {
+            continue;
+        }
+        let target = edge.target.strip_prefix(&prefix).unwrap_or("the cluster");
+        let opening = (edge.capability, operation(edge), &edge.decision, edge.statements.as_slice());
+        found.entry(&edge.principal).or_default().entry(opening).or_default().insert(target);
     }
     found
         .into_iter()
-        .map(|(principal, ways)| Effective {
-            principal: principal.to_owned(),
-            ways: ways
-                .into_iter()
-                .map(|((_, operation, decision, statements), targets)| Way {
-                    operation: operation.to_owned(),
-                    more: targets.len().saturating_sub(TOPICS),
-                    targets: targets.into_iter().take(TOPICS).map(str::to_owned).collect(),
-                    certainty: Certainty::of(decision),
-                    proofs: citations.statements(statements),
-                })
-                .collect(),
+        .map(|(principal, openings)| {
+            let mut rows: Vec<(Vec<&str>, Row<'_>)> = Vec::new();
+            for ((_, operation, decision, statements), targets) in openings {
+                let row = (targets, decision, statements);
+                match rows.iter_mut().find(|(_, other)| *other == row) {
+                    Some((operations, _)) => operations.push(operation),
+                    None => rows.push((vec![operation], row)),
+                }
+            }
+            let ways = rows.into_iter().map(|(operations, row)| way(&operations, row, citations)).collect();
+            Effective { principal: principal.to_owned(), ways }
         })
         .collect()
+}
+
+fn way(operations: &[&str], (targets, decision, statements): Row<'_>, citations: &mut Citations) -> Way {
+    Way {
+        operation: operations.join(", "),
+        more: targets.len().saturating_sub(TOPICS),
+        targets: targets.into_iter().take(TOPICS).map(str::to_owned).collect(),
+        certainty: Certainty::of(decision),
+        proofs: citations.statements(statements),
+    }
 }
 
 fn operation(edge: &CapabilityEdge) -> &str {

@@ -44,6 +44,8 @@ struct Control {
     /// `2 red flags, 1 pass`.
     summary: String,
     requires: Vec<String>,
+    /// The fixes, where all concerns have the same ones.
+    fix: Vec<String>,
     /// Red flags, unproven and waived ones.
     concerns: Vec<Shown>,
     /// The rest.
@@ -113,7 +115,15 @@ fn show(control: &ControlResult, citations: &mut Citations) -> Control {
         evidence: citations.records(&finding.evidence),
         fix: finding.fix.clone(),
     };
-    let concerns = control.findings.iter().filter(|finding| !settled(finding)).map(&mut view).collect();
+    let mut concerns: Vec<Shown> =
+        control.findings.iter().filter(|finding| !settled(finding)).map(&mut view).collect();
+    let shared = concerns.first().map(|first| first.fix.clone()).unwrap_or_default();
+    let fix = if concerns.len() > 1 && concerns.iter().all(|concern| concern.fix == shared) {
+        concerns.iter_mut().for_each(|concern| concern.fix.clear());
+        shared
+    } else {
+        Vec::new()
+    };
     let rest = control.findings.iter().filter(settled).map(&mut view).collect();
     Control {
         id: control.id.clone(),
@@ -123,6 +133,7 @@ fn show(control: &ControlResult, citations: &mut Citations) -> Control {
         open: matches!(control.verdict, Verdict::RedFlag | Verdict::Unproven),
         summary: summary(&control.findings),
         requires: control.requires.clone(),
+        fix,
         concerns,
         settled: rest,
     }

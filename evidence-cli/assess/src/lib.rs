@@ -1,0 +1,112 @@
+//! The pure line from evidence and declaration to a checklist, and mutations of it.
+//!
+//! This is the only place where inventory, access, network, graph and policy meet. It does no I/O: the
+//! command and the test tools hand in verified evidence and take the whole assessment back.
+
+pub mod mutation;
+pub mod waivers;
+
+use cadastre_model::access::Access;
+use cadastre_model::checklist::Checklist;
+use cadastre_model::coverage::Coverage;
+use cadastre_model::declaration::Declaration;
+use cadastre_model::evidence::Evidence;
+use cadastre_model::graph::BoundaryGraph;
+use cadastre_model::inventory::Inventory;
+use cadastre_model::reach::Reachability;
+use cadastre_model::record::Record;
+use cadastre_model::time::Timestamp;
+use cadastre_policy::{ControlError, PolicyError, PolicyInput, PolicySet, Waiver};
+
+/// Evidence could not be assessed.
+#[derive(Debug, thiserror::Error)]
+pub enum AssessError {
+    /// The policies do not fit together.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+}
+
+/// What to judge by, beside evidence and declaration.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// The time for which evidence is judged; the end of the scan unless given.
+    pub as_of: Option<Timestamp>,
+    /// The controls; the built-in ones unless given.
+    pub policies: Option<PolicySet>,
+    /// Accepted findings.
+    pub waivers: Vec<Waiver>,
+    /// Whether to keep what policies saw.
+    pub keep_input: bool,
+}
+
+/// Everything that follows from one body of evidence.
+#[derive(Debug)]
+pub struct Assessment {
+    /// Typed assets.
+    pub inventory: Inventory,
+    /// Which questions were asked and answered.
+    pub coverage: Coverage,
+    /// Who may do what.
+    pub access: Access,
+    /// Which packets pass.
+    pub reachability: Reachability,
+    /// The boundary graph with its plaintext paths.
+    pub graph: BoundaryGraph,
+    /// What policies saw as `input`, where [`Options::keep_input`] asked for it.
+    pub input: Option<serde_json::Value>,
+    /// The verdicts.
+    pub checklist: Checklist,
+    /// Controls whose policy could not be evaluated; each is unproven in the checklist.
+    pub errors: Vec<ControlError>,
+}
+
+/// Typed assets alone, for those who only want to see what there is.
+#[must_use]
+pub fn inventory(records: &[Record], declaration: &Declaration) -> Inventory {
+    cadastre_inventory::build(records, declaration).0
+}
+
+/// Everything that follows from evidence and declaration.
+///
+/// # Errors
+/// When the policies cannot be used at all; a single control that cannot be evaluated is unproven instead.
+pub fn assess(
+    evidence: &Evidence,
+    declaration: &Declaration,
+    options: &Options,
+) -> Result<Assessment, AssessError> {
+    let (inventory, coverage) = cadastre_inventory::build(evidence.records(), declaration);
+    let access = cadastre_access::evaluate(&inventory, declaration);
+    let reachability = cadastre_network::reachability(&inventory);
+    let graph = cadastre_graph::build(&inventory, &access, &reachability, declaration);
+    let input = PolicyInput {
+        as_of: options.as_of.unwrap_or(evidence.manifest().finished_at),
+        declaration,
+        inventory: &inventory,
+        access: &access,
+        reachability: &reachability,
+        graph: &graph,
+        coverage: &coverage,
+        evidence: evidence.manifest(),
+    };
+    let builtin;
+    let policies = match &options.policies {
+        Some(policies) => policies,
+        None => {
+            builtin = PolicySet::builtin()?;
+            &builtin
+        }
+    };
+    let kept = options.keep_input.then(|| policies.input_document(&input)).transpose()?;
+    let evaluation = policies.evaluate(&input, &options.waivers, env!("CARGO_PKG_VERSION"))?;
+    Ok(Assessment {
+        inventory,
+        coverage,
+        access,
+        reachability,
+        graph,
+        input: kept,
+        checklist: evaluation.checklist,
+        errors: evaluation.errors,
+    })
+}

@@ -1,0 +1,212 @@
+//! Arguments of the commands that judge evidence.
+
+use std::path::PathBuf;
+
+use cadastre_model::access::Capability;
+use clap::{Args, ValueEnum};
+
+use crate::exit::FailOn;
+
+/// Evidence and declaration, as every judging command takes them.
+#[derive(Debug, Args)]
+pub struct Inputs {
+    /// Evidence directory written by `cadastre scan`
+    pub evidence: PathBuf,
+    /// Boundary declaration
+    #[arg(long, short, value_name = "FILE", default_value = "boundary.yaml")]
+    pub boundary: PathBuf,
+    /// Judge the evidence as of this time (RFC 3339, or `now`); the end of the scan unless given
+    #[arg(long, value_name = "TIME")]
+    pub as_of: Option<String>,
+    /// Directory of further policies; a control there replaces the built-in one of the same id
+    #[arg(long, value_name = "DIR")]
+    pub policies: Option<PathBuf>,
+    /// Accepted findings; `waivers.yaml` beside the declaration where there is one
+    #[arg(long, value_name = "FILE")]
+    pub waivers: Option<PathBuf>,
+}
+
+/// `cadastre waive`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cadastre waive KAF-03 cluster:payments evidence -b boundary.yaml --approver 'head of security' \\
+    --reason 'checked on the brokers on 2026-11-20' --expires 2027-02-20T00:00:00Z
+
+The entry is bound to what the finding says today: when that changes, or the date passes, it reopens.")]
+pub struct Waive {
+    /// Control id
+    pub control: String,
+    /// The finding's subject
+    pub subject: String,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Why it is accepted
+    #[arg(long)]
+    pub reason: String,
+    /// Who accepts it
+    #[arg(long)]
+    pub approver: String,
+    /// When the acceptance ends (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub expires: String,
+}
+
+/// `cadastre check`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cadastre check evidence -b boundary.yaml
+  cadastre check evidence -b boundary.yaml --format json | jq .summary
+  cadastre check evidence -b boundary.yaml --format sarif > cadastre.sarif
+  cadastre check evidence -b boundary.yaml --as-of now --fail-on red-flag")]
+pub struct Check {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: CheckFormat,
+    /// When to exit with 3 or 4
+    #[arg(long, value_enum, default_value_t)]
+    pub fail_on: FailOn,
+    /// Show passing controls' subjects too
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Formats of the checklist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum CheckFormat {
+    /// For people
+    #[default]
+    Table,
+    /// `cadastre/checklist/v1`
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// JUnit XML, for test dashboards
+    Junit,
+}
+
+/// `cadastre report`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cadastre report evidence -b boundary.yaml -o report
+  cadastre report evidence -b boundary.yaml -o report --format html,md --force")]
+pub struct Report {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Directory to write into
+    #[arg(long, short, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Which files to write
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [ReportFormat::Html, ReportFormat::Md, ReportFormat::Json, ReportFormat::Svg])]
+    pub format: Vec<ReportFormat>,
+    /// Write into a directory that exists
+    #[arg(long)]
+    pub force: bool,
+    /// When to exit with 3 or 4
+    #[arg(long, value_enum, default_value_t = FailOn::Never)]
+    pub fail_on: FailOn,
+}
+
+/// Formats of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum ReportFormat {
+    /// One self-contained page
+    Html,
+    /// For pull requests
+    Md,
+    /// The checklist and the graph
+    Json,
+    /// The boundary diagram
+    Svg,
+}
+
+/// `cadastre graph`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cadastre graph evidence -b boundary.yaml --format svg > boundary.svg
+  cadastre graph evidence -b boundary.yaml --format dot | dot -Tpng > boundary.png")]
+pub struct Graph {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: GraphFormat,
+}
+
+/// Formats of the graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum GraphFormat {
+    /// Nodes, edges and plaintext paths
+    #[default]
+    Json,
+    /// Graphviz
+    Dot,
+    /// The boundary diagram
+    Svg,
+    /// The diagram as a page
+    Html,
+}
+
+/// `cadastre who-can`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cadastre who-can read-records topic:payments evidence -b boundary.yaml
+  cadastre who-can decrypt alias/payments evidence --format json
+
+Capabilities: read-records write-records read-objects write-objects decrypt manage-key operate-host
+change-policy assume read-logs alter-logs reach")]
+pub struct WhoCan {
+    /// What is asked about
+    #[arg(value_parser = parse_capability)]
+    pub capability: Capability,
+    /// `topic:NAME`, an ARN, a key alias, a bucket name or an instance id
+    pub target: String,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: TableFormat,
+}
+
+/// Formats of a plain answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum TableFormat {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+}
+
+/// `cadastre drift`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cadastre drift --baseline approved-evidence evidence -b boundary.yaml
+  cadastre drift --baseline approved-evidence evidence -b boundary.yaml --format json")]
+pub struct Drift {
+    /// Evidence directory that was approved
+    #[arg(long, value_name = "EVIDENCE")]
+    pub baseline: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: TableFormat,
+    /// `never` makes drift exit with 0
+    #[arg(long, value_enum, default_value_t = FailOn::Drift)]
+    pub fail_on: FailOn,
+}
+
+fn parse_capability(text: &str) -> Result<Capability, String> {
+    Capability::ALL.into_iter().find(|capability| capability.name() == text).ok_or_else(|| {
+        let names: Vec<&str> = Capability::ALL.iter().map(|capability| capability.name()).collect();
+        format!("expected one of {}", names.join(", "))
+    })
+}

@@ -1,0 +1,77 @@
+//! Arguments of the commands that look at clouds and clusters.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// `cadastre scan`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cadastre scan -b boundary.yaml -o evidence
+  cadastre scan -b boundary.yaml -o evidence --only kafka --no-probes
+  cadastre scan --permissions > scanner-policy.json
+
+AWS credentials come from the environment, profiles or instance roles, as with the AWS CLI.")]
+pub struct Scan {
+    /// Boundary declaration
+    #[arg(long, short, value_name = "FILE", default_value = "boundary.yaml")]
+    pub boundary: PathBuf,
+    /// Directory to write the evidence into
+    #[arg(long, short, value_name = "EVIDENCE", required_unless_present = "permissions")]
+    pub output: Option<PathBuf>,
+    /// Collect from these only
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub only: Vec<Collector>,
+    /// Send AWS calls to this endpoint instead of the public ones
+    #[arg(long, value_name = "URL", env = "CADASTRE_AWS_ENDPOINT_URL")]
+    pub aws_endpoint_url: Option<String>,
+    /// Named AWS profile
+    #[arg(long, value_name = "NAME")]
+    pub aws_profile: Option<String>,
+    /// Do not try anonymous, plaintext and old-TLS connections to listeners
+    #[arg(long)]
+    pub no_probes: bool,
+    /// Replace an evidence directory that exists
+    #[arg(long)]
+    pub force: bool,
+    /// Print the read-only IAM policy that a scan needs, and stop
+    #[arg(long)]
+    pub permissions: bool,
+}
+
+/// What can be collected from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Collector {
+    /// Amazon Web Services
+    Aws,
+    /// Kafka clusters
+    Kafka,
+}
+
+/// `cadastre init`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cadastre init                                    boundary.yaml with what the AWS account shows
+  cadastre init --offline -o boundary.yaml         only the commented skeleton")]
+pub struct Init {
+    /// File to write
+    #[arg(long, short, value_name = "FILE", default_value = "boundary.yaml")]
+    pub output: PathBuf,
+    /// Ask no cloud
+    #[arg(long)]
+    pub offline: bool,
+    /// Send AWS calls to this endpoint instead of the public ones
+    #[arg(long, value_name = "URL", env = "CADASTRE_AWS_ENDPOINT_URL")]
+    pub aws_endpoint_url: Option<String>,
+    /// Named AWS profile
+    #[arg(long, value_name = "NAME")]
+    pub aws_profile: Option<String>,
+    /// Regions to look into
+    #[arg(long, value_delimiter = ',', value_name = "REGION")]
+    pub regions: Vec<String>,
+    /// Replace a file that exists
+    #[arg(long)]
+    pub force: bool,
+}

@@ -1,0 +1,79 @@
+//! The command line, apart from what the commands do.
+
+pub mod assess;
+pub mod broker;
+pub mod collect;
+pub mod policy;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const AFTER_HELP: &str = "\
+Examples:
+  cadastre demo                                         see the whole line work on this machine
+  cadastre init                                         write a commented boundary.yaml
+  cadastre scan -b boundary.yaml -o evidence            collect evidence, read-only
+  cadastre check evidence -b boundary.yaml              the checklist
+  cadastre report evidence -b boundary.yaml -o report   HTML, Markdown, JSON, SVG
+  cadastre drift --baseline approved evidence -b boundary.yaml
+
+Exit codes: 0 clean · 1 the tool failed · 2 drift · 3 red flag · 4 unproven and no red flag · 64 usage";
+
+/// Evidence about a customer-owned Kafka boundary: where the data lives, who can reach it, whose keys
+/// protect it, and what proves it.
+#[derive(Debug, Parser)]
+#[command(name = "cadastre", version, styles = STYLES, after_help = AFTER_HELP, max_term_width = 110)]
+pub struct Arguments {
+    /// Print nothing on standard error but errors and warnings
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Deploy the broker here, run real clients, scan it beside a recorded AWS account, write the reports
+    Demo(broker::Demo),
+    /// Write a commented boundary.yaml from what can be seen
+    Init(collect::Init),
+    /// Start the bundled broker, secure by default
+    Up(broker::Up),
+    /// Stop the bundled broker
+    Down(broker::State),
+    /// Say whether the bundled broker runs, where, and how to connect
+    Status(broker::Status),
+    /// Collect evidence from clouds and clusters; calls read operations only
+    Scan(collect::Scan),
+    /// Print the boundary graph
+    Graph(assess::Graph),
+    /// List who has a capability on a target, by which path
+    WhoCan(assess::WhoCan),
+    /// Evaluate the controls and print the checklist
+    Check(assess::Check),
+    /// Write reports: HTML, Markdown, JSON, SVG
+    Report(assess::Report),
+    /// Compare with a baseline in terms of capabilities
+    Drift(assess::Drift),
+    /// Accept a finding by name, with a reason and an end
+    Waive(assess::Waive),
+    /// List, show and test the controls
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// Print shell completions
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Run the bundled broker in the foreground
+    #[command(hide = true)]
+    RunBroker(broker::RunBroker),
+}

@@ -1,0 +1,190 @@
+//! `cadastre demo`: the whole line on this machine. The bundled broker is deployed, real clients run through
+//! it, it is scanned beside the recorded reference account, and the reports are written.
+
+use std::path::Path;
+
+use anyhow::Context;
+use cadastre_assess::{Options, assess};
+use cadastre_collect::kafka::{self, KafkaOptions, KafkaTarget};
+use cadastre_drills::clients::{ClientsDrill, create_topics};
+use cadastre_drills::denials::DenialsDrill;
+use cadastre_drills::{Connection, DrillRecord, Secret};
+use cadastre_model::declaration::{Cluster, Declaration};
+use cadastre_model::evidence::{Evidence, EvidenceWriter};
+use cadastre_model::progress::Progress;
+use cadastre_model::{Clock, SystemClock};
+use cadastre_server::{Broker, BrokerConfig};
+
+use super::inputs::Judged;
+use super::local_cluster::{ADMIN, LocalCluster, MECHANISM, Workload};
+use super::{check, output, report};
+use crate::args::assess::ReportFormat;
+use crate::args::broker::Demo;
+use crate::exit::Exit;
+use crate::terminal::{self, Terminal, stdout_color};
+
+/// The demo cluster's declared name.
+const CLUSTER: &str = "demo";
+
+/// The demo's workloads: one writes orders and reads them back, the other may read invoices only.
+const WORKLOADS: [Workload<'_>; 2] = [
+    Workload { user: "orders-service", reads: &["orders."], writes: &["orders."] },
+    Workload { user: "invoice-reader", reads: &["invoices."], writes: &[] },
+];
+
+/// The demo's topics.
+const TOPICS: [(&str, i32, &[(&str, &str)]); 2] =
+    [("orders.placed", 3, &[("retention.ms", "604800000")]), ("invoices.sent", 1, &[("retention.ms", "604800000")])];
+
+/// A recorded reference account, compiled in.
+struct Recorded {
+    boundary: &'static str,
+    manifest: &'static str,
+    files: [(&'static str, &'static [u8]); 2],
+}
+
+macro_rules! recorded {
+    ($variant:literal) => {
+        Recorded {
+            boundary: include_str!(concat!("../../../../fixtures/", $variant, "/boundary.yaml")),
+            manifest: include_str!(concat!("../../../../fixtures/", $variant, "/evidence/manifest.json")),
+            files: [
+                ("aws.ndjson", include_bytes!(concat!("../../../../fixtures/", $variant, "/evidence/records/aws.ndjson"))),
+                ("kafka.ndjson", include_bytes!(concat!("../../../../fixtures/", $variant, "/evidence/records/kafka.ndjson"))),
+            ],
+        }
+    };
+}
+
+const CLEAN: Recorded = recorded!("clean");
+const PLANTED: Recorded = recorded!("planted");
+
+/// Runs the demo.
+pub fn run(arguments: &Demo, terminal: &Terminal) -> anyhow::Result<Exit> {
+    output::prepare(&arguments.out, arguments.force)?;
+    output::remove_evidence(&arguments.out.join("evidence"))?;
+    let recorded = if arguments.planted { PLANTED } else { CLEAN };
+    let reference = Evidence::read_embedded("the recorded reference account", recorded.manifest, &recorded.files)?;
+
+    // Certificates, credentials and data live only as long as the demo: nothing secret is left in the output.
+    let state = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let (live, cluster) = runtime.block_on(deploy_and_scan(state.path(), &arguments.out, terminal))?;
+
+    let boundary = boundary(recorded.boundary, &cluster);
+    output::write(&arguments.out.join("boundary.yaml"), &boundary)?;
+    let declaration = Declaration::parse(&boundary, "the demo's boundary.yaml")?;
+    let evidence = reference.join(live);
+    evidence.write(&arguments.out.join("evidence"))?;
+    terminal.step("evaluating the controls and writing the reports");
+    let assessment = assess(&evidence, &declaration, &Options::default())?;
+    let judged = Judged { declaration, evidence, assessment };
+    report::write(&judged, &arguments.out, &[ReportFormat::Html, ReportFormat::Md, ReportFormat::Json, ReportFormat::Svg])?;
+    terminal.finish();
+    let mut text = check::by_area(&judged.assessment.checklist, stdout_color());
+    text.push_str(&format!("\nreport: {}\n", arguments.out.join("report.html").display()));
+    terminal::print(&text)?;
+    Ok(Exit::Clean)
+}
+
+/// The broker's life: set up, exercised, scanned, stopped. Returns the evidence and the declared cluster.
+async fn deploy_and_scan(state: &Path, out: &Path, terminal: &Terminal) -> anyhow::Result<(Evidence, String)> {
+    terminal.step("deploying the broker");
+    let cluster = LocalCluster::at(state);
+    let users: Vec<&str> = WORKLOADS.iter().map(|workload| workload.user).collect();
+    cluster.create(0, &users).await?;
+    let broker = Broker::start(BrokerConfig::load(&cluster.config_file())?).await?;
+    terminal.say(&format!("broker deployed on {}: SASL_SSL, {MECHANISM}, default-deny ACLs, encrypted log", cluster.bootstrap()?));
+
+    let scratch = out.join(".scan");
+    output::remove_evidence(&scratch)?;
+    let writer = EvidenceWriter::create(&scratch, env!("CARGO_PKG_VERSION"), SystemClock.now().truncated_to_seconds())?;
+    let worked = exercise_and_scan(&cluster, &writer, terminal).await;
+    let stopped = broker.shutdown().await;
+    worked?;
+    stopped?;
+    writer.close(SystemClock.now().truncated_to_seconds(), true)?;
+    let live = Evidence::read(&scratch)?;
+    output::remove_evidence(&scratch)?;
+    Ok((live, cluster.declaration(CLUSTER, &WORKLOADS, state)?))
+}
+
+async fn exercise_and_scan(cluster: &LocalCluster, writer: &EvidenceWriter, terminal: &Terminal) -> anyhow::Result<()> {
+    cluster.administer(&WORKLOADS).await?;
+    let connection = |user: &str| -> anyhow::Result<Connection> {
+        Ok(Connection {
+            cluster: CLUSTER.to_owned(),
+            bootstrap: cluster.bootstrap()?,
+            ca_file: cluster.ca_file().display().to_string(),
+            mechanism: MECHANISM.to_owned(),
+            username: user.to_owned(),
+            password: Secret::new(cluster.password(user)?),
+        })
+    };
+    create_topics(&connection(ADMIN)?, &TOPICS).await?;
+
+    terminal.step("producing and consuming with librdkafka");
+    let drill = ClientsDrill { topic: "orders.placed".to_owned(), group: "orders-service".to_owned(), records: 1_000 };
+    let record = drill.run(&connection("orders-service")?).await?;
+    tell(&record, terminal);
+    record.keep(writer, &SystemClock)?;
+
+    terminal.step("trying what must be refused");
+    let drill = DenialsDrill { unwritable: "invoices.sent".to_owned(), unreadable: "orders.placed".to_owned() };
+    let record = drill.run(&connection("invoice-reader")?).await?;
+    tell(&record, terminal);
+    record.keep(writer, &SystemClock)?;
+
+    terminal.step("scanning the broker");
+    let declared = declared(&cluster.declaration(CLUSTER, &WORKLOADS, Path::new("/"))?, cluster)?;
+    kafka::collect(&KafkaTarget::from(&declared), writer, &KafkaOptions::new(&SystemClock, terminal)).await?;
+    Ok(())
+}
+
+fn tell(record: &DrillRecord, terminal: &Terminal) {
+    for check in &record.checks {
+        let mark = if check.kept { "kept  " } else { "BROKEN" };
+        terminal.say(&format!("  {mark} {} ({}, {} ms)", check.promise, check.seen, check.milliseconds));
+    }
+}
+
+/// The declared cluster, read back from its text, with files named absolutely.
+fn declared(text: &str, cluster: &LocalCluster) -> anyhow::Result<Cluster> {
+    let whole = format!(
+        "schema: cadastre/boundary/v1\nname: demo\noperating-model: self-managed\narchitecture: shared-storage\nclusters:\n{text}"
+    );
+    let mut declaration = Declaration::parse(&whole, "the demo's cluster")?;
+    let mut declared = declaration.clusters.pop().context("the demo declares its cluster")?;
+    declared.security.ca_file = Some(cluster.ca_file().display().to_string());
+    declared.security.password_file = Some(cluster.password_file(super::local_cluster::SCANNER).display().to_string());
+    Ok(declared)
+}
+
+/// The reference account's declaration with the demo's cluster beside its own. What was recorded stays
+/// as old as it is: the demo says so by declaring a long age, and a real boundary should not.
+fn boundary(reference: &str, cluster: &str) -> String {
+    reference
+        .replace("\nlog-sinks:\n", &format!("\n  # The broker that the demo deployed on this machine.\n{}\nlog-sinks:\n", cluster.trim_start_matches('\n')))
+        .replace("maximum-age: 24h", "maximum-age: 3650d   # the reference account is a recording, as old as it is")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recorded_accounts_verify() {
+        for recorded in [CLEAN, PLANTED] {
+            Evidence::read_embedded("recorded", recorded.manifest, &recorded.files).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_demos_boundary_declares_both_clusters() {
+        let cluster = "  - name: demo\n    kind: cadastre\n    bootstrap: [\"127.0.0.1:1\"]\n    security: {protocol: PLAINTEXT}\n";
+        let declaration = Declaration::parse(&boundary(CLEAN.boundary, cluster), "boundary.yaml").unwrap();
+        let names: Vec<&str> = declaration.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+        assert_eq!(names, ["payments", "demo"]);
+        assert_eq!(declaration.evidence.maximum_age.to_string(), "3650d");
+    }
+}

@@ -1,0 +1,78 @@
+//! What the commands do: they compose the rooms and print; they decide nothing themselves.
+
+mod broker;
+mod check;
+mod demo;
+mod drift;
+mod graph;
+mod init;
+mod inputs;
+mod local_cluster;
+mod output;
+mod policy;
+mod report;
+mod scan;
+mod waive;
+mod who_can;
+
+use cadastre_model::declaration::DeclarationError;
+use cadastre_model::evidence::EvidenceError;
+use clap::CommandFactory;
+
+use crate::args::{Arguments, Command};
+use crate::exit::Exit;
+use crate::terminal::Terminal;
+
+/// Runs one command.
+pub fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Exit> {
+    match command {
+        Command::Demo(arguments) => demo::run(&arguments, terminal),
+        Command::Init(arguments) => init::run(&arguments, terminal),
+        Command::Up(arguments) => broker::up(&arguments, terminal),
+        Command::Down(arguments) => broker::down(&arguments, terminal),
+        Command::Status(arguments) => broker::status(&arguments),
+        Command::RunBroker(arguments) => broker::run(&arguments),
+        Command::Scan(arguments) => scan::run(&arguments, terminal),
+        Command::Graph(arguments) => graph::run(&arguments, terminal),
+        Command::WhoCan(arguments) => who_can::run(&arguments, terminal),
+        Command::Check(arguments) => check::run(&arguments, terminal),
+        Command::Report(arguments) => report::run(&arguments, terminal),
+        Command::Drift(arguments) => drift::run(&arguments, terminal),
+        Command::Waive(arguments) => waive::run(&arguments, terminal),
+        Command::Policy(arguments) => policy::run(&arguments, terminal),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "cadastre", &mut script);
+            crate::terminal::print(&String::from_utf8_lossy(&script))?;
+            Ok(Exit::Clean)
+        }
+    }
+}
+
+/// What the user can do about an error, where that is known.
+pub fn hints(error: &anyhow::Error) -> Vec<String> {
+    let mut hints = Vec::new();
+    for cause in error.chain() {
+        match cause.downcast_ref::<EvidenceError>() {
+            Some(EvidenceError::Exists { .. }) => hints.push("choose another path, or pass --force to replace it".to_owned()),
+            Some(EvidenceError::NoManifest { .. }) => {
+                hints.push("give the directory that `cadastre scan -o` wrote; a scan that was killed leaves no manifest".to_owned());
+            }
+            Some(EvidenceError::Schema { .. }) => hints.push("read it with the version of cadastre that wrote it, or a later one".to_owned()),
+            Some(EvidenceError::Edited { .. } | EvidenceError::Mismatch { .. }) => {
+                hints.push("evidence is never edited: scan again, or restore the directory from where it was kept".to_owned());
+            }
+            _ => {}
+        }
+        match cause.downcast_ref::<DeclarationError>() {
+            Some(DeclarationError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                hints.push("write one with `cadastre init`, or name it with -b".to_owned());
+            }
+            Some(DeclarationError::Malformed { .. }) => {
+                hints.push("docs/formats/boundary.md describes every key; `cadastre init --offline` writes a commented example".to_owned());
+            }
+            _ => {}
+        }
+    }
+    hints
+}

@@ -1,0 +1,61 @@
+//! `cadastre report`: files that people attach.
+
+use std::path::Path;
+
+use cadastre_report::ReportInput;
+
+use super::inputs::{self, Judged};
+use super::output;
+use crate::args::assess::{Report, ReportFormat};
+use crate::exit::Exit;
+use crate::terminal::Terminal;
+
+/// Writes the reports.
+pub fn run(arguments: &Report, terminal: &Terminal) -> anyhow::Result<Exit> {
+    let judged = inputs::judge(&arguments.inputs, terminal)?;
+    output::prepare(&arguments.output, arguments.force)?;
+    let mut formats = arguments.format.clone();
+    formats.sort_unstable();
+    formats.dedup();
+    for path in write(&judged, &arguments.output, &formats)? {
+        terminal.say(&format!("wrote {path}"));
+    }
+    Ok(Exit::of_checklist(&judged.assessment.checklist, arguments.fail_on))
+}
+
+/// Writes the chosen formats and returns the paths.
+///
+/// # Errors
+/// When a template fails or a file cannot be written.
+pub fn write(judged: &Judged, directory: &Path, formats: &[ReportFormat]) -> anyhow::Result<Vec<String>> {
+    let assessment = &judged.assessment;
+    let input = ReportInput {
+        declaration: &judged.declaration,
+        evidence: &judged.evidence,
+        inventory: &assessment.inventory,
+        coverage: &assessment.coverage,
+        access: &assessment.access,
+        reachability: &assessment.reachability,
+        graph: &assessment.graph,
+        checklist: &assessment.checklist,
+    };
+    let mut paths = Vec::new();
+    let mut put = |name: &str, content: &str| -> anyhow::Result<()> {
+        let path = directory.join(name);
+        output::write(&path, content)?;
+        paths.push(path.display().to_string());
+        Ok(())
+    };
+    for format in formats {
+        match format {
+            ReportFormat::Html => put("report.html", &cadastre_report::html(&input)?)?,
+            ReportFormat::Md => put("report.md", &cadastre_report::markdown(&input)?)?,
+            ReportFormat::Svg => put("boundary.svg", &cadastre_report::diagram_svg(&assessment.graph))?,
+            ReportFormat::Json => {
+                put("checklist.json", &(serde_json::to_string_pretty(&assessment.checklist)? + "\n"))?;
+                put("graph.json", &(serde_json::to_string_pretty(&assessment.graph)? + "\n"))?;
+            }
+        }
+    }
+    Ok(paths)
+}

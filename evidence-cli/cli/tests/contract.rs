@@ -1,0 +1,251 @@
+//! The contract of the command: exit code, standard output and standard error, as users and scripts see them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
+}
+
+fn cadastre(arguments: &[&str]) -> Output {
+    cadastre_in(Path::new(env!("CARGO_MANIFEST_DIR")), arguments)
+}
+
+fn cadastre_in(directory: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cadastre"))
+        .args(arguments)
+        .current_dir(directory)
+        .env("NO_COLOR", "1")
+        .env_remove("AWS_REGION")
+        .env_remove("AWS_DEFAULT_REGION")
+        .output()
+        .unwrap()
+}
+
+fn judge(verb: &str, variant: &str, further: &[&str]) -> Output {
+    let fixture = fixtures().join(variant);
+    let evidence = fixture.join("evidence").display().to_string();
+    let boundary = fixture.join("boundary.yaml").display().to_string();
+    let mut arguments = vec![verb, &evidence, "-b", &boundary];
+    arguments.extend(further);
+    cadastre(&arguments)
+}
+
+/// Exit code, stdout and stderr in one text, without what differs between machines.
+fn shown(output: &Output) -> String {
+    let text = format!(
+        "exit: {}\n--- stdout\n{}--- stderr\n{}",
+        output.status.code().unwrap(),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    text.replace(&fixtures().display().to_string(), "FIXTURES").replace(env!("CARGO_PKG_VERSION"), "VERSION")
+}
+
+#[track_caller]
+fn check(output: &Output, expected_code: i32, expected_stderr: &str) {
+    assert_eq!(output.status.code(), Some(expected_code), "{}", shown(output));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains(expected_stderr), "{}", shown(output));
+}
+
+#[test]
+fn help_names_every_command_and_the_exit_codes() {
+    insta::assert_snapshot!(shown(&cadastre(&["--help"])));
+}
+
+#[test]
+fn a_usage_error_exits_with_64() {
+    check(&cadastre(&["chekc"]), 64, "unrecognized subcommand");
+    check(&cadastre(&["who-can", "read-everything", "topic:a", "evidence"]), 64, "expected one of read-records");
+}
+
+#[test]
+fn the_clean_account_exits_with_0_and_passes_everything() {
+    let output = judge("check", "clean", &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", shown(&output));
+    insta::assert_snapshot!(shown(&output));
+}
+
+#[test]
+fn the_planted_account_exits_with_3_and_exactly_the_listed_findings() {
+    let output = judge("check", "planted", &["--format", "json"]);
+    assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
+    let checklist: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut found: Vec<String> = checklist["controls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|control| {
+            control["findings"].as_array().unwrap().iter().map(move |finding| (control, finding))
+        })
+        .filter(|(_, finding)| finding["verdict"] != "pass" && finding["verdict"] != "not-applicable")
+        .map(|(control, finding)| {
+            let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+            format!("{} {} {}", text(&control["id"]), text(&finding["verdict"]), text(&finding["subject"]))
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    let expected = std::fs::read_to_string(fixtures().join("planted/expected.txt")).unwrap();
+    let expected: Vec<&str> = expected.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn fail_on_chooses_what_the_exit_code_tells() {
+    check(&judge("check", "planted", &["--fail-on", "never", "--quiet"]), 0, "");
+    check(&judge("check", "planted", &["--fail-on", "red-flag", "--quiet"]), 3, "");
+    check(&judge("check", "clean", &["--as-of", "2040-01-01T00:00:00Z", "--quiet"]), 4, "");
+}
+
+#[test]
+fn the_same_evidence_gives_the_same_bytes() {
+    for variant in ["clean", "planted"] {
+        let once = judge("check", variant, &["--format", "json"]).stdout;
+        assert_eq!(once, judge("check", variant, &["--format", "json"]).stdout);
+        let directory = tempfile::tempdir().unwrap();
+        let pages: Vec<Vec<u8>> = ["a", "b"]
+            .iter()
+            .map(|name| {
+                let output = directory.path().join(name);
+                judge("report", variant, &["--output", output.to_str().unwrap()]);
+                std::fs::read(output.join("report.html")).unwrap()
+            })
+            .collect();
+        assert_eq!(pages.first(), pages.last());
+        assert!(!pages.concat().is_empty());
+    }
+}
+
+#[test]
+fn sarif_and_junit_are_what_they_say() {
+    let sarif: serde_json::Value = serde_json::from_slice(&judge("check", "planted", &["--format", "sarif"]).stdout).unwrap();
+    assert_eq!(sarif["version"], "2.1.0");
+    assert!(!sarif["runs"][0]["results"].as_array().unwrap().is_empty());
+    let junit = judge("check", "planted", &["--format", "junit"]).stdout;
+    assert!(String::from_utf8(junit).unwrap().contains("<failure type=\"red-flag\""));
+}
+
+#[test]
+fn drift_between_clean_and_planted_exits_with_2_and_speaks_of_capabilities() {
+    let clean = fixtures().join("clean/evidence").display().to_string();
+    let same = judge("drift", "clean", &["--baseline", &clean]);
+    assert_eq!(same.status.code(), Some(0), "{}", shown(&same));
+    let moved = judge("drift", "planted", &["--baseline", &clean]);
+    assert_eq!(moved.status.code(), Some(2), "{}", shown(&moved));
+    let text = String::from_utf8_lossy(&moved.stdout).into_owned();
+    assert!(text.contains("streamco-support") && text.contains("can now"), "{text}");
+}
+
+#[test]
+fn who_can_answers_for_keys_and_topics() {
+    let fixture = fixtures().join("planted");
+    let evidence = fixture.join("evidence").display().to_string();
+    let boundary = fixture.join("boundary.yaml").display().to_string();
+    let ask = |capability: &str, target: &str| {
+        let output = cadastre(&["who-can", capability, target, &evidence, "-b", &boundary, "--format", "json"]);
+        assert_eq!(output.status.code(), Some(0), "{}", shown(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(ask("decrypt", "alias/payments-kafka-data").contains("role/streamco-support"));
+    assert!(ask("read-records", "topic:payments.transactions").contains("User:streamco-agent"));
+    check(&cadastre(&["who-can", "decrypt", "alias/nope", &evidence, "-b", &boundary]), 1, "knows no target `alias/nope`");
+}
+
+#[test]
+fn bad_input_is_refused_with_what_to_do_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let clean = fixtures().join("clean");
+    let evidence = clean.join("evidence").display().to_string();
+
+    check(&cadastre(&["check", &evidence, "-b", &path("missing.yaml")]), 1, "hint: write one with `cadastre init`");
+    let broken = path("broken.yaml");
+    std::fs::write(&broken, "schema: cadastre/boundary/v1\nname: a\nregoins: []\n").unwrap();
+    check(&cadastre(&["check", &evidence, "-b", &broken]), 1, "broken.yaml:3:1: unknown field `regoins`");
+    check(&judge("check", "clean", &["--as-of", "yesterday"]), 1, "`yesterday` is not a time");
+
+    let boundary = clean.join("boundary.yaml").display().to_string();
+    check(&cadastre(&["check", &path("nowhere"), "-b", &boundary]), 1, "cannot access");
+    std::fs::create_dir(path("empty")).unwrap();
+    check(&cadastre(&["check", &path("empty"), "-b", &boundary]), 1, "is not an evidence directory");
+
+    std::fs::create_dir_all(path("report/old")).unwrap();
+    check(&judge("report", "clean", &["-o", &path("report")]), 1, "hint: choose another path, or pass --force");
+    check(&cadastre(&["scan", "-b", &boundary, "-o", &path("report")]), 1, "exists");
+}
+
+#[test]
+fn init_writes_a_declaration_that_check_accepts() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = cadastre_in(directory.path(), &["init", "--offline", "--regions", "eu-central-1"]);
+    check(&output, 0, "wrote boundary.yaml");
+    check(&cadastre_in(directory.path(), &["init", "--offline"]), 1, "`boundary.yaml` exists");
+    let evidence = fixtures().join("clean/evidence").display().to_string();
+    let output = cadastre_in(directory.path(), &["check", &evidence]);
+    assert!(matches!(output.status.code(), Some(3 | 4)), "{}", shown(&output));
+}
+
+#[test]
+fn policies_can_be_listed_shown_and_tested() {
+    let list = cadastre(&["policy", "list", "--format", "json"]);
+    let controls: Vec<serde_json::Value> = serde_json::from_slice(&list.stdout).unwrap();
+    assert!(controls.len() >= 32, "{} controls", controls.len());
+    check(&cadastre(&["policy", "show", "key-02"]), 0, "");
+    check(&cadastre(&["policy", "show", "KEY-99"]), 1, "no control `KEY-99`");
+    let tests = cadastre(&["policy", "test"]);
+    check(&tests, 0, "");
+    assert!(String::from_utf8_lossy(&tests.stdout).contains(" passed, 0 failed"));
+}
+
+#[test]
+fn the_permissions_of_a_scan_are_read_only() {
+    let policy = cadastre(&["scan", "--permissions"]);
+    check(&policy, 0, "");
+    let policy: serde_json::Value = serde_json::from_slice(&policy.stdout).unwrap();
+    for statement in policy["Statement"].as_array().unwrap() {
+        for action in statement["Action"].as_array().unwrap() {
+            let name = action.as_str().unwrap().split_once(':').unwrap().1;
+            let reads = ["Get", "List", "Describe", "Generate", "Search"].iter().any(|verb| name.starts_with(verb));
+            assert!(reads || name == "AssumeRole", "{action}");
+        }
+    }
+}
+
+#[test]
+fn an_unreachable_endpoint_is_evidence_of_not_knowing() {
+    let directory = tempfile::tempdir().unwrap();
+    let boundary = directory.path().join("boundary.yaml");
+    std::fs::write(
+        &boundary,
+        "schema: cadastre/boundary/v1\nname: a\noperating-model: self-managed\narchitecture: shared-storage\nclusters:\n  - name: gone\n    kind: apache-kafka\n    bootstrap: ['127.0.0.1:1']\n    security: {protocol: PLAINTEXT}\n",
+    )
+    .unwrap();
+    let output = cadastre_in(directory.path(), &["scan", "-o", "evidence"]);
+    check(&output, 4, "not every call was answered");
+    let output = cadastre_in(directory.path(), &["check", "evidence"]);
+    check(&output, 4, "");
+}
+
+#[test]
+fn a_broker_starts_serves_says_how_to_connect_and_stops() {
+    let directory = tempfile::tempdir().unwrap();
+    let up = cadastre_in(directory.path(), &["up"]);
+    check(&up, 0, "");
+    let status = cadastre_in(directory.path(), &["status", "--format", "json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(status["running"], true);
+    let scan = cadastre_in(directory.path(), &["scan", "-b", ".cadastre/boundary.yaml", "-o", "evidence"]);
+    let check_local = cadastre_in(directory.path(), &["check", "evidence", "-b", ".cadastre/boundary.yaml", "--format", "json"]);
+    let down = cadastre_in(directory.path(), &["down"]);
+    check(&down, 0, "stopped process");
+    assert!(matches!(scan.status.code(), Some(0 | 4)), "{}", shown(&scan));
+    let checklist: serde_json::Value = serde_json::from_slice(&check_local.stdout).unwrap();
+    assert_eq!(checklist["summary"]["red-flag"], 0, "{}", shown(&check_local));
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let other = tempfile::tempdir().unwrap();
+    check(&cadastre_in(other.path(), &["up", "--port", &port]), 1, "cannot listen on");
+}

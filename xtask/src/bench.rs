@@ -1,0 +1,215 @@
+//! `cargo xtask bench`: measurements, with the machine they were made on, written to `docs/benchmarks/`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::Subcommand;
+
+use crate::parts::Parts;
+use crate::process;
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Scan, check and report on a moto account with 2,000 roles of 3 policies each
+    Scan {
+        /// Number of roles
+        #[arg(long, default_value_t = 2_000)]
+        roles: u32,
+    },
+    /// First build of the README's first command, and a rebuild after touching `graph`
+    Build,
+}
+
+/// Runs one benchmark.
+pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
+    match bench {
+        Bench::Scan { roles } => scan(*roles),
+        Bench::Build => build(),
+    }
+}
+
+/// What one run of a program took.
+struct Measured {
+    seconds: f64,
+    peak_mebibytes: f64,
+}
+
+/// Runs a program under GNU time's eye: seconds by our clock, peak memory as the kernel tells of children.
+fn measure(command: &mut Command, accepted: &[i32]) -> anyhow::Result<Measured> {
+    let started = Instant::now();
+    let mut child = command.stdout(Stdio::null()).stdin(Stdio::null()).spawn().context("cannot run")?;
+    let status_file = format!("/proc/{}/status", child.id());
+    let mut peak = 0_u64;
+    let status = loop {
+        // The high-water mark only grows, so the last reading before the end is within one interval of the peak.
+        if let Ok(text) = fs::read_to_string(&status_file) {
+            peak = peak.max(high_water_mark(&text));
+        }
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        pause(Duration::from_millis(5));
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    if !status.code().is_some_and(|code| accepted.contains(&code)) {
+        bail!("a measured program ended with {status}");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a number of KiB is far below 2^52")]
+    let peak_mebibytes = peak as f64 / 1024.0;
+    Ok(Measured { seconds, peak_mebibytes })
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark samples another process at intervals")]
+fn pause(interval: Duration) {
+    std::thread::sleep(interval);
+}
+
+/// `VmHWM` in KiB (proc(5)).
+fn high_water_mark(status: &str) -> u64 {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
+}
+
+fn scan(roles: u32) -> anyhow::Result<()> {
+    let parts = Parts::prepare()?;
+    let Some(python) = parts.python else { bail!("this benchmark needs moto") };
+    process::run(process::cargo().args(["build", "--release", "--package", "cadastre"]))?;
+    let binary = process::target_directory().join("release/cadastre");
+    let fixtures = process::root().join("fixtures");
+    let work = process::target_directory().join("bench-scan");
+    if work.exists() {
+        fs::remove_dir_all(&work)?;
+    }
+    fs::create_dir_all(&work)?;
+
+    let mut moto = Command::new(&python)
+        .arg(fixtures.join("reference-account/server.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start moto")?;
+    let mut url = String::new();
+    BufReader::new(moto.stdout.take().context("moto has no standard output")?).read_line(&mut url)?;
+    let url = url.trim().to_owned();
+    let seed = |script: &str, arguments: &[&str]| {
+        process::output(
+            Command::new(&python)
+                .arg(fixtures.join("reference-account").join(script))
+                .args(["--endpoint-url", &url])
+                .args(arguments),
+        )
+    };
+    seed("seed.py", &["--variant", "clean"])?;
+    eprintln!("creating {roles} roles with 3 policies each");
+    seed("many_roles.py", &["--roles", &roles.to_string()])?;
+
+    let boundary = fixtures.join("clean/boundary.yaml");
+    let evidence = work.join("evidence");
+    let scan = measure(
+        Command::new(&binary)
+            .args(["--quiet", "scan", "--only", "aws", "--boundary"])
+            .arg(&boundary)
+            .arg("--output")
+            .arg(&evidence)
+            .args(["--aws-endpoint-url", &url])
+            .env("AWS_ACCESS_KEY_ID", "reference")
+            .env("AWS_SECRET_ACCESS_KEY", "reference")
+            .env("AWS_REGION", "eu-central-1"),
+        &[0, 4],
+    )?;
+    drop(moto.stdin.take());
+    moto.wait()?;
+    let judge = |verb: &str, further: &[&str]| {
+        measure(
+            Command::new(&binary)
+                .args(["--quiet", verb])
+                .arg(&evidence)
+                .arg("--boundary")
+                .arg(&boundary)
+                .args(further),
+            &[0, 3, 4],
+        )
+    };
+    let check = judge("check", &["--format", "json"])?;
+    let report_directory = work.join("report").display().to_string();
+    let report = judge("report", &["--output", &report_directory])?;
+
+    let mut text = format!(
+        "# Scan, check and report on {roles} roles × 3 policies\n\n`cargo xtask bench scan --roles {roles}`, release build, the reference account in moto with {roles} further roles.\n{}\n\n| command | seconds | peak MiB |\n| --- | ---: | ---: |\n",
+        machine()
+    );
+    for (name, measured) in [("scan --only aws", &scan), ("check", &check), ("report", &report)] {
+        let _infallible =
+            writeln!(text, "| `{name}` | {:.2} | {:.0} |", measured.seconds, measured.peak_mebibytes);
+    }
+    text.push_str("\nThe time of `scan` is mostly moto's: it answers from one Python process on the same machine.\n");
+    publish("scan.md", &text)
+}
+
+fn build() -> anyhow::Result<()> {
+    let target = process::target_directory().join("bench-build");
+    if target.exists() {
+        fs::remove_dir_all(&target)?;
+    }
+    let build = || {
+        let mut command = process::cargo();
+        command.args(["build", "--release", "--quiet"]).env("CARGO_TARGET_DIR", &target);
+        command
+    };
+    eprintln!("first build");
+    let started = Instant::now();
+    process::run(&mut build())?;
+    let first = started.elapsed();
+    let file = process::root().join("evidence-cli/graph/src/lib.rs");
+    touch(&file)?;
+    eprintln!("rebuild after touching graph");
+    let started = Instant::now();
+    process::run(&mut build())?;
+    let again = started.elapsed();
+    fs::remove_dir_all(&target)?;
+    let text = format!(
+        "# Build times\n\n`cargo xtask bench build`, release profile, packages already downloaded.\n{}\n\n| what | seconds |\n| --- | ---: |\n| first build of `cargo run --release -- demo` | {:.0} |\n| rebuild after touching `evidence-cli/graph` | {:.1} |\n",
+        machine(),
+        first.as_secs_f64(),
+        again.as_secs_f64()
+    );
+    publish("build.md", &text)
+}
+
+fn touch(path: &Path) -> anyhow::Result<()> {
+    let text = fs::read(path)?;
+    fs::write(path, text).with_context(|| format!("cannot touch {}", path.display()))
+}
+
+/// One line about the machine, so that nobody compares figures of different ones.
+fn machine() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned()))
+        .unwrap_or_else(|| "unknown processor".to_owned());
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let memory = fs::read_to_string("/proc/meminfo")
+        .unwrap_or_default()
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok())
+        .unwrap_or(0)
+        / 1_048_576;
+    format!("Machine: {model}, {cores} cores, {memory} GiB.")
+}
+
+fn publish(name: &str, text: &str) -> anyhow::Result<()> {
+    let directory = process::root().join("docs/benchmarks");
+    fs::create_dir_all(&directory)?;
+    fs::write(directory.join(name), text)?;
+    print!("{text}");
+    Ok(())
+}
