@@ -2,6 +2,8 @@
 
 use cadastre_model::checklist::{Checklist, Finding, Verdict};
 
+use crate::text::xml;
+
 /// The checklist as JUnit XML. Red flags are failures, unproven controls errors, waived and not applicable
 /// ones skipped.
 #[must_use]
@@ -24,7 +26,8 @@ pub fn junit(checklist: &Checklist) -> String {
                 case(&mut cases, &control.id, &control.title, finding);
             }
         }
-        suites.push_str(&format!("  <testsuite name=\"{}\" {counts}>\n{cases}  </testsuite>\n", escape(area)));
+        suites
+            .push_str(&format!("  <testsuite name=\"{}\" {counts}>\n{cases}  </testsuite>\n", escape(area)));
         totals.join(&counts);
     }
     format!(
@@ -83,24 +86,13 @@ fn case(text: &mut String, id: &str, title: &str, finding: &Finding) {
             format!("<skipped message=\"{}: {message}\"/>", finding.verdict.name())
         }
     };
-    text.push_str(&format!("    <testcase classname=\"{}\" name=\"{name}\">{inner}</testcase>\n", escape(id)));
+    text.push_str(&format!(
+        "    <testcase classname=\"{}\" name=\"{name}\">{inner}</testcase>\n",
+        escape(id)
+    ));
 }
 
-/// Text for XML 1.0: markup is escaped, and characters that the standard forbids (§2.2) become U+FFFD.
+/// Text for an attribute or an element of XML 1.0, inert; lines stay apart.
 fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&apos;"),
-            '\n' => escaped.push_str("&#10;"),
-            '\t' => escaped.push('\t'),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => escaped.push('\u{fffd}'),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    xml(text).replace('\n', "&#10;")
 }

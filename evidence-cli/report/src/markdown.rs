@@ -53,14 +53,14 @@ pub fn markdown(input: &ReportInput<'_>) -> Result<String, ReportError> {
     let readiness = Value::from(Serde(&readiness::build(input.checklist, &mut Citations::default())));
     let mut text = String::new();
     for findings in FINDINGS {
-        let groups: Vec<Group> = [
-            (Verdict::RedFlag, "Red flags"),
-            (Verdict::Unproven, "Not proven"),
-            (Verdict::Waived, "Waived"),
-        ]
-        .into_iter()
-        .map(|(verdict, title)| Group { title, controls: controls(input.checklist, verdict, findings) })
-        .collect();
+        let groups: Vec<Group> =
+            [(Verdict::RedFlag, "Red flags"), (Verdict::Unproven, "Not proven"), (Verdict::Waived, "Waived")]
+                .into_iter()
+                .map(|(verdict, title)| Group {
+                    title,
+                    controls: controls(input.checklist, verdict, findings),
+                })
+                .collect();
         text = templates::render(
             "report.md",
             context! {
@@ -88,7 +88,8 @@ fn show(control: &ControlResult, verdict: Verdict, limit: usize) -> Option<Contr
         return None;
     }
     let shared = found.iter().all(|finding| found.first().is_some_and(|first| first.fix == finding.fix));
-    let fix = if shared { found.first().map(|first| first.fix.clone()).unwrap_or_default() } else { Vec::new() };
+    let fix =
+        if shared { found.first().map(|first| first.fix.clone()).unwrap_or_default() } else { Vec::new() };
     let findings = found
         .iter()
         .take(limit)

@@ -7,6 +7,8 @@ use cadastre_model::checklist::{Checklist, ControlResult, Finding, Verdict};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::text::inert;
+
 /// The checklist as a SARIF log with one run.
 #[must_use]
 pub fn sarif(checklist: &Checklist) -> Value {
@@ -45,7 +47,7 @@ fn rule(control: &ControlResult) -> Value {
     json!({
         "id": control.id,
         "name": control.id.replace('-', ""),
-        "shortDescription": {"text": control.title},
+        "shortDescription": {"text": message(&control.title)},
         "properties": {"tags": [control.area]},
     })
 }
@@ -59,7 +61,7 @@ fn result(index: usize, control: &ControlResult, finding: &Finding) -> Value {
         text.push_str(&format!("\nfix: {fix}"));
     }
     let suppressions: Vec<Value> = if finding.verdict == Verdict::Waived {
-        vec![json!({"kind": "external", "status": "accepted", "justification": finding.message})]
+        vec![json!({"kind": "external", "status": "accepted", "justification": inert(&finding.message)})]
     } else {
         Vec::new()
     };
@@ -67,15 +69,20 @@ fn result(index: usize, control: &ControlResult, finding: &Finding) -> Value {
         "ruleId": control.id,
         "ruleIndex": index,
         "level": if finding.verdict == Verdict::RedFlag { "error" } else { "warning" },
-        "message": {"text": text},
+        "message": {"text": message(&text)},
         "locations": [{
             "physicalLocation": {"artifactLocation": {"uri": "boundary.yaml"}, "region": {"startLine": 1}},
-            "logicalLocations": [{"fullyQualifiedName": finding.subject, "kind": "resource"}],
+            "logicalLocations": [{"fullyQualifiedName": inert(&finding.subject), "kind": "resource"}],
         }],
         "partialFingerprints": {"cadastre/v1": fingerprint(control, finding)},
         "suppressions": suppressions,
         "properties": {"verdict": finding.verdict, "evidence": finding.evidence},
     })
+}
+
+/// Text of a message, inert: brackets would start an embedded link (SARIF 2.1.0, §3.11.6).
+fn message(text: &str) -> String {
+    inert(text).replace('\\', r"\\").replace('[', r"\[").replace(']', r"\]")
 }
 
 /// Control and subject: what stays the same while a finding's wording or evidence changes.

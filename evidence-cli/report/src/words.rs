@@ -116,7 +116,6 @@ pub(crate) const fn account_purpose(purpose: AccountPurpose) -> &'static str {
     }
 }
 
-
 pub(crate) const fn flow_purpose(purpose: FlowPurpose) -> &'static str {
     match purpose {
         FlowPurpose::Ingress => "ingress",

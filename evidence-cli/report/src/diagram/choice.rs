@@ -103,7 +103,11 @@ pub(crate) fn choose(graph: &BoundaryGraph) -> Choice {
     let root = chooser.root();
     let mut remarks = Vec::new();
     if chooser.idle > 0 {
-        let who = words::count(chooser.idle, "principal holds nothing here and is", "principals hold nothing here and are");
+        let who = words::count(
+            chooser.idle,
+            "principal holds nothing here and is",
+            "principals hold nothing here and are",
+        );
         remarks.push(format!("{who} not drawn."));
     }
     if chooser.services > 0 {
@@ -169,7 +173,12 @@ impl<'a> Chooser<'a> {
                 reached.insert(step.to.as_str());
             }
         }
-        let touched = graph.edges.iter().filter(|edge| edge.layer != Layer::Declared).flat_map(|edge| [edge.from.as_str(), edge.to.as_str()]).collect();
+        let touched = graph
+            .edges
+            .iter()
+            .filter(|edge| edge.layer != Layer::Declared)
+            .flat_map(|edge| [edge.from.as_str(), edge.to.as_str()])
+            .collect();
         Self { children, zones, roots, reached, touched, stands_for: BTreeMap::new(), idle: 0, services: 0 }
     }
 
@@ -212,7 +221,8 @@ impl<'a> Chooser<'a> {
                 column.push(zone(format!("loose:{heading}"), heading, heading, frame, Block::Column(blocks)));
             }
         }
-        let columns = [left, middle, right].into_iter().filter(|column| !column.is_empty()).map(Block::Column);
+        let columns =
+            [left, middle, right].into_iter().filter(|column| !column.is_empty()).map(Block::Column);
         Block::Row(PARTIES, columns.collect())
     }
 
@@ -470,7 +480,8 @@ impl<'a> Chooser<'a> {
         for node in rest {
             self.stand_in(node, &id, 0);
         }
-        let mut title = rest.iter().take(NAMED).map(|node| node.label.as_str()).collect::<Vec<_>>().join(", ");
+        let mut title =
+            rest.iter().take(NAMED).map(|node| node.label.as_str()).collect::<Vec<_>>().join(", ");
         if rest.len() > NAMED {
             title.push_str(&format!(" and {} more", rest.len() - NAMED));
         }
@@ -489,7 +500,13 @@ impl<'a> Chooser<'a> {
 }
 
 fn zone(id: String, heading: &str, title: &str, kind: Frame, inside: Block) -> Block {
-    Block::Zone(Zone { id, heading: heading.trim().to_owned(), title: title.trim().to_owned(), kind, inside: Box::new(inside) })
+    Block::Zone(Zone {
+        id,
+        heading: heading.trim().to_owned(),
+        title: title.trim().to_owned(),
+        kind,
+        inside: Box::new(inside),
+    })
 }
 
 /// A list in as many columns of equal height as it takes.

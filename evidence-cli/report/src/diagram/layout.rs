@@ -114,12 +114,12 @@ fn size(block: &Block) -> (u32, u32) {
             (width.max(header_width(zone)) + 2 * side, height + top + bottom)
         }
         Block::Row(gap, blocks) => {
-            let sizes = blocks.iter().map(|block| size(block));
+            let sizes = blocks.iter().map(size);
             let gaps = gap * gap_count(blocks);
             sizes.fold((gaps, 0), |(width, height), (w, h)| (width + w, height.max(h)))
         }
         Block::Column(blocks) => {
-            let sizes = blocks.iter().map(|block| size(block));
+            let sizes = blocks.iter().map(size);
             let gaps = column_gap(blocks) * gap_count(blocks);
             sizes.fold((0, gaps), |(width, height), (w, h)| (width.max(w), height + h))
         }
@@ -172,7 +172,11 @@ fn put(block: &Block, x: u32, y: u32, available: (u32, u32), placed: &mut Placed
             for block in blocks {
                 let (width, natural) = size(block);
                 // Frames beside each other are equally high; other things keep their height.
-                let height = if matches!(block, Block::Zone(zone) if zone.kind != Frame::Group) { height } else { natural };
+                let height = if matches!(block, Block::Zone(zone) if zone.kind != Frame::Group) {
+                    height
+                } else {
+                    natural
+                };
                 put(block, x, y, (width, height), placed);
                 x += width + gap;
             }

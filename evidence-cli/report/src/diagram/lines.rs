@@ -66,9 +66,11 @@ pub(crate) fn of(graph: &BoundaryGraph, choice: &Choice) -> Lines {
     let relations = relations(graph, choice, &red, &access);
     let mut lines = Lines { told: told(graph), ..Lines::default() };
     let mut left_out = 0;
-    for (pairs, kind, limit) in
-        [(red, LineKind::Red, RED), (access, LineKind::Access, ACCESS), (relations, LineKind::Relation, RELATIONS)]
-    {
+    for (pairs, kind, limit) in [
+        (red, LineKind::Red, RED),
+        (access, LineKind::Access, ACCESS),
+        (relations, LineKind::Relation, RELATIONS),
+    ] {
         left_out += pairs.len().saturating_sub(limit);
         let labelled = kind != LineKind::Relation || pairs.len() <= LABELLED;
         lines.drawn.extend(pairs.into_iter().take(limit).map(|((from, to), between)| Line {
@@ -81,7 +83,9 @@ pub(crate) fn of(graph: &BoundaryGraph, choice: &Choice) -> Lines {
         }));
     }
     if left_out > 0 {
-        lines.told.push(format!("{} not drawn.", words::count(left_out, "further line is", "further lines are")));
+        lines
+            .told
+            .push(format!("{} not drawn.", words::count(left_out, "further line is", "further lines are")));
     }
     lines
 }
@@ -113,10 +117,14 @@ fn access<'a>(graph: &BoundaryGraph, choice: &'a Choice, red: &Pairs<'_>) -> Pai
     let mut pairs = Pairs::new();
     for edge in &graph.edges {
         let Relation::Can(capability) = edge.relation else { continue };
-        if edge.layer == Layer::Declared || !edge.decision.possible() || !strangers.contains(edge.from.as_str()) {
+        if edge.layer == Layer::Declared
+            || !edge.decision.possible()
+            || !strangers.contains(edge.from.as_str())
+        {
             continue;
         }
-        let Some(pair) = stands_for(choice, &edge.from, &edge.to).filter(|pair| !told.contains(pair.0)) else {
+        let Some(pair) = stands_for(choice, &edge.from, &edge.to).filter(|pair| !told.contains(pair.0))
+        else {
             continue;
         };
         let between = pairs.entry(pair).or_default();

@@ -69,10 +69,18 @@ fn zone(out: &mut String, zone: &PlacedZone) {
     if zone.kind != Frame::Group {
         put(out, format_args!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"4\"/>"));
     }
-    let (class, size) = if matches!(zone.kind, Frame::Group) { ("caption", LABEL) } else { ("heading", HEADING) };
+    let (class, size) =
+        if matches!(zone.kind, Frame::Group) { ("caption", LABEL) } else { ("heading", HEADING) };
     let text = fit(&one_line(&zone.heading), size, zone.header.width);
     let baseline = zone.header.y + if zone.kind == Frame::Group { 9 } else { 14 };
-    put(out, format_args!("<text class=\"{class}\" x=\"{}\" y=\"{baseline}\">{}</text></g>\n", zone.header.x, xml(&text)));
+    put(
+        out,
+        format_args!(
+            "<text class=\"{class}\" x=\"{}\" y=\"{baseline}\">{}</text></g>\n",
+            zone.header.x,
+            xml(&text)
+        ),
+    );
 }
 
 fn node(out: &mut String, leaf: &PlacedLeaf) {
@@ -85,14 +93,25 @@ fn node(out: &mut String, leaf: &PlacedLeaf) {
     };
     let room = width.saturating_sub(16);
     let text = fit(&one_line(&leaf.label), LABEL, room);
-    put(out, format_args!("<g class=\"{class}\" role=\"img\"><title>{}</title>", xml(&one_line(&leaf.title))));
+    put(
+        out,
+        format_args!("<g class=\"{class}\" role=\"img\"><title>{}</title>", xml(&one_line(&leaf.title))),
+    );
     put(out, format_args!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"3\"/>"));
     if leaf.caption.is_empty() {
         put(out, format_args!("<text x=\"{}\" y=\"{}\">{}</text></g>\n", x + 8, y + 24, xml(&text)));
     } else {
         let caption = fit(&one_line(&leaf.caption), LABEL, room);
         put(out, format_args!("<text x=\"{}\" y=\"{}\">{}</text>", x + 8, y + 17, xml(&text)));
-        put(out, format_args!("<text class=\"caption\" x=\"{}\" y=\"{}\">{}</text></g>\n", x + 8, y + 32, xml(&caption)));
+        put(
+            out,
+            format_args!(
+                "<text class=\"caption\" x=\"{}\" y=\"{}\">{}</text></g>\n",
+                x + 8,
+                y + 32,
+                xml(&caption)
+            ),
+        );
     }
 }
 
@@ -114,7 +133,11 @@ fn edge(out: &mut String, route: &Route) {
 }
 
 fn told(line: &Line) -> String {
-    let how = if line.open && line.kind != LineKind::Relation { " (under a condition, or not settled)" } else { "" };
+    let how = if line.open && line.kind != LineKind::Relation {
+        " (under a condition, or not settled)"
+    } else {
+        ""
+    };
     format!("{} {} {}{how}", line.from, line.meaning, line.to)
 }
 
@@ -143,9 +166,9 @@ fn labels<'r>(placed: &Placed, routes: &'r [Route]) -> Vec<(&'r Route, Rect)> {
             continue;
         }
         let width = text_width(&route.line.meaning, SMALL) + 6;
-        let place = candidates(route, width)
-            .into_iter()
-            .find(|area| area.x + area.width < placed.width && !taken.iter().any(|other| other.overlaps(area)));
+        let place = candidates(route, width).into_iter().find(|area| {
+            area.x + area.width < placed.width && !taken.iter().any(|other| other.overlaps(area))
+        });
         if let Some(area) = place {
             taken.push(area);
             found.push((route, area));
@@ -215,7 +238,15 @@ fn legend(out: &mut String, top: u32, width: u32, lines: &[String]) {
     for (index, line) in lines.iter().enumerate() {
         let y = top + KEY + u32::try_from(index).unwrap_or_default() * LEGEND_LINE;
         let fitted = fit(&one_line(line), LABEL, width.saturating_sub(60));
-        put(out, format_args!("<text x=\"30\" y=\"{}\"><title>{}</title>{}</text>", y + 10, xml(&one_line(line)), xml(&fitted)));
+        put(
+            out,
+            format_args!(
+                "<text x=\"30\" y=\"{}\"><title>{}</title>{}</text>",
+                y + 10,
+                xml(&one_line(line)),
+                xml(&fitted)
+            ),
+        );
     }
     out.push_str("</g>\n");
 }

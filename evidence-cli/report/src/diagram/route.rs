@@ -96,7 +96,9 @@ impl Grid {
         let height = usize::try_from(placed.height / STEP).ok()? + 1;
         let size = width.checked_mul(height).filter(|size| *size <= LARGEST)?;
         let mut grid = Self { width, height, cells: vec![Cell::default(); size] };
-        for area in placed.leaves.iter().map(|leaf| leaf.area).chain(placed.zones.iter().map(|zone| zone.header)) {
+        for area in
+            placed.leaves.iter().map(|leaf| leaf.area).chain(placed.zones.iter().map(|zone| zone.header))
+        {
             let (left, top, right, bottom) = bounds(&area);
             for y in top..=bottom {
                 for x in left..=right {
@@ -185,7 +187,8 @@ impl Grid {
                 if cell.blocked && !entering {
                     continue;
                 }
-                let (same, other) = if next_way.horizontal() { (cell.across, cell.along) } else { (cell.along, cell.across) };
+                let (same, other) =
+                    if next_way.horizontal() { (cell.across, cell.along) } else { (cell.along, cell.across) };
                 let mut next_cost = cost + FORWARD;
                 next_cost += if next_way == way { 0 } else { BEND };
                 next_cost += if same { SHARED } else { 0 } + if other { CROSSED } else { 0 };

@@ -69,12 +69,18 @@ pub(crate) fn build(evidence: &Evidence, cited: BTreeMap<RecordId, BTreeSet<Stri
         .iter()
         .filter_map(|record| {
             let (id, pointers) = rest.remove_entry(record.id())?;
-            Some(Cited { short: id.short().to_owned(), id: id.to_string(), record: Some(show(record, pointers)) })
+            Some(Cited {
+                short: id.short().to_owned(),
+                id: id.to_string(),
+                record: Some(show(record, pointers)),
+            })
         })
         .collect();
-    appendix.extend(
-        rest.into_keys().map(|id| Cited { short: id.short().to_owned(), id: id.to_string(), record: None }),
-    );
+    appendix.extend(rest.into_keys().map(|id| Cited {
+        short: id.short().to_owned(),
+        id: id.to_string(),
+        record: None,
+    }));
     appendix
 }
 

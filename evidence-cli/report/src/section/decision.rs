@@ -75,14 +75,18 @@ pub(crate) fn build(input: &ReportInput<'_>) -> Decision {
     let (state, headline) = match (red, unproven) {
         (0, 0) if checklist.controls.is_empty() => ("unproven", "No control was examined".to_owned()),
         (0, 0) => ("clear", "No red flag, and nothing unproven".to_owned()),
-        (0, open) => {
-            ("unproven", format!("No red flag, but {} not proven", words::count(open, "control is", "controls are")))
+        (0, open) => (
+            "unproven",
+            format!("No red flag, but {} not proven", words::count(open, "control is", "controls are")),
+        ),
+        (red, _) => {
+            ("blocked", format!("{} a red flag", words::count(red, "control shows", "controls show")))
         }
-        (red, _) => ("blocked", format!("{} a red flag", words::count(red, "control shows", "controls show"))),
     };
     let mut remarks = Vec::new();
     if red > 0 && unproven > 0 {
-        remarks.push(format!("{} not proven.", words::count(unproven, "more control is", "more controls are")));
+        remarks
+            .push(format!("{} not proven.", words::count(unproven, "more control is", "more controls are")));
     }
     if !input.evidence.manifest().complete {
         remarks.push("The scan was interrupted, so nothing passes.".to_owned());
@@ -90,7 +94,11 @@ pub(crate) fn build(input: &ReportInput<'_>) -> Decision {
     if !checklist.not_examined.is_empty() {
         remarks.push(format!(
             "{} not examined: nothing is said about them.",
-            words::count(checklist.not_examined.len(), "control of the catalogue was", "controls of the catalogue were")
+            words::count(
+                checklist.not_examined.len(),
+                "control of the catalogue was",
+                "controls of the catalogue were"
+            )
         ));
     }
     Decision {

@@ -73,7 +73,8 @@ pub(crate) fn build(input: &ReportInput<'_>, citations: &mut Citations) -> Flows
         input.declaration.flows.iter().map(|_| BTreeMap::new()).collect();
     let mut undeclared: BTreeMap<Key<'_>, Vec<&PermittedFlow>> = BTreeMap::new();
     for flow in &input.reachability.flows {
-        let key = (flow.direction, flow.crossing, peer(flow, input.inventory), flow.ports, flow.hops.as_slice());
+        let key =
+            (flow.direction, flow.crossing, peer(flow, input.inventory), flow.ports, flow.hops.as_slice());
         let place = input.declaration.flows.iter().position(|declared| matcher.covers(declared, flow));
         let rows = place.and_then(|place| by_declared.get_mut(place)).unwrap_or(&mut undeclared);
         rows.entry(key).or_default().push(flow);
@@ -224,7 +225,9 @@ impl<'a> Matcher<'a> {
             Direction::Ingress => (&declared.to, &declared.from),
             Direction::Egress => (&declared.from, &declared.to),
         };
-        self.covers_ports(declared, flow.ports) && self.holds_interface(near, flow) && self.holds_peer(far, flow)
+        self.covers_ports(declared, flow.ports)
+            && self.holds_interface(near, flow)
+            && self.holds_peer(far, flow)
     }
 
     fn covers_ports(&self, declared: &Flow, ports: Ports) -> bool {

@@ -106,7 +106,8 @@ fn show(
     declaration: &Declaration,
     citations: &mut Citations,
 ) -> Shown {
-    let declared = declaration.keys.iter().find(|known| known.id == key.arn || key.aliases.contains(&known.id));
+    let declared =
+        declaration.keys.iter().find(|known| known.id == key.arn || key.aliases.contains(&known.id));
     let listed = |patterns: Option<&Vec<String>>, principal: &str| {
         patterns.is_some_and(|patterns| patterns.iter().any(|pattern| matches_pattern(pattern, principal)))
     };
@@ -166,9 +167,12 @@ fn fact<T>(known: &Known<T>, words: impl FnOnce(&T) -> String, absent: &str) -> 
     }
 }
 
+/// One way to a capability: action, decision, statements.
+type Way<'e> = (&'e str, &'e Decision, &'e [StatementRef]);
+
 /// Everybody with a capability over a key, each with all the ways to it.
 fn holders(key: &Key, capability: Capability, access: &Access, citations: &mut Citations) -> Vec<Holder> {
-    let mut ways: BTreeMap<&str, Vec<(&str, &Decision, &[StatementRef])>> = BTreeMap::new();
+    let mut ways: BTreeMap<&str, Vec<Way<'_>>> = BTreeMap::new();
     for edge in &access.edges {
         if edge.capability == capability && edge.target == key.arn && edge.decision.possible() {
             let way = (edge.action.as_str(), &edge.decision, edge.statements.as_slice());
@@ -177,7 +181,8 @@ fn holders(key: &Key, capability: Capability, access: &Access, citations: &mut C
     }
     ways.into_iter()
         .map(|(principal, ways)| {
-            let strongest = ways.iter().map(|(_, decision, _)| *decision).min_by_key(|decision| words::rank(decision));
+            let strongest =
+                ways.iter().map(|(_, decision, _)| *decision).min_by_key(|decision| words::rank(decision));
             let mut actions: Vec<String> = ways.iter().map(|(action, ..)| (*action).to_owned()).collect();
             actions.sort();
             actions.dedup();
@@ -210,7 +215,9 @@ fn stores(
         let (key, note) = match &bucket.encryption {
             Known::Observed(encryption) => match (&encryption.key_arn, &encryption.key) {
                 (Some(arn), _) => (Some(arn), String::new()),
-                (None, Some(key)) => (None, format!("{} under {key}, a key that was not read", encryption.algorithm)),
+                (None, Some(key)) => {
+                    (None, format!("{} under {key}, a key that was not read", encryption.algorithm))
+                }
                 (None, None) => (None, format!("{} under a provider-managed key", encryption.algorithm)),
             },
             Known::Absent => (None, "no default encryption".to_owned()),
@@ -232,15 +239,23 @@ fn stores(
     for snapshot in &inventory.snapshots {
         let note = disk(snapshot.encrypted, snapshot.key_arn.as_ref());
         let evidence = citations.records(&snapshot.evidence);
-        place(snapshot.key_arn.as_ref(), Protected { kind: "snapshot", name: snapshot.id.clone(), note, evidence });
+        place(
+            snapshot.key_arn.as_ref(),
+            Protected { kind: "snapshot", name: snapshot.id.clone(), note, evidence },
+        );
     }
     for group in &inventory.log_groups {
-        let note = group.key_arn.as_ref().map_or_else(|| "provider-managed key".to_owned(), |_| String::new());
+        let note =
+            group.key_arn.as_ref().map_or_else(|| "provider-managed key".to_owned(), |_| String::new());
         let evidence = citations.records(&group.evidence);
-        place(group.key_arn.as_ref(), Protected { kind: "log group", name: group.name.clone(), note, evidence });
+        place(
+            group.key_arn.as_ref(),
+            Protected { kind: "log group", name: group.name.clone(), note, evidence },
+        );
     }
     for trail in &inventory.trails {
-        let note = trail.key.as_ref().map_or_else(|| "the bucket’s own encryption".to_owned(), |_| String::new());
+        let note =
+            trail.key.as_ref().map_or_else(|| "the bucket’s own encryption".to_owned(), |_| String::new());
         let evidence = citations.records(&trail.evidence);
         place(trail.key.as_ref(), Protected { kind: "trail", name: trail.name.clone(), note, evidence });
     }

@@ -68,7 +68,11 @@ struct Grant {
 
 const SIDES: [(Side, &str, &str); 4] = [
     (Side::Vendor, "Vendors", "Principals of declared vendors, and roles that only vendors can become."),
-    (Side::Outside, "Outside", "Principals that are neither the customer’s, nor a declared vendor’s, nor the cloud’s."),
+    (
+        Side::Outside,
+        "Outside",
+        "Principals that are neither the customer’s, nor a declared vendor’s, nor the cloud’s.",
+    ),
     (Side::Provider, "Cloud provider", "Service principals of the cloud."),
     (Side::Customer, "Customer", "The customer’s own users, roles and Kafka principals."),
 ];
@@ -121,7 +125,8 @@ fn row(
     let cells = columns
         .iter()
         .map(|capability| {
-            let of: Vec<&&CapabilityEdge> = held.iter().filter(|edge| edge.capability == *capability).collect();
+            let of: Vec<&&CapabilityEdge> =
+                held.iter().filter(|edge| edge.capability == *capability).collect();
             let targets: BTreeSet<&str> = of.iter().map(|edge| edge.target.as_str()).collect();
             cell(of.iter().map(|edge| &edge.decision), targets.len())
         })

@@ -96,7 +96,10 @@ pub(crate) fn build(checklist: &Checklist, citations: &mut Citations) -> Readine
 }
 
 fn counts<'a>(verdicts: impl Iterator<Item = &'a str> + Clone) -> Vec<usize> {
-    Verdict::ALL.iter().map(|verdict| verdicts.clone().filter(|name| *name == verdict.name()).count()).collect()
+    Verdict::ALL
+        .iter()
+        .map(|verdict| verdicts.clone().filter(|name| *name == verdict.name()).count())
+        .collect()
 }
 
 /// An id for a heading: letters, digits and hyphens only, whatever a policy calls its area.
