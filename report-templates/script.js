@@ -1,5 +1,5 @@
 "use strict";
-// Opens what a link leads to, and everything when the page is printed. The report reads well without it.
+// Opens what a link leads to, and all but the longest lists when the page is printed. The report reads well without it.
 const open = (root) => root.querySelectorAll("details").forEach((details) => { details.open = true; });
 const reveal = () => {
   const id = decodeURIComponent(location.hash.slice(1));
@@ -11,7 +11,7 @@ const reveal = () => {
 };
 addEventListener("hashchange", reveal);
 addEventListener("DOMContentLoaded", reveal);
-addEventListener("beforeprint", () => document.querySelectorAll("section:not(#evidence)").forEach(open));
+addEventListener("beforeprint", () => document.querySelectorAll("section:not(#evidence):not(#paths)").forEach(open));
 document.querySelectorAll(".tools").forEach((tools) => { tools.hidden = false; });
 for (const [name, state] of [["expand", true], ["collapse", false]]) {
   document.querySelectorAll(`[data-${name}]`).forEach((button) => button.addEventListener("click", () => {

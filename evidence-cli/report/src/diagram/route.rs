@@ -11,7 +11,7 @@ const BEND: u32 = 34;
 const SHARED: u32 = 45;
 const CROSSED: u32 = 12;
 /// Grids larger than this are left without lines: a picture that large has its answer in the tables.
-const LARGEST: usize = 1_000_000;
+const LARGEST: usize = 400_000;
 
 /// A line with the points it passes, in pixels.
 #[derive(Debug)]

@@ -51,6 +51,13 @@ fn nesting(html: &str) -> Result<(), String> {
             continue;
         }
         if !tag.starts_with('/') {
+            // A parser would close the paragraph before these, and a validator refuses them inside phrases.
+            let block =
+                ["div", "p", "ul", "ol", "dl", "table", "details", "article", "pre", "h4"].contains(&name);
+            if block && let Some(phrase) = open.iter().find(|outer| ["p", "span", "a", "h4"].contains(outer))
+            {
+                return Err(format!("<{name}> inside <{phrase}>"));
+            }
             open.push(name);
         } else if open.pop() != Some(name) {
             return Err(format!("</{name}> closes something else, inside {open:?}"));
