@@ -150,7 +150,9 @@ fn scan(roles: u32) -> anyhow::Result<()> {
         let _infallible =
             writeln!(text, "| `{name}` | {:.2} | {:.0} |", measured.seconds, measured.peak_mebibytes);
     }
-    text.push_str("\nThe time of `scan` is mostly moto's: it answers from one Python process on the same machine.\n");
+    text.push_str(
+        "\nThe time of `scan` is mostly moto's: it answers from one Python process on the same machine.\n",
+    );
     publish("scan.md", &text)
 }
 
@@ -194,7 +196,9 @@ fn machine() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu
         .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned()))
+        .find_map(|line| {
+            line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned())
+        })
         .unwrap_or_else(|| "unknown processor".to_owned());
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let memory = fs::read_to_string("/proc/meminfo")

@@ -16,7 +16,13 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("cadastre-coordinator", &["cadastre-protocol"]),
     (
         "cadastre-server",
-        &["cadastre-protocol", "cadastre-keys", "cadastre-storage", "cadastre-security", "cadastre-coordinator"],
+        &[
+            "cadastre-protocol",
+            "cadastre-keys",
+            "cadastre-storage",
+            "cadastre-security",
+            "cadastre-coordinator",
+        ],
     ),
     ("cadastre-model", &[]),
     ("cadastre-inventory", &["cadastre-model"]),
@@ -75,14 +81,16 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let metadata: Value = serde_json::from_str(&text).context("cargo metadata is not JSON")?;
     let allowed: BTreeMap<&str, &[&str]> = ALLOWED.into_iter().collect();
     let mut problems = BTreeSet::new();
-    let packages = metadata.get("packages").and_then(Value::as_array).context("cargo metadata has no packages")?;
+    let packages =
+        metadata.get("packages").and_then(Value::as_array).context("cargo metadata has no packages")?;
     for package in packages {
         let name = text_of(package, "name")?;
         let Some(may_use) = allowed.get(name) else {
             problems.insert(format!("`{name}` is not in the table of rooms (xtask/src/directions.rs)"));
             continue;
         };
-        let dependencies = package.get("dependencies").and_then(Value::as_array).context("no dependencies")?;
+        let dependencies =
+            package.get("dependencies").and_then(Value::as_array).context("no dependencies")?;
         for dependency in dependencies {
             if dependency.get("kind").and_then(Value::as_str) == Some("dev") {
                 continue;

@@ -90,15 +90,18 @@ fn record_variant(
             .args(["--variant", variant.name()]),
         |line| line == "ready",
     )?;
-    let seeded = process::output(
-        namespace
-            .command(python)
-            .arg(account.join("seed.py"))
-            .args(["--endpoint-url", &url, "--variant", variant.name()]),
-    )?;
+    let seeded = process::output(namespace.command(python).arg(account.join("seed.py")).args([
+        "--endpoint-url",
+        &url,
+        "--variant",
+        variant.name(),
+    ]))?;
     let seeded: serde_json::Value = serde_json::from_str(&seeded).context("seed.py prints JSON")?;
     let credential = |name: &str| {
-        seeded.pointer(&format!("/scanner/{name}")).and_then(serde_json::Value::as_str).with_context(|| format!("seed.py prints no {name}"))
+        seeded
+            .pointer(&format!("/scanner/{name}"))
+            .and_then(serde_json::Value::as_str)
+            .with_context(|| format!("seed.py prints no {name}"))
     };
 
     eprintln!("scanning");
@@ -169,7 +172,8 @@ struct Server {
 impl Server {
     /// Starts it and waits for the line that says it is ready.
     fn start(command: &mut Command, ready: impl Fn(&str) -> bool) -> anyhow::Result<Self> {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot start")?;
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot start")?;
         let stdout = child.stdout.take().context("no standard output")?;
         let mut reader = BufReader::new(stdout);
         let mut line = String::new();

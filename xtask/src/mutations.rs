@@ -60,7 +60,12 @@ pub(crate) fn run(directory: &Path, verbose: bool) -> anyhow::Result<()> {
             println!("{} {}: {}", if good { "ok  " } else { "FAIL" }, mutation.id, mutation.title);
         }
         for expectation in &comparison.missed {
-            println!("     missed {} {} {}", expectation.control, expectation.verdict.name(), expectation.subject);
+            println!(
+                "     missed {} {} {}",
+                expectation.control,
+                expectation.verdict.name(),
+                expectation.subject
+            );
         }
         for (control, subject, verdict) in &comparison.noise {
             println!("     noise  {control} {} {subject}", verdict.name());

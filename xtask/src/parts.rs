@@ -31,7 +31,9 @@ impl Parts {
         let mut parts = Self { python: None, kafka_libs: None, missing: Vec::new() };
         match python(&directory) {
             Ok(path) => parts.python = Some(path),
-            Err(error) => parts.missing.push(format!("Python parts (moto, kafka-python, confluent-kafka): {error:#}")),
+            Err(error) => {
+                parts.missing.push(format!("Python parts (moto, kafka-python, confluent-kafka): {error:#}"))
+            }
         }
         match kafka(&directory) {
             Ok(path) => parts.kafka_libs = Some(path),
@@ -82,9 +84,7 @@ fn python(directory: &Path) -> anyhow::Result<PathBuf> {
     eprintln!("getting {}", PYTHON_PACKAGES.join(", "));
     process::run(Command::new("python3").arg("-m").arg("venv").arg(&venv))
         .context("`python3 -m venv` failed; on Debian install python3-venv")?;
-    process::run(
-        Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PYTHON_PACKAGES),
-    )?;
+    process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PYTHON_PACKAGES))?;
     fs::write(&stamp, wanted)?;
     Ok(python)
 }
@@ -108,7 +108,7 @@ fn kafka(directory: &Path) -> anyhow::Result<PathBuf> {
     }
     process::run(
         Command::new("mvn")
-            .args(["--quiet", "--batch-mode", "--file"])
+            .args(["--quiet", "--batch-mode", "-Dstyle.color=never", "--file"])
             .arg(&pom)
             .arg("dependency:copy-dependencies")
             .arg(format!("-DoutputDirectory={}", libs.display())),

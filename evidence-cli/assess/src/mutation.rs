@@ -124,7 +124,10 @@ pub struct MutationFileError(String);
 /// # Errors
 /// When the text is neither; the message names line and column.
 pub fn parse_file(text: &str) -> Result<Vec<Mutation>, MutationFileError> {
-    let is_list = text.lines().find(|line| !line.is_empty() && !line.starts_with('#')).is_some_and(|line| line.starts_with('-'));
+    let is_list = text
+        .lines()
+        .find(|line| !line.is_empty() && !line.starts_with('#'))
+        .is_some_and(|line| line.starts_with('-'));
     let parsed = if is_list {
         serde_saphyr::from_str(text)
     } else {
@@ -172,7 +175,10 @@ impl Selector {
     fn selects(&self, record: &Value) -> bool {
         let matches = |pattern: &Option<String>, pointer: &str| {
             pattern.as_ref().is_none_or(|pattern| {
-                record.pointer(pointer).and_then(Value::as_str).is_some_and(|text| matches_pattern(pattern, text))
+                record
+                    .pointer(pointer)
+                    .and_then(Value::as_str)
+                    .is_some_and(|text| matches_pattern(pattern, text))
             })
         };
         matches(&self.operation, "/operation")
@@ -295,7 +301,7 @@ fn position(array: &[Value], segment: &str) -> Option<usize> {
         let (name, expected) = inner.split_once('=')?;
         return array.iter().position(|element| match element.get(name) {
             Some(Value::String(text)) => text == expected,
-            Some(other) => other.to_string() == expected,
+            Some(other) => *other == expected,
             None => false,
         });
     }
@@ -464,7 +470,8 @@ mod tests {
 
     #[test]
     fn an_element_is_found_by_a_members_value() {
-        let records = mutate("replace", "/response/RoleDetailList/[RoleName=a/b]/RoleName", json!("d")).unwrap();
+        let records =
+            mutate("replace", "/response/RoleDetailList/[RoleName=a/b]/RoleName", json!("d")).unwrap();
         assert_eq!(records.pointer("/0/response/RoleDetailList/0/RoleName"), Some(&json!("d")));
     }
 
@@ -478,8 +485,14 @@ mod tests {
 
     #[test]
     fn a_path_that_leads_nowhere_is_an_error_and_not_a_silent_pass() {
-        assert!(matches!(mutate("replace", "/response/Nope", json!(1)), Err(MutationError::NoSuchPath { .. })));
-        assert!(matches!(mutate("remove", "/response/RoleDetailList/7", json!(1)), Err(MutationError::NoSuchPath { .. })));
+        assert!(matches!(
+            mutate("replace", "/response/Nope", json!(1)),
+            Err(MutationError::NoSuchPath { .. })
+        ));
+        assert!(matches!(
+            mutate("remove", "/response/RoleDetailList/7", json!(1)),
+            Err(MutationError::NoSuchPath { .. })
+        ));
     }
 
     #[test]
@@ -491,7 +504,9 @@ mod tests {
 
     #[test]
     fn a_duplicate_is_a_further_record() {
-        let records = mutate("duplicate", "", json!({"subject": "other", "response": {"RoleDetailList": null}})).unwrap();
+        let records =
+            mutate("duplicate", "", json!({"subject": "other", "response": {"RoleDetailList": null}}))
+                .unwrap();
         assert_eq!(records.as_array().unwrap().len(), 2);
     }
 

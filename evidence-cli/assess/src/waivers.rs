@@ -64,7 +64,8 @@ impl WaiverFile {
     #[must_use]
     pub fn to_yaml(&self) -> String {
         let quoted = |text: &str| serde_json::Value::String(text.to_owned()).to_string();
-        let mut yaml = format!("schema: {SCHEMA}\nwaivers:{}\n", if self.waivers.is_empty() { " []" } else { "" });
+        let mut yaml =
+            format!("schema: {SCHEMA}\nwaivers:{}\n", if self.waivers.is_empty() { " []" } else { "" });
         for waiver in &self.waivers {
             yaml.push_str(&format!(
                 "  - control: {}\n    subject: {}\n    reason: {}\n    approver: {}\n    expires: {}\n    accepts: {}\n",

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 
 /// How the command ended. `A policy failed` is never the same as `the tool failed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// Nothing that `--fail-on` asks about.
     Clean,
     /// The tool failed: bad input, or the operating system refused.
@@ -21,7 +21,7 @@ pub enum Exit {
 impl Exit {
     /// The number the shell sees.
     #[must_use]
-    pub const fn code(self) -> u8 {
+    pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Clean => 0,
             Self::Failed => 1,
@@ -33,7 +33,7 @@ impl Exit {
 
     /// The code for a checklist under `--fail-on`.
     #[must_use]
-    pub fn of_checklist(checklist: &Checklist, fail_on: FailOn) -> Self {
+    pub(crate) fn of_checklist(checklist: &Checklist, fail_on: FailOn) -> Self {
         let has = |verdict| checklist.controls.iter().any(|control| control.verdict == verdict);
         match fail_on {
             FailOn::Never | FailOn::Drift => Self::Clean,
@@ -47,11 +47,11 @@ impl Exit {
 }
 
 /// The usage error code of clap's own exits, `EX_USAGE` of sysexits.h.
-pub const USAGE: u8 = 64;
+pub(crate) const USAGE: u8 = 64;
 
 /// Which verdicts make the exit code other than zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum FailOn {
+pub(crate) enum FailOn {
     /// Red flags only (3).
     RedFlag,
     /// Red flags (3) and, without any, unproven controls (4).

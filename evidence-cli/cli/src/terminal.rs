@@ -4,7 +4,6 @@
 //! colours only where `NO_COLOR` is not set.
 
 use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
 
 use cadastre_model::checklist::Verdict;
 use cadastre_model::progress::Progress;
@@ -12,17 +11,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Standard error as a place for progress, warnings, hints and errors.
 #[derive(Debug)]
-pub struct Terminal {
+pub(crate) struct Terminal {
     spinner: Option<ProgressBar>,
     quiet: bool,
     color: bool,
-    warnings: Mutex<usize>,
 }
 
 impl Terminal {
     /// Looks at standard error and the environment once.
     #[must_use]
-    pub fn new(quiet: bool) -> Self {
+    pub(crate) fn new(quiet: bool) -> Self {
         let interactive = std::io::stderr().is_terminal();
         let spinner = (interactive && !quiet).then(|| {
             let bar = ProgressBar::new_spinner();
@@ -31,34 +29,28 @@ impl Terminal {
             }
             bar
         });
-        Self { spinner, quiet, color: interactive && colors_wanted(), warnings: Mutex::new(0) }
+        Self { spinner, quiet, color: interactive && colors_wanted() }
     }
 
     /// A milestone: printed as a line of its own unless `--quiet`.
-    pub fn say(&self, message: &str) {
+    pub(crate) fn say(&self, message: &str) {
         if !self.quiet {
             self.line(message);
         }
     }
 
     /// Something went wrong that ends the command.
-    pub fn error(&self, message: &str) {
+    pub(crate) fn error(&self, message: &str) {
         self.line(&format!("{}: {message}", paint(self.color, "1;31", "error")));
     }
 
     /// What the user can do about it.
-    pub fn hint(&self, message: &str) {
+    pub(crate) fn hint(&self, message: &str) {
         self.line(&format!("{}: {message}", paint(self.color, "1;36", "hint")));
     }
 
-    /// How many warnings were shown.
-    #[must_use]
-    pub fn warnings(&self) -> usize {
-        *self.warnings.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
     /// Takes the spinner off the screen.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         if let Some(bar) = &self.spinner {
             bar.finish_and_clear();
         }
@@ -85,14 +77,13 @@ impl Progress for Terminal {
     }
 
     fn warn(&self, message: &str) {
-        *self.warnings.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += 1;
         self.line(&format!("{}: {}", paint(self.color, "1;33", "warning"), inert(message)));
     }
 }
 
 /// Whether standard output may be coloured.
 #[must_use]
-pub fn stdout_color() -> bool {
+pub(crate) fn stdout_color() -> bool {
     std::io::stdout().is_terminal() && colors_wanted()
 }
 
@@ -103,13 +94,13 @@ fn colors_wanted() -> bool {
 
 /// Wraps `text` in an SGR sequence where colours are wanted.
 #[must_use]
-pub fn paint(color: bool, code: &str, text: &str) -> String {
+pub(crate) fn paint(color: bool, code: &str, text: &str) -> String {
     if color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
 }
 
 /// A verdict in its colour, padded to a column.
 #[must_use]
-pub fn verdict(color: bool, verdict: Verdict) -> String {
+pub(crate) fn verdict(color: bool, verdict: Verdict) -> String {
     let code = match verdict {
         Verdict::Pass => "32",
         Verdict::RedFlag => "1;31",
@@ -122,10 +113,11 @@ pub fn verdict(color: bool, verdict: Verdict) -> String {
 
 /// The text without control characters, so that names from a cloud cannot drive the terminal.
 #[must_use]
-pub fn inert(text: &str) -> String {
+pub(crate) fn inert(text: &str) -> String {
     text.chars()
         .map(|c| {
-            let steers = c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            let steers = c.is_control()
+                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
             if steers && c != '\n' && c != '\t' { '\u{fffd}' } else { c }
         })
         .collect()
@@ -135,7 +127,7 @@ pub fn inert(text: &str) -> String {
 ///
 /// # Errors
 /// Any other write error.
-pub fn print(text: &str) -> std::io::Result<()> {
+pub(crate) fn print(text: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -145,10 +137,12 @@ pub fn print(text: &str) -> std::io::Result<()> {
 
 /// Lays rows out in columns, two spaces apart; the last column is not padded. Widths count characters.
 #[must_use]
-pub fn columns(rows: &[Vec<String>]) -> String {
+pub(crate) fn columns(rows: &[Vec<String>]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..count)
-        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| visible(cell)).max().unwrap_or(0))
+        .map(|column| {
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| visible(cell)).max().unwrap_or(0)
+        })
         .collect();
     let mut text = String::new();
     for row in rows {

@@ -1,5 +1,7 @@
 //! The contract of the command: exit code, standard output and standard error, as users and scripts see them.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -57,7 +59,11 @@ fn help_names_every_command_and_the_exit_codes() {
 #[test]
 fn a_usage_error_exits_with_64() {
     check(&cadastre(&["chekc"]), 64, "unrecognized subcommand");
-    check(&cadastre(&["who-can", "read-everything", "topic:a", "evidence"]), 64, "expected one of read-records");
+    check(
+        &cadastre(&["who-can", "read-everything", "topic:a", "evidence"]),
+        64,
+        "expected one of read-records",
+    );
 }
 
 #[test]
@@ -96,7 +102,7 @@ fn the_planted_account_exits_with_3_and_exactly_the_listed_findings() {
 fn fail_on_chooses_what_the_exit_code_tells() {
     check(&judge("check", "planted", &["--fail-on", "never", "--quiet"]), 0, "");
     check(&judge("check", "planted", &["--fail-on", "red-flag", "--quiet"]), 3, "");
-    check(&judge("check", "clean", &["--as-of", "2040-01-01T00:00:00Z", "--quiet"]), 4, "");
+    check(&judge("check", "clean", &["--as-of", "2026-11-25T00:00:00Z", "--quiet"]), 4, "");
 }
 
 #[test]
@@ -120,7 +126,8 @@ fn the_same_evidence_gives_the_same_bytes() {
 
 #[test]
 fn sarif_and_junit_are_what_they_say() {
-    let sarif: serde_json::Value = serde_json::from_slice(&judge("check", "planted", &["--format", "sarif"]).stdout).unwrap();
+    let sarif: serde_json::Value =
+        serde_json::from_slice(&judge("check", "planted", &["--format", "sarif"]).stdout).unwrap();
     assert_eq!(sarif["version"], "2.1.0");
     assert!(!sarif["runs"][0]["results"].as_array().unwrap().is_empty());
     let junit = judge("check", "planted", &["--format", "junit"]).stdout;
@@ -144,13 +151,18 @@ fn who_can_answers_for_keys_and_topics() {
     let evidence = fixture.join("evidence").display().to_string();
     let boundary = fixture.join("boundary.yaml").display().to_string();
     let ask = |capability: &str, target: &str| {
-        let output = cadastre(&["who-can", capability, target, &evidence, "-b", &boundary, "--format", "json"]);
+        let output =
+            cadastre(&["who-can", capability, target, &evidence, "-b", &boundary, "--format", "json"]);
         assert_eq!(output.status.code(), Some(0), "{}", shown(&output));
         String::from_utf8(output.stdout).unwrap()
     };
     assert!(ask("decrypt", "alias/payments-kafka-data").contains("role/streamco-support"));
     assert!(ask("read-records", "topic:payments.transactions").contains("User:streamco-agent"));
-    check(&cadastre(&["who-can", "decrypt", "alias/nope", &evidence, "-b", &boundary]), 1, "knows no target `alias/nope`");
+    check(
+        &cadastre(&["who-can", "decrypt", "alias/nope", &evidence, "-b", &boundary]),
+        1,
+        "knows no target `alias/nope`",
+    );
 }
 
 #[test]
@@ -160,7 +172,11 @@ fn bad_input_is_refused_with_what_to_do_next() {
     let clean = fixtures().join("clean");
     let evidence = clean.join("evidence").display().to_string();
 
-    check(&cadastre(&["check", &evidence, "-b", &path("missing.yaml")]), 1, "hint: write one with `cadastre init`");
+    check(
+        &cadastre(&["check", &evidence, "-b", &path("missing.yaml")]),
+        1,
+        "hint: write one with `cadastre init`",
+    );
     let broken = path("broken.yaml");
     std::fs::write(&broken, "schema: cadastre/boundary/v1\nname: a\nregoins: []\n").unwrap();
     check(&cadastre(&["check", &evidence, "-b", &broken]), 1, "broken.yaml:3:1: unknown field `regoins`");
@@ -172,7 +188,11 @@ fn bad_input_is_refused_with_what_to_do_next() {
     check(&cadastre(&["check", &path("empty"), "-b", &boundary]), 1, "is not an evidence directory");
 
     std::fs::create_dir_all(path("report/old")).unwrap();
-    check(&judge("report", "clean", &["-o", &path("report")]), 1, "hint: choose another path, or pass --force");
+    check(
+        &judge("report", "clean", &["-o", &path("report")]),
+        1,
+        "hint: choose another path, or pass --force",
+    );
     check(&cadastre(&["scan", "-b", &boundary, "-o", &path("report")]), 1, "exists");
 }
 
@@ -207,7 +227,8 @@ fn the_permissions_of_a_scan_are_read_only() {
     for statement in policy["Statement"].as_array().unwrap() {
         for action in statement["Action"].as_array().unwrap() {
             let name = action.as_str().unwrap().split_once(':').unwrap().1;
-            let reads = ["Get", "List", "Describe", "Generate", "Search"].iter().any(|verb| name.starts_with(verb));
+            let reads =
+                ["Get", "List", "Describe", "Generate", "Search"].iter().any(|verb| name.starts_with(verb));
             assert!(reads || name == "AssumeRole", "{action}");
         }
     }
@@ -219,7 +240,7 @@ fn an_unreachable_endpoint_is_evidence_of_not_knowing() {
     let boundary = directory.path().join("boundary.yaml");
     std::fs::write(
         &boundary,
-        "schema: cadastre/boundary/v1\nname: a\noperating-model: self-managed\narchitecture: shared-storage\nclusters:\n  - name: gone\n    kind: apache-kafka\n    bootstrap: ['127.0.0.1:1']\n    security: {protocol: PLAINTEXT}\n",
+        "schema: cadastre/boundary/v1\nname: a\noperating-model: self-managed\narchitecture: shared-storage\nevidence: {callers: ['User:ANONYMOUS']}\nclusters:\n  - name: gone\n    kind: apache-kafka\n    bootstrap: ['127.0.0.1:1']\n    security: {protocol: PLAINTEXT}\n",
     )
     .unwrap();
     let output = cadastre_in(directory.path(), &["scan", "-o", "evidence"]);
@@ -237,7 +258,10 @@ fn a_broker_starts_serves_says_how_to_connect_and_stops() {
     let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!(status["running"], true);
     let scan = cadastre_in(directory.path(), &["scan", "-b", ".cadastre/boundary.yaml", "-o", "evidence"]);
-    let check_local = cadastre_in(directory.path(), &["check", "evidence", "-b", ".cadastre/boundary.yaml", "--format", "json"]);
+    let check_local = cadastre_in(
+        directory.path(),
+        &["check", "evidence", "-b", ".cadastre/boundary.yaml", "--format", "json"],
+    );
     let down = cadastre_in(directory.path(), &["down"]);
     check(&down, 0, "stopped process");
     assert!(matches!(scan.status.code(), Some(0 | 4)), "{}", shown(&scan));

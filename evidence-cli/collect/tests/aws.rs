@@ -333,7 +333,7 @@ async fn a_role_is_assumed_in_each_declared_account_and_what_cannot_be_is_record
 
 #[test]
 fn the_boundary_of_the_reference_account_is_well_formed() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/reference-account/boundary.yaml");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/clean/boundary.yaml");
     let declaration = Declaration::read(path.as_ref()).unwrap();
     assert!(declaration.has_account(ACCOUNT));
 }

@@ -34,23 +34,29 @@ pub struct ClientsDrill {
     pub records: usize,
 }
 
+/// A topic to create.
+#[derive(Debug, Clone, Copy)]
+pub struct Topic<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// How many partitions it has.
+    pub partitions: i32,
+    /// Its settings, in Kafka's words.
+    pub configs: &'a [(&'a str, &'a str)],
+}
+
 /// Creates topics.
 ///
 /// # Errors
 /// When the cluster does not answer, or refuses one for another reason than that it exists.
-pub async fn create_topics(
-    connection: &Connection,
-    topics: &[(&str, i32, &[(&str, &str)])],
-) -> Result<(), DrillError> {
-    let admin: AdminClient<DefaultClientContext> = connection.client().create().map_err(DrillError::Client)?;
+pub async fn create_topics(connection: &Connection, topics: &[Topic<'_>]) -> Result<(), DrillError> {
+    let admin: AdminClient<DefaultClientContext> =
+        connection.client().create().map_err(DrillError::Client)?;
     let wanted: Vec<NewTopic<'_>> = topics
         .iter()
-        .map(|(name, partitions, configs)| {
-            configs
-                .iter()
-                .fold(NewTopic::new(name, *partitions, TopicReplication::Fixed(1)), |topic, (key, value)| {
-                    topic.set(key, value)
-                })
+        .map(|topic| {
+            let new = NewTopic::new(topic.name, topic.partitions, TopicReplication::Fixed(1));
+            topic.configs.iter().fold(new, |new, (key, value)| new.set(key, value))
         })
         .collect();
     let options = AdminOptions::new().request_timeout(Some(PATIENCE));
@@ -78,7 +84,8 @@ impl ClientsDrill {
                 Ok(count) => (count == self.records, format!("{count} of {} acknowledged", self.records)),
                 Err(error) => (false, error.to_string()),
             };
-            let promise = format!("idempotent producer with acks=all and codec {codec}: every record is acknowledged");
+            let promise =
+                format!("idempotent producer with acks=all and codec {codec}: every record is acknowledged");
             record.checks.push(Check::new(&promise, kept, seen, started.elapsed()));
         }
         let drill = self.clone();
@@ -88,7 +95,12 @@ impl ClientsDrill {
             Ok(Ok(checks)) => record.checks.extend(checks),
             Ok(Err(error)) => return Err(error),
             Err(stopped) => {
-                record.checks.push(Check::new("consumers run to the end", false, stopped.to_string(), Duration::ZERO));
+                record.checks.push(Check::new(
+                    "consumers run to the end",
+                    false,
+                    stopped.to_string(),
+                    Duration::ZERO,
+                ));
             }
         }
         Ok(record)
@@ -154,7 +166,8 @@ impl ClientsDrill {
                             continue;
                         }
                         let previous = last_of_key.insert(key.clone(), place);
-                        in_order &= previous.is_none_or(|(partition, offset)| partition == place.0 && offset < place.1);
+                        in_order &= previous
+                            .is_none_or(|(partition, offset)| partition == place.0 && offset < place.1);
                         read.insert(place, (key, text(message.payload())));
                     }
                     Some(Err(error)) => trouble = Some(error.to_string()),
@@ -180,7 +193,9 @@ impl ClientsDrill {
             members.iter().map(|member| member.commit_consumer_state(CommitMode::Sync)).collect();
         drop(members);
         checks.push(match committed {
-            Err(error) => Check::new("a group's offsets are committed", false, error.to_string(), started.elapsed()),
+            Err(error) => {
+                Check::new("a group's offsets are committed", false, error.to_string(), started.elapsed())
+            }
             Ok(_) => self.resume(connection, started)?,
         });
         Ok(checks)
@@ -194,12 +209,14 @@ impl ClientsDrill {
         let mut assigned = false;
         let mut quiet_since = None;
         while started.elapsed() < PATIENCE {
-            match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(_)) => repeated += 1,
-                Some(Err(_)) | None => {}
+            if let Some(Ok(_)) = consumer.poll(Duration::from_millis(100)) {
+                repeated += 1
             }
             assigned |= consumer.assignment().is_ok_and(|assignment| assignment.count() > 0);
-            if assigned && Instant::now().duration_since(*quiet_since.get_or_insert_with(Instant::now)) > Duration::from_secs(1) {
+            if assigned
+                && Instant::now().duration_since(*quiet_since.get_or_insert_with(Instant::now))
+                    > Duration::from_secs(1)
+            {
                 break;
             }
         }

@@ -75,10 +75,11 @@ impl DrillRecord {
             operation: format!("drill:{}", self.drill),
             scope: Scope::cluster(&self.cluster),
             subject: self.cluster.clone(),
-            caller: self.principal.clone(),
+            // The drill's clients exercise the cluster; they collect nothing.
+            caller: String::new(),
             observed_at: clock.now().truncated_to_seconds(),
             outcome: Outcome::Observed,
-            request: json!({"client": self.client}),
+            request: json!({"client": self.client, "principal": self.principal}),
             response: json!({"checks": self.checks}),
             problem: None::<Problem>,
             page: Page::ONLY,

@@ -28,8 +28,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// All of them, worst first.
-    pub const ALL: [Self; 5] =
-        [Self::RedFlag, Self::Unproven, Self::Waived, Self::Pass, Self::NotApplicable];
+    pub const ALL: [Self; 5] = [Self::RedFlag, Self::Unproven, Self::Waived, Self::Pass, Self::NotApplicable];
 
     /// Its name in files.
     #[must_use]

@@ -822,7 +822,10 @@ mod tests {
             "accounts:\n  - {id: '1', provider: aws, purpose: data-plane}\n  - {id: '1', provider: aws, purpose: security}\n",
             "account `1` is declared twice",
         );
-        refused("flows:\n  - {name: f, purpose: egress, from: a, to: service:s3, ports: [443]}\n", "names `a`");
+        refused(
+            "flows:\n  - {name: f, purpose: egress, from: a, to: service:s3, ports: [443]}\n",
+            "names `a`",
+        );
     }
 
     #[test]

@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::merkle;
-use crate::record::{Observation, Outcome, Record, RecordError, RecordId, RecordSink, SinkError, UncheckedRecord};
+use crate::record::{
+    Observation, Outcome, Record, RecordError, RecordId, RecordSink, SinkError, UncheckedRecord,
+};
 use crate::time::Timestamp;
 
 /// The layout this version writes.
@@ -189,7 +191,10 @@ impl Evidence {
             read_records(&path, open(&path)?, entry, &mut records)?;
             let read = (records.len() as u64).saturating_sub(before);
             if read != entry.records {
-                return Err(mismatch(&path, format!("{read} records, and the manifest says {}", entry.records)));
+                return Err(mismatch(
+                    &path,
+                    format!("{read} records, and the manifest says {}", entry.records),
+                ));
             }
         }
         let evidence = Self::assemble(manifest.clone(), records);
@@ -275,7 +280,8 @@ impl Evidence {
     /// # Errors
     /// When the path exists or cannot be written.
     pub fn write(&self, directory: &Path) -> Result<Manifest, EvidenceError> {
-        let writer = EvidenceWriter::create(directory, &self.manifest.tool_version, self.manifest.started_at)?;
+        let writer =
+            EvidenceWriter::create(directory, &self.manifest.tool_version, self.manifest.started_at)?;
         for record in &self.records {
             writer.append(record)?;
         }
@@ -284,14 +290,7 @@ impl Evidence {
 }
 
 fn sort_key(record: &Record) -> (&str, &str, &crate::Scope, &str, u32, &RecordId) {
-    (
-        &record.collector,
-        &record.operation,
-        &record.scope,
-        &record.subject,
-        record.page.number,
-        record.id(),
-    )
+    (&record.collector, &record.operation, &record.scope, &record.subject, record.page.number, record.id())
 }
 
 const fn outcome_name(outcome: Outcome) -> &'static str {
@@ -405,9 +404,11 @@ fn read_lines(path: &Path, mut reader: impl BufRead, records: &mut Vec<Record>) 
         }
         let unchecked: UncheckedRecord = serde_json::from_slice(&line)
             .map_err(|source| EvidenceError::Malformed { path: name(), line: number, source })?;
-        let record = unchecked
-            .check()
-            .map_err(|source| EvidenceError::Edited { path: name(), line: number, source })?;
+        let record = unchecked.check().map_err(|source| EvidenceError::Edited {
+            path: name(),
+            line: number,
+            source,
+        })?;
         records.push(record);
     }
     Ok(())
@@ -436,7 +437,11 @@ impl EvidenceWriter {
     /// # Errors
     /// [`EvidenceError::Exists`] when there is something at the path already, unless it is an empty
     /// directory.
-    pub fn create(directory: &Path, tool_version: &str, started_at: Timestamp) -> Result<Self, EvidenceError> {
+    pub fn create(
+        directory: &Path,
+        tool_version: &str,
+        started_at: Timestamp,
+    ) -> Result<Self, EvidenceError> {
         let occupied = match fs::read_dir(directory) {
             Ok(mut entries) => entries.next().is_some(),
             Err(error) => error.kind() != std::io::ErrorKind::NotFound,
@@ -472,8 +477,7 @@ impl EvidenceWriter {
         let (file, count) = match state.files.entry(record.collector.clone()) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
-                let file =
-                    OpenOptions::new().create_new(true).write(true).open(&path).map_err(failed)?;
+                let file = OpenOptions::new().create_new(true).write(true).open(&path).map_err(failed)?;
                 entry.insert((BufWriter::new(file), 0))
             }
         };
@@ -611,11 +615,27 @@ mod tests {
     fn edited_evidence_is_refused_by_name() {
         let records = |path: &Path| path.join("records/aws.ndjson");
         refused(|path| rewrite(&records(path), |text| text.replacen("\"a\"", "\"z\"", 1)), "was edited");
-        refused(|path| rewrite(&records(path), |text| text.lines().skip(1).map(|l| format!("{l}\n")).collect()), "sha256 is");
+        refused(
+            |path| rewrite(&records(path), |text| text.lines().skip(1).map(|l| format!("{l}\n")).collect()),
+            "sha256 is",
+        );
         refused(|path| rewrite(&records(path), |text| text + "not json\n"), "line 4 is not a record");
-        refused(|path| rewrite(&path.join("manifest.json"), |text| text.replace("evidence/v1", "evidence/v2")), "cadastre/evidence/v2");
-        refused(|path| rewrite(&path.join("manifest.json"), |text| text.replace("\"observed\": 3", "\"observed\": 4")), "counts");
-        refused(|path| fs::write(path.join("records/more.ndjson"), "").unwrap(), "`records/more.ndjson` is not listed");
+        refused(
+            |path| rewrite(&path.join("manifest.json"), |text| text.replace("evidence/v1", "evidence/v2")),
+            "cadastre/evidence/v2",
+        );
+        refused(
+            |path| {
+                rewrite(&path.join("manifest.json"), |text| {
+                    text.replace("\"observed\": 3", "\"observed\": 4")
+                })
+            },
+            "counts",
+        );
+        refused(
+            |path| fs::write(path.join("records/more.ndjson"), "").unwrap(),
+            "`records/more.ndjson` is not listed",
+        );
         refused(|path| fs::remove_file(path.join("manifest.json")).unwrap(), "has no manifest.json");
         refused(|path| fs::remove_file(records(path)).unwrap(), "cannot access");
     }

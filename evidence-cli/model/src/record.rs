@@ -192,11 +192,12 @@ impl Observation {
     }
 
     fn content_address(&self) -> Result<RecordId, RecordError> {
-        let canonical = serde_json_canonicalizer::to_vec(self).map_err(|source| RecordError::NotCanonical {
-            operation: self.operation.clone(),
-            subject: self.subject.clone(),
-            source,
-        })?;
+        let canonical =
+            serde_json_canonicalizer::to_vec(self).map_err(|source| RecordError::NotCanonical {
+                operation: self.operation.clone(),
+                subject: self.subject.clone(),
+                source,
+            })?;
         Ok(RecordId(format!("sha256:{}", hex::encode(Sha256::digest(&canonical)))))
     }
 }

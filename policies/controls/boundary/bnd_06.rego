@@ -90,6 +90,12 @@ key_users(arn) := {record |
 	some record in store.evidence
 }
 
+# An endpoint that only the declaration names, and that nobody could reach, was not seen.
+was_seen(listener) if {
+	some property in [listener.protocol, listener.plaintext, listener.anonymous_access, listener.tls_versions]
+	property.state == "observed"
+}
+
 # Listeners -------------------------------------------------------------------------------------------------
 
 listener_id(cluster, listener) := sprintf("listener:%s/%s", [cluster.name, listener.name])
@@ -103,6 +109,7 @@ subjects contains result if {
 findings contains result if {
 	some cluster in input.inventory.clusters
 	some listener in cluster.listeners
+	was_seen(listener)
 	not declares_listener(cluster.name, listener)
 	result := finding.red(
 		listener_id(cluster, listener),

@@ -37,6 +37,7 @@ quotas(cluster) := cluster.quotas.value if cluster.quotas.state == "observed"
 # No default at all, or none for that rate.
 findings contains result if {
 	some cluster in data.cadastre.lib.kafka.clusters
+	cluster.quotas.state == "observed"
 	some rate, verb in rates
 	count([quota | some quota in quotas(cluster); is_default(quota); is_number(quota.limits[rate])]) == 0
 	result := finding.red(

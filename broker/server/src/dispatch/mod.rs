@@ -14,6 +14,7 @@ mod describe_configs;
 mod describe_log_dirs;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_transactions;
 mod fetch;
 mod find_coordinator;
 mod groups;
@@ -102,6 +103,7 @@ pub(crate) async fn answer(context: &RequestContext<'_>, body: Bytes) -> Result<
         ApiKey::DescribeQuorum => call!(context, body, describe_quorum::handle),
         ApiKey::DescribeCluster => call!(context, body, cluster::describe),
         ApiKey::DescribeTopicPartitions => call!(context, body, describe_topic_partitions::handle),
+        ApiKey::DescribeTransactions => call!(context, body, describe_transactions::handle),
         ApiKey::ListConfigResources => call!(context, body, list_config_resources::handle),
         _ => Ok(Reply::CLOSE),
     }

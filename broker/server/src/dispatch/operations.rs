@@ -114,6 +114,7 @@ pub(crate) const REQUIREMENTS: &[(ApiKey, &[Requirement])] = &[
     (ApiKey::DescribeQuorum, &[DESCRIBE_CLUSTER]),
     (ApiKey::DescribeCluster, &[]),
     (ApiKey::DescribeTopicPartitions, &[DESCRIBE_TOPIC]),
+    (ApiKey::DescribeTransactions, &[DESCRIBE_TRANSACTION]),
     (ApiKey::ListConfigResources, &[DESCRIBE_CLUSTER_CONFIGS]),
 ];
 

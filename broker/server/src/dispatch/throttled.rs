@@ -24,6 +24,7 @@ throttled! {
     CreatePartitionsResponse CreateTopicsResponse DeleteAclsResponse DeleteGroupsResponse DeleteRecordsResponse
     DeleteTopicsResponse DescribeAclsResponse DescribeClientQuotasResponse DescribeClusterResponse
     DescribeConfigsResponse DescribeDelegationTokenResponse DescribeLogDirsResponse DescribeTopicPartitionsResponse
+    DescribeTransactionsResponse
     DescribeUserScramCredentialsResponse FetchResponse IncrementalAlterConfigsResponse InitProducerIdResponse
     ListConfigResourcesResponse OffsetDeleteResponse ProduceResponse
     DescribeGroupsResponse FindCoordinatorResponse HeartbeatResponse JoinGroupResponse LeaveGroupResponse

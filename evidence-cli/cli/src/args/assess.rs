@@ -9,7 +9,7 @@ use crate::exit::FailOn;
 
 /// Evidence and declaration, as every judging command takes them.
 #[derive(Debug, Args)]
-pub struct Inputs {
+pub(crate) struct Inputs {
     /// Evidence directory written by `cadastre scan`
     pub evidence: PathBuf,
     /// Boundary declaration
@@ -34,7 +34,7 @@ Examples:
     --reason 'checked on the brokers on 2026-11-20' --expires 2027-02-20T00:00:00Z
 
 The entry is bound to what the finding says today: when that changes, or the date passes, it reopens.")]
-pub struct Waive {
+pub(crate) struct Waive {
     /// Control id
     pub control: String,
     /// The finding's subject
@@ -60,7 +60,7 @@ Examples:
   cadastre check evidence -b boundary.yaml --format json | jq .summary
   cadastre check evidence -b boundary.yaml --format sarif > cadastre.sarif
   cadastre check evidence -b boundary.yaml --as-of now --fail-on red-flag")]
-pub struct Check {
+pub(crate) struct Check {
     #[command(flatten)]
     pub inputs: Inputs,
     /// What to print
@@ -76,7 +76,7 @@ pub struct Check {
 
 /// Formats of the checklist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum CheckFormat {
+pub(crate) enum CheckFormat {
     /// For people
     #[default]
     Table,
@@ -94,7 +94,7 @@ pub enum CheckFormat {
 Examples:
   cadastre report evidence -b boundary.yaml -o report
   cadastre report evidence -b boundary.yaml -o report --format html,md --force")]
-pub struct Report {
+pub(crate) struct Report {
     #[command(flatten)]
     pub inputs: Inputs,
     /// Directory to write into
@@ -113,7 +113,7 @@ pub struct Report {
 
 /// Formats of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum ReportFormat {
+pub(crate) enum ReportFormat {
     /// One self-contained page
     Html,
     /// For pull requests
@@ -130,7 +130,7 @@ pub enum ReportFormat {
 Examples:
   cadastre graph evidence -b boundary.yaml --format svg > boundary.svg
   cadastre graph evidence -b boundary.yaml --format dot | dot -Tpng > boundary.png")]
-pub struct Graph {
+pub(crate) struct Graph {
     #[command(flatten)]
     pub inputs: Inputs,
     /// What to print
@@ -140,7 +140,7 @@ pub struct Graph {
 
 /// Formats of the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum GraphFormat {
+pub(crate) enum GraphFormat {
     /// Nodes, edges and plaintext paths
     #[default]
     Json,
@@ -161,7 +161,7 @@ Examples:
 
 Capabilities: read-records write-records read-objects write-objects decrypt manage-key operate-host
 change-policy assume read-logs alter-logs reach")]
-pub struct WhoCan {
+pub(crate) struct WhoCan {
     /// What is asked about
     #[arg(value_parser = parse_capability)]
     pub capability: Capability,
@@ -176,7 +176,7 @@ pub struct WhoCan {
 
 /// Formats of a plain answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum TableFormat {
+pub(crate) enum TableFormat {
     /// For people
     #[default]
     Table,
@@ -190,7 +190,7 @@ pub enum TableFormat {
 Examples:
   cadastre drift --baseline approved-evidence evidence -b boundary.yaml
   cadastre drift --baseline approved-evidence evidence -b boundary.yaml --format json")]
-pub struct Drift {
+pub(crate) struct Drift {
     /// Evidence directory that was approved
     #[arg(long, value_name = "EVIDENCE")]
     pub baseline: PathBuf,

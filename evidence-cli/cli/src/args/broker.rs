@@ -13,7 +13,7 @@ Examples:
   cadastre demo
   cadastre demo --out review --force
   cadastre demo --planted            join the recorded account that has violations planted in it")]
-pub struct Demo {
+pub(crate) struct Demo {
     /// Directory to write reports and evidence into
     #[arg(long, value_name = "DIR", default_value = "cadastre-out")]
     pub out: PathBuf,
@@ -27,7 +27,7 @@ pub struct Demo {
 
 /// Where the bundled broker keeps its state.
 #[derive(Debug, Args)]
-pub struct State {
+pub(crate) struct State {
     /// State directory
     #[arg(long, value_name = "DIR", default_value = ".cadastre")]
     pub state: PathBuf,
@@ -40,7 +40,7 @@ Examples:
   cadastre up                        TLS, SCRAM and default-deny ACLs on a loopback port
   cadastre up --port 9093
   cadastre status                    how to connect")]
-pub struct Up {
+pub(crate) struct Up {
     #[command(flatten)]
     pub state: State,
     /// Port to listen on; a free one unless given
@@ -50,7 +50,7 @@ pub struct Up {
 
 /// `cadastre status`
 #[derive(Debug, Args)]
-pub struct Status {
+pub(crate) struct Status {
     #[command(flatten)]
     pub state: State,
     /// What to print
@@ -60,7 +60,7 @@ pub struct Status {
 
 /// The broker in the foreground, as `up` starts it.
 #[derive(Debug, Args)]
-pub struct RunBroker {
+pub(crate) struct RunBroker {
     /// Broker configuration
     #[arg(long)]
     pub config: PathBuf,

@@ -13,7 +13,7 @@ Examples:
   cadastre scan --permissions > scanner-policy.json
 
 AWS credentials come from the environment, profiles or instance roles, as with the AWS CLI.")]
-pub struct Scan {
+pub(crate) struct Scan {
     /// Boundary declaration
     #[arg(long, short, value_name = "FILE", default_value = "boundary.yaml")]
     pub boundary: PathBuf,
@@ -42,7 +42,7 @@ pub struct Scan {
 
 /// What can be collected from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Collector {
+pub(crate) enum Collector {
     /// Amazon Web Services
     Aws,
     /// Kafka clusters
@@ -55,7 +55,7 @@ pub enum Collector {
 Examples:
   cadastre init                                    boundary.yaml with what the AWS account shows
   cadastre init --offline -o boundary.yaml         only the commented skeleton")]
-pub struct Init {
+pub(crate) struct Init {
     /// File to write
     #[arg(long, short, value_name = "FILE", default_value = "boundary.yaml")]
     pub output: PathBuf,

@@ -1,9 +1,9 @@
 //! The command line, apart from what the commands do.
 
-pub mod assess;
-pub mod broker;
-pub mod collect;
-pub mod policy;
+pub(crate) mod assess;
+pub(crate) mod broker;
+pub(crate) mod collect;
+pub(crate) mod policy;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
@@ -29,7 +29,7 @@ Exit codes: 0 clean · 1 the tool failed · 2 drift · 3 red flag · 4 unproven 
 /// protect it, and what proves it.
 #[derive(Debug, Parser)]
 #[command(name = "cadastre", version, styles = STYLES, after_help = AFTER_HELP, max_term_width = 110)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Print nothing on standard error but errors and warnings
     #[arg(long, short, global = true)]
     pub quiet: bool,
@@ -40,7 +40,7 @@ pub struct Arguments {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Deploy the broker here, run real clients, scan it beside a recorded AWS account, write the reports
     Demo(broker::Demo),
     /// Write a commented boundary.yaml from what can be seen

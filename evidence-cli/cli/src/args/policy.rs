@@ -8,7 +8,7 @@ use super::assess::TableFormat;
 
 /// `cadastre policy`
 #[derive(Debug, Subcommand)]
-pub enum Policy {
+pub(crate) enum Policy {
     /// List the controls
     List(List),
     /// Show one control: what passes, what is a red flag, what evidence it needs, its source
@@ -21,7 +21,7 @@ pub enum Policy {
 
 /// `cadastre policy list`
 #[derive(Debug, Args)]
-pub struct List {
+pub(crate) struct List {
     /// Directory of further policies
     #[arg(long, value_name = "DIR")]
     pub policies: Option<PathBuf>,
@@ -32,7 +32,7 @@ pub struct List {
 
 /// `cadastre policy show`
 #[derive(Debug, Args)]
-pub struct Show {
+pub(crate) struct Show {
     /// Control id, like BND-04
     pub control: String,
     /// Directory of further policies
@@ -45,7 +45,7 @@ pub struct Show {
 
 /// `cadastre policy test`
 #[derive(Debug, Args)]
-pub struct Test {
+pub(crate) struct Test {
     /// Directory of further policies
     #[arg(long, value_name = "DIR")]
     pub policies: Option<PathBuf>,

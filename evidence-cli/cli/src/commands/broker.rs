@@ -41,7 +41,7 @@ impl Paths {
 }
 
 /// Starts the broker, setting it up first where that was not done.
-pub fn up(arguments: &Up, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) fn up(arguments: &Up, terminal: &Terminal) -> anyhow::Result<Exit> {
     let state = &arguments.state.state;
     let paths = Paths::of(state);
     let cluster = LocalCluster::at(state);
@@ -55,7 +55,12 @@ pub fn up(arguments: &Up, terminal: &Terminal) -> anyhow::Result<Exit> {
         terminal.step("making certificates, credentials and an encrypted log");
         runtime.block_on(cluster.create(arguments.port, &[]))?;
     } else if arguments.port != 0 && !cluster.bootstrap()?.ends_with(&format!(":{}", arguments.port)) {
-        bail!("the broker in `{}` listens on {}; change `listeners` in {} to move it", state.display(), cluster.bootstrap()?, cluster.config_file().display());
+        bail!(
+            "the broker in `{}` listens on {}; change `listeners` in {} to move it",
+            state.display(),
+            cluster.bootstrap()?,
+            cluster.config_file().display()
+        );
     }
     terminal.step("starting the broker");
     let child = spawn(&cluster, &paths)?;
@@ -111,12 +116,19 @@ fn wait_until_ready(mut child: Child, paths: &Paths) -> anyhow::Result<()> {
             let said = log.lines().rev().find(|line| !line.trim().is_empty());
             bail!(
                 "the broker did not start: {}",
-                said.map_or_else(|| format!("it ended with {status}"), |line| line.trim_start_matches("error: ").to_owned())
+                said.map_or_else(
+                    || format!("it ended with {status}"),
+                    |line| line.trim_start_matches("error: ").to_owned()
+                )
             );
         }
         if started.elapsed() > PATIENCE {
             child.kill().context("cannot end the broker")?;
-            bail!("the broker did not accept connections within {} s; its log is {}", PATIENCE.as_secs(), paths.log.display());
+            bail!(
+                "the broker did not accept connections within {} s; its log is {}",
+                PATIENCE.as_secs(),
+                paths.log.display()
+            );
         }
         pause();
     }
@@ -136,7 +148,7 @@ fn running(paths: &Paths) -> Option<u32> {
 }
 
 /// Stops the broker.
-pub fn down(arguments: &State, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) fn down(arguments: &State, terminal: &Terminal) -> anyhow::Result<Exit> {
     let paths = Paths::of(&arguments.state);
     let Some(pid) = running(&paths) else {
         terminal.say("no broker runs here");
@@ -149,7 +161,11 @@ pub fn down(arguments: &State, terminal: &Terminal) -> anyhow::Result<Exit> {
     let started = Instant::now();
     while running(&paths).is_some() {
         if started.elapsed() > PATIENCE {
-            bail!("process {pid} has not stopped within {} s; its log is {}", PATIENCE.as_secs(), paths.log.display());
+            bail!(
+                "process {pid} has not stopped within {} s; its log is {}",
+                PATIENCE.as_secs(),
+                paths.log.display()
+            );
         }
         pause();
     }
@@ -166,7 +182,7 @@ pub fn down(arguments: &State, terminal: &Terminal) -> anyhow::Result<Exit> {
 }
 
 /// Says whether the broker runs, where, and how to connect.
-pub fn status(arguments: &Status) -> anyhow::Result<Exit> {
+pub(super) fn status(arguments: &Status) -> anyhow::Result<Exit> {
     status_of(&arguments.state.state, arguments.format)
 }
 
@@ -198,12 +214,18 @@ fn status_of(state: &Path, format: TableFormat) -> anyhow::Result<Exit> {
             };
             let row = |name: &str, value: String| vec![name.to_owned(), value];
             columns(&[
-                row("broker", pid.map_or_else(|| "stopped".to_owned(), |pid| format!("running, process {pid}"))),
+                row(
+                    "broker",
+                    pid.map_or_else(|| "stopped".to_owned(), |pid| format!("running, process {pid}")),
+                ),
                 row("bootstrap", bootstrap),
                 row("security", format!("SASL_SSL, {MECHANISM}")),
                 row("trust", cluster.ca_file().display().to_string()),
                 row("admin", format!("{ADMIN}, password in {}", cluster.password_file(ADMIN).display())),
-                row("scanner", format!("{SCANNER}, password in {}", cluster.password_file(SCANNER).display())),
+                row(
+                    "scanner",
+                    format!("{SCANNER}, password in {}", cluster.password_file(SCANNER).display()),
+                ),
                 row("scan it", format!("cadastre scan -b {} -o evidence", paths.boundary.display())),
             ])
         }
@@ -213,7 +235,7 @@ fn status_of(state: &Path, format: TableFormat) -> anyhow::Result<Exit> {
 }
 
 /// Runs the broker in the foreground until it is told to stop.
-pub fn run(arguments: &RunBroker) -> anyhow::Result<Exit> {
+pub(super) fn run(arguments: &RunBroker) -> anyhow::Result<Exit> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     let config = BrokerConfig::load(&arguments.config)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;

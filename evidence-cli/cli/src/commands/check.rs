@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::terminal::{self, Terminal, columns, inert, paint, stdout_color};
 
 /// Evaluates the controls and prints the checklist.
-pub fn run(arguments: &Check, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) fn run(arguments: &Check, terminal: &Terminal) -> anyhow::Result<Exit> {
     let judged = inputs::judge(&arguments.inputs, terminal)?;
     terminal.finish();
     let checklist = &judged.assessment.checklist;
@@ -69,7 +69,8 @@ fn push_control(text: &mut String, control: &ControlResult, all: bool, color: bo
             let _infallible = writeln!(text, "      fix: {}", inert(fix));
         }
         if !finding.evidence.is_empty() {
-            let ids: Vec<&str> = finding.evidence.iter().take(6).map(cadastre_model::RecordId::short).collect();
+            let ids: Vec<&str> =
+                finding.evidence.iter().take(6).map(cadastre_model::RecordId::short).collect();
             let more = finding.evidence.len().saturating_sub(ids.len());
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let _infallible = writeln!(text, "      evidence: {}{more}", ids.join(" "));
@@ -79,7 +80,7 @@ fn push_control(text: &mut String, control: &ControlResult, all: bool, color: bo
 
 /// Number of controls by area and verdict.
 #[must_use]
-pub fn by_area(checklist: &Checklist, color: bool) -> String {
+pub(super) fn by_area(checklist: &Checklist, color: bool) -> String {
     let mut areas: Vec<&str> = Vec::new();
     for control in &checklist.controls {
         if !areas.contains(&control.area.as_str()) {
@@ -110,8 +111,12 @@ pub fn by_area(checklist: &Checklist, color: bool) -> String {
     rows.push(row("all", &|_| true));
     let mut text = columns(&rows);
     if !checklist.not_examined.is_empty() {
-        let _infallible =
-            writeln!(text, "\nnot examined ({}): {}", checklist.not_examined.len(), checklist.not_examined.join(" "));
+        let _infallible = writeln!(
+            text,
+            "\nnot examined ({}): {}",
+            checklist.not_examined.len(),
+            checklist.not_examined.join(" ")
+        );
     }
     text
 }

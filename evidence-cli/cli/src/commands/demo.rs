@@ -4,9 +4,10 @@
 use std::path::Path;
 
 use anyhow::Context;
+use cadastre_assess::waivers::WaiverFile;
 use cadastre_assess::{Options, assess};
 use cadastre_collect::kafka::{self, KafkaOptions, KafkaTarget};
-use cadastre_drills::clients::{ClientsDrill, create_topics};
+use cadastre_drills::clients::{ClientsDrill, Topic, create_topics};
 use cadastre_drills::denials::DenialsDrill;
 use cadastre_drills::{Connection, DrillRecord, Secret};
 use cadastre_model::declaration::{Cluster, Declaration};
@@ -33,12 +34,15 @@ const WORKLOADS: [Workload<'_>; 2] = [
 ];
 
 /// The demo's topics.
-const TOPICS: [(&str, i32, &[(&str, &str)]); 2] =
-    [("orders.placed", 3, &[("retention.ms", "604800000")]), ("invoices.sent", 1, &[("retention.ms", "604800000")])];
+const TOPICS: [Topic<'_>; 2] = [
+    Topic { name: "orders.placed", partitions: 3, configs: &[("retention.ms", "604800000")] },
+    Topic { name: "invoices.sent", partitions: 1, configs: &[("retention.ms", "604800000")] },
+];
 
 /// A recorded reference account, compiled in.
 struct Recorded {
     boundary: &'static str,
+    waivers: &'static str,
     manifest: &'static str,
     files: [(&'static str, &'static [u8]); 2],
 }
@@ -47,10 +51,25 @@ macro_rules! recorded {
     ($variant:literal) => {
         Recorded {
             boundary: include_str!(concat!("../../../../fixtures/", $variant, "/boundary.yaml")),
+            waivers: include_str!(concat!("../../../../fixtures/", $variant, "/waivers.yaml")),
             manifest: include_str!(concat!("../../../../fixtures/", $variant, "/evidence/manifest.json")),
             files: [
-                ("aws.ndjson", include_bytes!(concat!("../../../../fixtures/", $variant, "/evidence/records/aws.ndjson"))),
-                ("kafka.ndjson", include_bytes!(concat!("../../../../fixtures/", $variant, "/evidence/records/kafka.ndjson"))),
+                (
+                    "aws.ndjson",
+                    include_bytes!(concat!(
+                        "../../../../fixtures/",
+                        $variant,
+                        "/evidence/records/aws.ndjson"
+                    )),
+                ),
+                (
+                    "kafka.ndjson",
+                    include_bytes!(concat!(
+                        "../../../../fixtures/",
+                        $variant,
+                        "/evidence/records/kafka.ndjson"
+                    )),
+                ),
             ],
         }
     };
@@ -60,11 +79,12 @@ const CLEAN: Recorded = recorded!("clean");
 const PLANTED: Recorded = recorded!("planted");
 
 /// Runs the demo.
-pub fn run(arguments: &Demo, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) fn run(arguments: &Demo, terminal: &Terminal) -> anyhow::Result<Exit> {
     output::prepare(&arguments.out, arguments.force)?;
     output::remove_evidence(&arguments.out.join("evidence"))?;
     let recorded = if arguments.planted { PLANTED } else { CLEAN };
-    let reference = Evidence::read_embedded("the recorded reference account", recorded.manifest, &recorded.files)?;
+    let reference =
+        Evidence::read_embedded("the recorded reference account", recorded.manifest, &recorded.files)?;
 
     // Certificates, credentials and data live only as long as the demo: nothing secret is left in the output.
     let state = tempfile::tempdir().context("cannot make a temporary directory")?;
@@ -77,9 +97,15 @@ pub fn run(arguments: &Demo, terminal: &Terminal) -> anyhow::Result<Exit> {
     let evidence = reference.join(live);
     evidence.write(&arguments.out.join("evidence"))?;
     terminal.step("evaluating the controls and writing the reports");
-    let assessment = assess(&evidence, &declaration, &Options::default())?;
+    output::write(&arguments.out.join("waivers.yaml"), recorded.waivers)?;
+    let waivers = WaiverFile::parse(recorded.waivers, "the recorded waivers")?.waivers;
+    let assessment = assess(&evidence, &declaration, &Options { waivers, ..Options::default() })?;
     let judged = Judged { declaration, evidence, assessment };
-    report::write(&judged, &arguments.out, &[ReportFormat::Html, ReportFormat::Md, ReportFormat::Json, ReportFormat::Svg])?;
+    report::write(
+        &judged,
+        &arguments.out,
+        &[ReportFormat::Html, ReportFormat::Md, ReportFormat::Json, ReportFormat::Svg],
+    )?;
     terminal.finish();
     let mut text = check::by_area(&judged.assessment.checklist, stdout_color());
     text.push_str(&format!("\nreport: {}\n", arguments.out.join("report.html").display()));
@@ -88,17 +114,28 @@ pub fn run(arguments: &Demo, terminal: &Terminal) -> anyhow::Result<Exit> {
 }
 
 /// The broker's life: set up, exercised, scanned, stopped. Returns the evidence and the declared cluster.
-async fn deploy_and_scan(state: &Path, out: &Path, terminal: &Terminal) -> anyhow::Result<(Evidence, String)> {
+async fn deploy_and_scan(
+    state: &Path,
+    out: &Path,
+    terminal: &Terminal,
+) -> anyhow::Result<(Evidence, String)> {
     terminal.step("deploying the broker");
     let cluster = LocalCluster::at(state);
     let users: Vec<&str> = WORKLOADS.iter().map(|workload| workload.user).collect();
     cluster.create(0, &users).await?;
     let broker = Broker::start(BrokerConfig::load(&cluster.config_file())?).await?;
-    terminal.say(&format!("broker deployed on {}: SASL_SSL, {MECHANISM}, default-deny ACLs, encrypted log", cluster.bootstrap()?));
+    terminal.say(&format!(
+        "broker deployed on {}: SASL_SSL, {MECHANISM}, default-deny ACLs, encrypted log",
+        cluster.bootstrap()?
+    ));
 
     let scratch = out.join(".scan");
     output::remove_evidence(&scratch)?;
-    let writer = EvidenceWriter::create(&scratch, env!("CARGO_PKG_VERSION"), SystemClock.now().truncated_to_seconds())?;
+    let writer = EvidenceWriter::create(
+        &scratch,
+        env!("CARGO_PKG_VERSION"),
+        SystemClock.now().truncated_to_seconds(),
+    )?;
     let worked = exercise_and_scan(&cluster, &writer, terminal).await;
     let stopped = broker.shutdown().await;
     worked?;
@@ -109,7 +146,11 @@ async fn deploy_and_scan(state: &Path, out: &Path, terminal: &Terminal) -> anyho
     Ok((live, cluster.declaration(CLUSTER, &WORKLOADS, state)?))
 }
 
-async fn exercise_and_scan(cluster: &LocalCluster, writer: &EvidenceWriter, terminal: &Terminal) -> anyhow::Result<()> {
+async fn exercise_and_scan(
+    cluster: &LocalCluster,
+    writer: &EvidenceWriter,
+    terminal: &Terminal,
+) -> anyhow::Result<()> {
     cluster.administer(&WORKLOADS).await?;
     let connection = |user: &str| -> anyhow::Result<Connection> {
         Ok(Connection {
@@ -124,13 +165,18 @@ async fn exercise_and_scan(cluster: &LocalCluster, writer: &EvidenceWriter, term
     create_topics(&connection(ADMIN)?, &TOPICS).await?;
 
     terminal.step("producing and consuming with librdkafka");
-    let drill = ClientsDrill { topic: "orders.placed".to_owned(), group: "orders-service".to_owned(), records: 1_000 };
+    let drill = ClientsDrill {
+        topic: "orders.placed".to_owned(),
+        group: "orders-service".to_owned(),
+        records: 1_000,
+    };
     let record = drill.run(&connection("orders-service")?).await?;
     tell(&record, terminal);
     record.keep(writer, &SystemClock)?;
 
     terminal.step("trying what must be refused");
-    let drill = DenialsDrill { unwritable: "invoices.sent".to_owned(), unreadable: "orders.placed".to_owned() };
+    let drill =
+        DenialsDrill { unwritable: "invoices.sent".to_owned(), unreadable: "orders.placed".to_owned() };
     let record = drill.run(&connection("invoice-reader")?).await?;
     tell(&record, terminal);
     record.keep(writer, &SystemClock)?;
@@ -156,7 +202,8 @@ fn declared(text: &str, cluster: &LocalCluster) -> anyhow::Result<Cluster> {
     let mut declaration = Declaration::parse(&whole, "the demo's cluster")?;
     let mut declared = declaration.clusters.pop().context("the demo declares its cluster")?;
     declared.security.ca_file = Some(cluster.ca_file().display().to_string());
-    declared.security.password_file = Some(cluster.password_file(super::local_cluster::SCANNER).display().to_string());
+    declared.security.password_file =
+        Some(cluster.password_file(super::local_cluster::SCANNER).display().to_string());
     Ok(declared)
 }
 
@@ -164,8 +211,17 @@ fn declared(text: &str, cluster: &LocalCluster) -> anyhow::Result<Cluster> {
 /// as old as it is: the demo says so by declaring a long age, and a real boundary should not.
 fn boundary(reference: &str, cluster: &str) -> String {
     reference
-        .replace("\nlog-sinks:\n", &format!("\n  # The broker that the demo deployed on this machine.\n{}\nlog-sinks:\n", cluster.trim_start_matches('\n')))
-        .replace("maximum-age: 24h", "maximum-age: 3650d   # the reference account is a recording, as old as it is")
+        .replace(
+            "\nlog-sinks:\n",
+            &format!(
+                "\n  # The broker that the demo deployed on this machine.\n{}\nlog-sinks:\n",
+                cluster.trim_start_matches('\n')
+            ),
+        )
+        .replace(
+            "maximum-age: 24h",
+            "maximum-age: 3650d   # the reference account is a recording, as old as it is",
+        )
 }
 
 #[cfg(test)]

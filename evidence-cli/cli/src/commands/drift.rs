@@ -9,7 +9,7 @@ use crate::exit::{Exit, FailOn};
 use crate::terminal::{self, Terminal, inert, paint, stdout_color};
 
 /// Compares the evidence with a baseline.
-pub fn run(arguments: &Drift, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) fn run(arguments: &Drift, terminal: &Terminal) -> anyhow::Result<Exit> {
     let before = inputs::judge_evidence(&arguments.baseline, &arguments.inputs, terminal)?;
     let after = inputs::judge(&arguments.inputs, terminal)?;
     terminal.finish();

@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::terminal::{self, Terminal};
 
 /// Prints the graph.
-pub fn run(arguments: &Graph, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) fn run(arguments: &Graph, terminal: &Terminal) -> anyhow::Result<Exit> {
     let judged = inputs::judge(&arguments.inputs, terminal)?;
     terminal.finish();
     let graph = &judged.assessment.graph;

@@ -17,7 +17,7 @@ use cadastre_model::progress::Progress;
 
 /// What a judging command works on.
 #[derive(Debug)]
-pub struct Judged {
+pub(super) struct Judged {
     /// The declaration.
     pub declaration: Declaration,
     /// The verified evidence.
@@ -30,7 +30,7 @@ pub struct Judged {
 ///
 /// # Errors
 /// When an input is refused.
-pub fn judge(inputs: &Inputs, terminal: &Terminal) -> anyhow::Result<Judged> {
+pub(super) fn judge(inputs: &Inputs, terminal: &Terminal) -> anyhow::Result<Judged> {
     judge_evidence(&inputs.evidence, inputs, terminal)
 }
 
@@ -38,7 +38,10 @@ pub fn judge(inputs: &Inputs, terminal: &Terminal) -> anyhow::Result<Judged> {
 ///
 /// # Errors
 /// When an input is refused.
-pub fn policy_input(inputs: &Inputs, terminal: &Terminal) -> anyhow::Result<Option<serde_json::Value>> {
+pub(super) fn policy_input(
+    inputs: &Inputs,
+    terminal: &Terminal,
+) -> anyhow::Result<Option<serde_json::Value>> {
     Ok(assess_with(&inputs.evidence, inputs, true, terminal)?.assessment.input)
 }
 
@@ -46,11 +49,20 @@ pub fn policy_input(inputs: &Inputs, terminal: &Terminal) -> anyhow::Result<Opti
 ///
 /// # Errors
 /// When an input is refused.
-pub fn judge_evidence(evidence: &Path, inputs: &Inputs, terminal: &Terminal) -> anyhow::Result<Judged> {
+pub(super) fn judge_evidence(
+    evidence: &Path,
+    inputs: &Inputs,
+    terminal: &Terminal,
+) -> anyhow::Result<Judged> {
     assess_with(evidence, inputs, false, terminal)
 }
 
-fn assess_with(evidence: &Path, inputs: &Inputs, keep_input: bool, terminal: &Terminal) -> anyhow::Result<Judged> {
+fn assess_with(
+    evidence: &Path,
+    inputs: &Inputs,
+    keep_input: bool,
+    terminal: &Terminal,
+) -> anyhow::Result<Judged> {
     let declaration = Declaration::read(&inputs.boundary)?;
     terminal.step("reading and verifying the evidence");
     let evidence = Evidence::read(evidence)?;
@@ -71,7 +83,7 @@ fn assess_with(evidence: &Path, inputs: &Inputs, keep_input: bool, terminal: &Te
 
 /// Where accepted findings are kept: the file that was named, or `waivers.yaml` beside the declaration.
 #[must_use]
-pub fn waiver_path(inputs: &Inputs) -> PathBuf {
+pub(super) fn waiver_path(inputs: &Inputs) -> PathBuf {
     inputs.waivers.clone().unwrap_or_else(|| inputs.boundary.with_file_name("waivers.yaml"))
 }
 
@@ -79,7 +91,7 @@ pub fn waiver_path(inputs: &Inputs) -> PathBuf {
 ///
 /// # Errors
 /// When the file cannot be read or is refused.
-pub fn waivers(inputs: &Inputs) -> anyhow::Result<WaiverFile> {
+pub(super) fn waivers(inputs: &Inputs) -> anyhow::Result<WaiverFile> {
     let path = waiver_path(inputs);
     if inputs.waivers.is_none() && !path.exists() {
         return Ok(WaiverFile::empty());
@@ -100,7 +112,7 @@ fn as_of(text: Option<&str>) -> anyhow::Result<Option<Timestamp>> {
 ///
 /// # Errors
 /// When a file cannot be read or a policy is refused.
-pub fn policies(directory: &Path) -> anyhow::Result<PolicySet> {
+pub(super) fn policies(directory: &Path) -> anyhow::Result<PolicySet> {
     let mut files = Vec::new();
     gather(directory, directory, &mut files)?;
     if files.is_empty() {
@@ -118,7 +130,8 @@ fn gather(root: &Path, directory: &Path, files: &mut Vec<(String, String)>) -> a
             gather(root, &path, files)?;
         } else if path.extension().is_some_and(|extension| extension == "rego") {
             let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-            let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            let text =
+                fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
             files.push((name, text));
         }
     }

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use base64::Engine as _;
 use cadastre_model::{Clock, SystemClock};
-use cadastre_protocol::client::{Client, ClientConfig, ClientError, Mechanism, Password, Sasl, Security, Tls, Trust};
+use cadastre_protocol::client::{
+    Client, ClientConfig, ClientError, Mechanism, Password, Sasl, Security, Tls, Trust,
+};
 use cadastre_server::{BrokerConfig, FormatOptions};
 use proto_kafka::messages::alter_client_quotas_request::{EntityData, EntryData, OpData};
 use proto_kafka::messages::create_acls_request::AclCreation;
@@ -19,29 +21,29 @@ use proto_kafka::protocol::StrBytes;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
 /// The host that the bundled broker listens on.
-pub const HOST: &str = "127.0.0.1";
+pub(super) const HOST: &str = "127.0.0.1";
 
 /// The SCRAM mechanism of all its users.
-pub const MECHANISM: &str = "SCRAM-SHA-512";
+pub(super) const MECHANISM: &str = "SCRAM-SHA-512";
 
 /// PBKDF2 iterations of their credentials.
 const ITERATIONS: u32 = 8192;
 
 /// The super user.
-pub const ADMIN: &str = "admin";
+pub(super) const ADMIN: &str = "admin";
 
 /// Who scans.
-pub const SCANNER: &str = "cadastre-scanner";
+pub(super) const SCANNER: &str = "cadastre-scanner";
 
 /// A directory with everything the bundled broker needs.
 #[derive(Debug, Clone)]
-pub struct LocalCluster {
+pub(super) struct LocalCluster {
     directory: PathBuf,
 }
 
 /// What a workload's user may do.
 #[derive(Debug, Clone, Copy)]
-pub struct Workload<'a> {
+pub(super) struct Workload<'a> {
     /// The user's name.
     pub user: &'a str,
     /// Topic prefixes it may read, and the consumer group of its own name.
@@ -53,31 +55,31 @@ pub struct Workload<'a> {
 impl LocalCluster {
     /// The cluster whose state lies in `directory`, whether it is there yet or not.
     #[must_use]
-    pub fn at(directory: &Path) -> Self {
+    pub(super) fn at(directory: &Path) -> Self {
         Self { directory: directory.to_owned() }
     }
 
     /// Whether it was set up before.
     #[must_use]
-    pub fn exists(&self) -> bool {
+    pub(super) fn exists(&self) -> bool {
         self.config_file().exists()
     }
 
     /// `server.properties`.
     #[must_use]
-    pub fn config_file(&self) -> PathBuf {
+    pub(super) fn config_file(&self) -> PathBuf {
         self.directory.join("server.properties")
     }
 
     /// The authority that signed the broker's certificate.
     #[must_use]
-    pub fn ca_file(&self) -> PathBuf {
+    pub(super) fn ca_file(&self) -> PathBuf {
         self.directory.join("ca.pem")
     }
 
     /// The file with a user's password.
     #[must_use]
-    pub fn password_file(&self, user: &str) -> PathBuf {
+    pub(super) fn password_file(&self, user: &str) -> PathBuf {
         self.directory.join("credentials").join(user)
     }
 
@@ -85,7 +87,7 @@ impl LocalCluster {
     ///
     /// # Errors
     /// When its file cannot be read.
-    pub fn password(&self, user: &str) -> anyhow::Result<String> {
+    pub(super) fn password(&self, user: &str) -> anyhow::Result<String> {
         let path = self.password_file(user);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
         Ok(text.lines().next().unwrap_or_default().to_owned())
@@ -96,7 +98,7 @@ impl LocalCluster {
     /// # Errors
     /// When something cannot be made; what was made stays, and `down` followed by removing the directory
     /// starts over.
-    pub async fn create(&self, port: u16, users: &[&str]) -> anyhow::Result<()> {
+    pub(super) async fn create(&self, port: u16, users: &[&str]) -> anyhow::Result<()> {
         private_directory(&self.directory)?;
         private_directory(&self.directory.join("credentials"))?;
         self.make_certificates()?;
@@ -167,7 +169,7 @@ impl LocalCluster {
     ///
     /// # Errors
     /// When the configuration cannot be read.
-    pub fn bootstrap(&self) -> anyhow::Result<String> {
+    pub(super) fn bootstrap(&self) -> anyhow::Result<String> {
         let path = self.config_file();
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
         text.lines()
@@ -180,7 +182,7 @@ impl LocalCluster {
     ///
     /// # Errors
     /// When the broker refuses.
-    pub async fn administer(&self, workloads: &[Workload<'_>]) -> anyhow::Result<()> {
+    pub(super) async fn administer(&self, workloads: &[Workload<'_>]) -> anyhow::Result<()> {
         let mut client = self.administrator().await?;
         let mut bindings = Vec::new();
         for (kind, name) in [(CLUSTER, "kafka-cluster"), (TOPIC, "*"), (GROUP, "*")] {
@@ -204,8 +206,13 @@ impl LocalCluster {
         for result in &response.results {
             ClientError::check_code(result.error_code, result.error_message.as_deref())?;
         }
-        let limits = [("producer_byte_rate", 67_108_864.0), ("consumer_byte_rate", 134_217_728.0), ("request_percentage", 200.0)];
-        let default_user = EntityData::default().with_entity_type(StrBytes::from_static_str("user")).with_entity_name(None);
+        let limits = [
+            ("producer_byte_rate", 67_108_864.0),
+            ("consumer_byte_rate", 134_217_728.0),
+            ("request_percentage", 200.0),
+        ];
+        let default_user =
+            EntityData::default().with_entity_type(StrBytes::from_static_str("user")).with_entity_name(None);
         let operations = limits
             .iter()
             .map(|(key, value)| OpData::default().with_key(StrBytes::from_static_str(key)).with_value(*value))
@@ -223,7 +230,7 @@ impl LocalCluster {
     ///
     /// # Errors
     /// When the broker cannot be reached or refuses.
-    pub async fn administrator(&self) -> anyhow::Result<Client> {
+    pub(super) async fn administrator(&self) -> anyhow::Result<Client> {
         let ca_file = self.ca_file();
         let pem = fs::read(&ca_file).with_context(|| format!("cannot read `{}`", ca_file.display()))?;
         let security = Security {
@@ -243,10 +250,17 @@ impl LocalCluster {
     ///
     /// # Errors
     /// When the configuration cannot be read.
-    pub fn declaration(&self, name: &str, workloads: &[Workload<'_>], beside: &Path) -> anyhow::Result<String> {
+    pub(super) fn declaration(
+        &self,
+        name: &str,
+        workloads: &[Workload<'_>],
+        beside: &Path,
+    ) -> anyhow::Result<String> {
         let bootstrap = self.bootstrap()?;
         let Some((_, port)) = bootstrap.rsplit_once(':') else { bail!("`{bootstrap}` has no port") };
-        let relative = |path: PathBuf| path.strip_prefix(beside).map(Path::to_owned).unwrap_or(path).display().to_string();
+        let relative = |path: PathBuf| {
+            path.strip_prefix(beside).map(Path::to_owned).unwrap_or(path).display().to_string()
+        };
         let mut text = format!(
             "  - name: {name}\n    kind: cadastre\n    bootstrap: [\"{bootstrap}\"]\n    security:\n      protocol: SASL_SSL\n      mechanism: {MECHANISM}\n      username: {SCANNER}\n      password-file: {}\n      ca-file: {}\n    listeners:\n      - {{name: CLIENTS, protocol: SASL_SSL, purpose: clients, port: {port}}}\n    super-users: [\"User:{ADMIN}\"]\n    administrators: [\"User:{ADMIN}\"]\n",
             relative(self.password_file(SCANNER)),
@@ -316,7 +330,8 @@ fn validity(params: &mut CertificateParams) -> anyhow::Result<()> {
 /// 192 random bits, base64url: no character that Kafka's credential syntax gives a meaning.
 fn random_password() -> anyhow::Result<String> {
     let mut bytes = [0_u8; 24];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_unspecified| anyhow!("the system has no randomness to give"))?;
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_unspecified| anyhow!("the system has no randomness to give"))?;
     Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
 }
 

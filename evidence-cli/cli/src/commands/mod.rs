@@ -24,7 +24,7 @@ use crate::exit::Exit;
 use crate::terminal::Terminal;
 
 /// Runs one command.
-pub fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Exit> {
     match command {
         Command::Demo(arguments) => demo::run(&arguments, terminal),
         Command::Init(arguments) => init::run(&arguments, terminal),
@@ -50,17 +50,24 @@ pub fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Exit> {
 }
 
 /// What the user can do about an error, where that is known.
-pub fn hints(error: &anyhow::Error) -> Vec<String> {
+pub(crate) fn hints(error: &anyhow::Error) -> Vec<String> {
     let mut hints = Vec::new();
     for cause in error.chain() {
         match cause.downcast_ref::<EvidenceError>() {
-            Some(EvidenceError::Exists { .. }) => hints.push("choose another path, or pass --force to replace it".to_owned()),
+            Some(EvidenceError::Exists { .. }) => {
+                hints.push("choose another path, or pass --force to replace it".to_owned())
+            }
             Some(EvidenceError::NoManifest { .. }) => {
                 hints.push("give the directory that `cadastre scan -o` wrote; a scan that was killed leaves no manifest".to_owned());
             }
-            Some(EvidenceError::Schema { .. }) => hints.push("read it with the version of cadastre that wrote it, or a later one".to_owned()),
+            Some(EvidenceError::Schema { .. }) => {
+                hints.push("read it with the version of cadastre that wrote it, or a later one".to_owned())
+            }
             Some(EvidenceError::Edited { .. } | EvidenceError::Mismatch { .. }) => {
-                hints.push("evidence is never edited: scan again, or restore the directory from where it was kept".to_owned());
+                hints.push(
+                    "evidence is never edited: scan again, or restore the directory from where it was kept"
+                        .to_owned(),
+                );
             }
             _ => {}
         }

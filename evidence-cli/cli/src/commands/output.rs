@@ -10,7 +10,7 @@ use cadastre_model::evidence::EvidenceError;
 ///
 /// # Errors
 /// When there is something at the path already and `force` was not given.
-pub fn prepare(directory: &Path, force: bool) -> anyhow::Result<()> {
+pub(super) fn prepare(directory: &Path, force: bool) -> anyhow::Result<()> {
     let occupied = match fs::read_dir(directory) {
         Ok(mut entries) => entries.next().is_some(),
         Err(error) => error.kind() != std::io::ErrorKind::NotFound,
@@ -26,7 +26,7 @@ pub fn prepare(directory: &Path, force: bool) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the directory holds anything else.
-pub fn remove_evidence(directory: &Path) -> anyhow::Result<()> {
+pub(super) fn remove_evidence(directory: &Path) -> anyhow::Result<()> {
     let Ok(entries) = fs::read_dir(directory) else { return Ok(()) };
     for entry in entries {
         let name = entry?.file_name();
@@ -45,6 +45,6 @@ pub fn remove_evidence(directory: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the operating system refuses.
-pub fn write(path: &Path, content: &str) -> anyhow::Result<()> {
+pub(super) fn write(path: &Path, content: &str) -> anyhow::Result<()> {
     fs::write(path, content).with_context(|| format!("cannot write `{}`", path.display()))
 }

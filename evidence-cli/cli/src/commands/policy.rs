@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::terminal::{self, Terminal, columns};
 
 /// Runs one of `list`, `show`, `test`.
-pub fn run(arguments: &Policy, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) fn run(arguments: &Policy, terminal: &Terminal) -> anyhow::Result<Exit> {
     match arguments {
         Policy::List(arguments) => list(arguments),
         Policy::Show(arguments) => show(arguments),

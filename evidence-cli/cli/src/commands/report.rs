@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::terminal::Terminal;
 
 /// Writes the reports.
-pub fn run(arguments: &Report, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) fn run(arguments: &Report, terminal: &Terminal) -> anyhow::Result<Exit> {
     let judged = inputs::judge(&arguments.inputs, terminal)?;
     output::prepare(&arguments.output, arguments.force)?;
     let mut formats = arguments.format.clone();
@@ -27,7 +27,11 @@ pub fn run(arguments: &Report, terminal: &Terminal) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// When a template fails or a file cannot be written.
-pub fn write(judged: &Judged, directory: &Path, formats: &[ReportFormat]) -> anyhow::Result<Vec<String>> {
+pub(super) fn write(
+    judged: &Judged,
+    directory: &Path,
+    formats: &[ReportFormat],
+) -> anyhow::Result<Vec<String>> {
     let assessment = &judged.assessment;
     let input = ReportInput {
         declaration: &judged.declaration,

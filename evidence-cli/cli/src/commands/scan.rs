@@ -21,7 +21,7 @@ use crate::terminal::{self, Terminal};
 const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Scans everything that the declaration names.
-pub fn run(arguments: &Scan, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) fn run(arguments: &Scan, terminal: &Terminal) -> anyhow::Result<Exit> {
     if arguments.permissions {
         terminal::print(&(serde_json::to_string_pretty(&aws::permissions::iam_policy())? + "\n"))?;
         return Ok(Exit::Clean);
@@ -33,7 +33,8 @@ pub fn run(arguments: &Scan, terminal: &Terminal) -> anyhow::Result<Exit> {
         output::remove_evidence(directory)?;
     }
     let clock = SystemClock;
-    let writer = EvidenceWriter::create(directory, env!("CARGO_PKG_VERSION"), clock.now().truncated_to_seconds())?;
+    let writer =
+        EvidenceWriter::create(directory, env!("CARGO_PKG_VERSION"), clock.now().truncated_to_seconds())?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     let cancelled = CancellationToken::new();
     let collected = runtime.block_on(collect(arguments, &declaration, &writer, terminal, &cancelled));
@@ -49,15 +50,16 @@ pub fn run(arguments: &Scan, terminal: &Terminal) -> anyhow::Result<Exit> {
 fn resolve_files(declaration: &mut Declaration, directory: &Path) {
     for cluster in &mut declaration.clusters {
         let security = &mut cluster.security;
-        for file in [
+        for path in [
             &mut security.password_file,
             &mut security.ca_file,
             &mut security.certificate_file,
             &mut security.key_file,
-        ] {
-            if let Some(path) = file {
-                *path = directory.join(path.as_str()).display().to_string();
-            }
+        ]
+        .into_iter()
+        .flatten()
+        {
+            *path = directory.join(path.as_str()).display().to_string();
         }
     }
 }
@@ -71,10 +73,10 @@ async fn collect(
 ) -> anyhow::Result<()> {
     let wants = |collector| arguments.only.is_empty() || arguments.only.contains(&collector);
     let clouds = async {
-        if wants(Collector::Aws) {
-            if let Some(target) = aws_target(arguments, declaration) {
-                aws::collect(&target, writer, &SystemClock, terminal, cancelled).await?;
-            }
+        if wants(Collector::Aws)
+            && let Some(target) = aws_target(arguments, declaration)
+        {
+            aws::collect(&target, writer, &SystemClock, terminal, cancelled).await?;
         }
         anyhow::Ok(())
     };
@@ -135,11 +137,13 @@ fn aws_target(arguments: &Scan, declaration: &Declaration) -> Option<AwsTarget> 
 /// Whether every call was answered.
 fn settled(manifest: &Manifest) -> bool {
     let unsettled = ["denied", "failed", "truncated"];
-    manifest.complete && unsettled.iter().all(|outcome| manifest.outcomes.get(*outcome).is_none_or(|count| *count == 0))
+    manifest.complete
+        && unsettled.iter().all(|outcome| manifest.outcomes.get(*outcome).is_none_or(|count| *count == 0))
 }
 
 fn summarize(manifest: &Manifest, directory: &Path, terminal: &Terminal) {
-    let counts: Vec<String> = manifest.outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+    let counts: Vec<String> =
+        manifest.outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
     let total: u64 = manifest.outcomes.values().sum();
     terminal.say(&format!("{total} records in {}: {}", directory.display(), counts.join(", ")));
     if !settled(manifest) {

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::terminal::Terminal;
 
 /// Writes the waiver beside those that are there.
-pub fn run(arguments: &Waive, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) fn run(arguments: &Waive, terminal: &Terminal) -> anyhow::Result<Exit> {
     for (name, text) in [("--reason", &arguments.reason), ("--approver", &arguments.approver)] {
         if text.trim().is_empty() {
             bail!("{name} is empty: a waiver names who accepts what, and why");
@@ -47,8 +47,13 @@ pub fn run(arguments: &Waive, terminal: &Terminal) -> anyhow::Result<Exit> {
     let added = accepted.len();
     file.waivers.retain(|waiver| !accepted.iter().any(|new| new.accepts == waiver.accepts));
     file.waivers.extend(accepted);
-    file.waivers.sort_by(|a, b| (&a.control, &a.subject, &a.accepts).cmp(&(&b.control, &b.subject, &b.accepts)));
+    file.waivers
+        .sort_by(|a, b| (&a.control, &a.subject, &a.accepts).cmp(&(&b.control, &b.subject, &b.accepts)));
     output::write(&path, &file.to_yaml())?;
-    terminal.say(&format!("{added} finding(s) of {id} on {} waived until {expires} in {}", arguments.subject, path.display()));
+    terminal.say(&format!(
+        "{added} finding(s) of {id} on {} waived until {expires} in {}",
+        arguments.subject,
+        path.display()
+    ));
     Ok(Exit::Clean)
 }

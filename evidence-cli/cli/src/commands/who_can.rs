@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::terminal::{self, Terminal, columns, inert};
 
 /// Answers one question.
-pub fn run(arguments: &WhoCan, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) fn run(arguments: &WhoCan, terminal: &Terminal) -> anyhow::Result<Exit> {
     let judged = inputs::judge(&arguments.inputs, terminal)?;
     terminal.finish();
     let assessment = &judged.assessment;
@@ -30,7 +30,8 @@ pub fn run(arguments: &WhoCan, terminal: &Terminal) -> anyhow::Result<Exit> {
         TableFormat::Table => {
             let mut rows = vec![["principal", "side", "decision", "path"].map(str::to_owned).to_vec()];
             for principal in &answer.principals {
-                let condition = principal.condition.as_deref().map(|text| format!(" ({text})")).unwrap_or_default();
+                let condition =
+                    principal.condition.as_deref().map(|text| format!(" ({text})")).unwrap_or_default();
                 rows.push(vec![
                     inert(&principal.principal),
                     if principal.inside { "inside" } else { "outside" }.to_owned(),

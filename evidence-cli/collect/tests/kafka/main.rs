@@ -343,12 +343,11 @@ async fn the_reference_broker_gives_complete_records() {
     allow(&mut admin, "User:billing", &[("TOPIC", "orders", "READ"), ("GROUP", "billing", "READ")]).await;
 
     let records = scan(&target(&bootstrap, &broker.authority_file(), SCANNER), true).await;
-    // It has neither features nor delegation tokens, and may do without transactions.
+    // It has neither features nor delegation tokens.
     let settled = |record: &Record| match record.operation.as_str() {
         "kafka:DescribeFeatures" | "kafka:DescribeDelegationToken" => {
             matches!(record.outcome, Outcome::Observed | Outcome::Absent)
         }
-        "probe:DeniedOperation" if record.request["operation"] == "DescribeTransactions" => true,
         _ => record.outcome == Outcome::Observed,
     };
     let unexpected: Vec<&Record> = records.iter().filter(|record| !settled(record)).collect();
