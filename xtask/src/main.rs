@@ -7,6 +7,7 @@ mod directions;
 mod fixtures;
 mod mutations;
 mod parts;
+mod policies;
 mod process;
 mod test;
 
@@ -40,6 +41,8 @@ enum Verb {
     },
     /// Check that rooms depend on each other only in the directions of ARCHITECTURE.md
     Directions,
+    /// Run the controls and their tests on Open Policy Agent, and compare the engines
+    Policies,
     /// Record the reference account and its Kafka cluster into fixtures/ again
     RecordFixtures(fixtures::Options),
     /// Measure, and write the results to docs/benchmarks/
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Verb::Parts => parts::Parts::prepare().map(|parts| parts.describe()),
         Verb::Mutations { directory, verbose } => mutations::run(&directory, verbose),
         Verb::Directions => directions::run(),
+        Verb::Policies => policies::run(),
         Verb::RecordFixtures(options) => fixtures::record(&options),
         Verb::Bench(bench) => bench::run(&bench),
     };
