@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,6 +11,7 @@ use clap::Subcommand;
 
 use crate::parts::Parts;
 use crate::process;
+use crate::reference_account::{ReferenceAccount, script};
 
 /// What to measure.
 #[derive(Debug, Subcommand)]
@@ -90,50 +90,25 @@ fn scan(roles: u32) -> anyhow::Result<()> {
     }
     fs::create_dir_all(&work)?;
 
-    let mut moto = Command::new(&python)
-        .arg(fixtures.join("reference-account/server.py"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start moto")?;
-    let mut url = String::new();
-    BufReader::new(moto.stdout.take().context("moto has no standard output")?).read_line(&mut url)?;
-    let url = url.trim().to_owned();
-    let seed = |script: &str, arguments: &[&str]| {
-        process::output(
-            Command::new(&python)
-                .arg(fixtures.join("reference-account").join(script))
-                .args(["--endpoint-url", &url])
-                .args(arguments),
-        )
-    };
-    let seeded: serde_json::Value = serde_json::from_str(&seed("seed.py", &["--variant", "clean"])?)?;
-    let credential = |name: &str| {
-        seeded
-            .pointer(&format!("/scanner/{name}"))
-            .and_then(serde_json::Value::as_str)
-            .with_context(|| format!("seed.py prints no {name}"))
-    };
+    let account = ReferenceAccount::start("clean", || Command::new(&python))?;
     eprintln!("creating {roles} roles with 3 policies each");
-    seed("many_roles.py", &["--roles", &roles.to_string()])?;
+    process::output(Command::new(&python).arg(script("many_roles.py")).args([
+        "--endpoint-url",
+        &account.url,
+        "--roles",
+        &roles.to_string(),
+    ]))?;
 
     let boundary = fixtures.join("clean/boundary.yaml");
     let evidence = work.join("evidence");
-    let scan = measure(
-        Command::new(&binary)
-            .args(["--quiet", "scan", "--only", "aws", "--boundary"])
-            .arg(&boundary)
-            .arg("--output")
-            .arg(&evidence)
-            .args(["--aws-endpoint-url", &url])
-            .env("AWS_ACCESS_KEY_ID", credential("AccessKeyId")?)
-            .env("AWS_SECRET_ACCESS_KEY", credential("SecretAccessKey")?)
-            .env("AWS_SESSION_TOKEN", credential("SessionToken")?)
-            .env("AWS_REGION", "eu-central-1"),
-        &[0, 4],
-    )?;
-    drop(moto.stdin.take());
-    moto.wait()?;
+    let mut command = Command::new(&binary);
+    command
+        .args(["--quiet", "scan", "--only", "aws", "--boundary"])
+        .arg(&boundary)
+        .arg("--output")
+        .arg(&evidence);
+    let scan = measure(account.sign_in(&mut command)?, &[0, 4])?;
+    drop(account);
     let manifest = fs::read_to_string(evidence.join("manifest.json"))?;
     if manifest.contains("\"failed\"") || manifest.contains("\"denied\"") {
         bail!("the scan was not answered in full, so its time says nothing: {}", evidence.display());

@@ -5,15 +5,15 @@
 //! else does.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
 use crate::parts::Parts;
 use crate::process;
+use crate::reference_account::{ReferenceAccount, Server};
 
 /// What to record.
 #[derive(Debug, Args)]
@@ -69,7 +69,6 @@ fn record_variant(
     output: &Path,
 ) -> anyhow::Result<()> {
     let fixtures = process::root().join("fixtures");
-    let account = fixtures.join("reference-account");
     let work = process::target_directory().join("fixtures").join(variant.name());
     if work.exists() {
         fs::remove_dir_all(&work)?;
@@ -77,8 +76,6 @@ fn record_variant(
     fs::create_dir_all(&work)?;
 
     eprintln!("starting moto and the cluster ({})", variant.name());
-    let moto = Server::start(namespace.command(python).arg(account.join("server.py")), |_| true)?;
-    let url = moto.line.clone();
     let cluster = Server::start(
         namespace
             .command(python)
@@ -90,37 +87,18 @@ fn record_variant(
             .args(["--variant", variant.name()]),
         |line| line == "ready",
     )?;
-    let seeded = process::output(namespace.command(python).arg(account.join("seed.py")).args([
-        "--endpoint-url",
-        &url,
-        "--variant",
-        variant.name(),
-    ]))?;
-    let seeded: serde_json::Value = serde_json::from_str(&seeded).context("seed.py prints JSON")?;
-    let credential = |name: &str| {
-        seeded
-            .pointer(&format!("/scanner/{name}"))
-            .and_then(serde_json::Value::as_str)
-            .with_context(|| format!("seed.py prints no {name}"))
-    };
+    let account = ReferenceAccount::start(variant.name(), || namespace.command(python))?;
 
     eprintln!("scanning");
     let boundary = fixtures.join(variant.name()).join("boundary.yaml");
     fs::copy(&boundary, work.join("boundary.yaml")).with_context(|| format!("no {}", boundary.display()))?;
     let evidence = output.join(variant.name()).join("evidence");
-    process::run(
-        namespace
-            .command(&process::target_directory().join("debug/cadastre"))
-            .args(["--quiet", "scan", "--force", "--boundary"])
-            .arg(work.join("boundary.yaml"))
-            .arg("--output")
-            .arg(&evidence)
-            .args(["--aws-endpoint-url", &url])
-            .env("AWS_ACCESS_KEY_ID", credential("AccessKeyId")?)
-            .env("AWS_SECRET_ACCESS_KEY", credential("SecretAccessKey")?)
-            .env("AWS_SESSION_TOKEN", credential("SessionToken")?)
-            .env("AWS_REGION", "eu-central-1"),
-    )?;
+    let mut scan = namespace.command(&process::target_directory().join("debug/cadastre"));
+    scan.args(["--quiet", "scan", "--force", "--boundary"])
+        .arg(work.join("boundary.yaml"))
+        .arg("--output")
+        .arg(&evidence);
+    process::run(account.sign_in(&mut scan)?)?;
     drop(cluster);
     println!("recorded {}", evidence.display());
     Ok(())
@@ -160,43 +138,5 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         // Nothing is left to do where it is gone already.
         drop(Command::new("ip").args(["netns", "delete", &self.name]).status());
-    }
-}
-
-/// A program that serves until its standard input closes.
-struct Server {
-    child: Child,
-    line: String,
-}
-
-impl Server {
-    /// Starts it and waits for the line that says it is ready.
-    fn start(command: &mut Command, ready: impl Fn(&str) -> bool) -> anyhow::Result<Self> {
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot start")?;
-        let stdout = child.stdout.take().context("no standard output")?;
-        let mut reader = BufReader::new(stdout);
-        let mut line = String::new();
-        loop {
-            line.clear();
-            if reader.read_line(&mut line)? == 0 {
-                let status = child.wait()?;
-                bail!("a server ended with {status} before it was ready");
-            }
-            if ready(line.trim()) {
-                break;
-            }
-        }
-        // Whatever else it prints is taken off the pipe, so that it never blocks.
-        std::thread::spawn(move || reader.read_to_end(&mut Vec::new()));
-        Ok(Self { child, line: line.trim().to_owned() })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        // Its end is all that is waited for; how it ended changes nothing.
-        drop(self.child.wait());
     }
 }

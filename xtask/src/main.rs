@@ -9,6 +9,7 @@ mod mutations;
 mod parts;
 mod policies;
 mod process;
+mod reference_account;
 mod test;
 
 use std::path::PathBuf;
