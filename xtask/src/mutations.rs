@@ -21,12 +21,12 @@ struct Base {
 
 impl Base {
     /// `fixtures/NAME/`, or a directory that has `boundary.yaml` and `evidence/`.
-    fn read(name: &str) -> anyhow::Result<Self> {
+    fn read(name: &str, options: &Options) -> anyhow::Result<Self> {
         let named = process::root().join("fixtures").join(name);
         let directory = if named.is_dir() { named } else { PathBuf::from(name) };
         let declaration = Declaration::read(&directory.join("boundary.yaml"))?;
         let evidence = Evidence::read(&directory.join("evidence"))?;
-        let clean = cadastre_assess::assess(&evidence, &declaration, &Options::default())?;
+        let clean = cadastre_assess::assess(&evidence, &declaration, options)?;
         Ok(Self { declaration, evidence, clean })
     }
 }
@@ -39,18 +39,19 @@ pub(crate) fn run(directory: &Path, verbose: bool) -> anyhow::Result<()> {
         process::root().join(directory)
     };
     let mutations = read(&directory)?;
+    let options = Options::with_builtin_policies()?;
     let mut bases: BTreeMap<String, Base> = BTreeMap::new();
     let (mut missed, mut noise) = (0, 0);
     for (file, mutation) in &mutations {
         if !bases.contains_key(&mutation.base) {
-            let base =
-                Base::read(&mutation.base).with_context(|| format!("{file}: base `{}`", mutation.base))?;
+            let base = Base::read(&mutation.base, &options)
+                .with_context(|| format!("{file}: base `{}`", mutation.base))?;
             bases.insert(mutation.base.clone(), base);
         }
         let base = bases.get(&mutation.base).context("a base that was just read")?;
         let evidence =
             mutation.apply(&base.evidence).with_context(|| format!("{file}: mutation `{}`", mutation.id))?;
-        let after = cadastre_assess::assess(&evidence, &base.declaration, &Options::default())?;
+        let after = cadastre_assess::assess(&evidence, &base.declaration, &options)?;
         let changes = mutation::changes(&base.clean.checklist, &after.checklist);
         let comparison = mutation::compare(&mutation.expect, &changes);
         missed += comparison.missed.len();

@@ -39,6 +39,16 @@ pub struct Options {
     pub keep_input: bool,
 }
 
+impl Options {
+    /// The built-in policies, parsed once, for those who assess more than one body of evidence.
+    ///
+    /// # Errors
+    /// When the policies do not fit together.
+    pub fn with_builtin_policies() -> Result<Self, AssessError> {
+        Ok(Self { policies: Some(PolicySet::builtin()?), ..Self::default() })
+    }
+}
+
 /// Everything that follows from one body of evidence.
 #[derive(Debug)]
 pub struct Assessment {
