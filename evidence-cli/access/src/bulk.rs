@@ -41,6 +41,8 @@ impl Edges {
                 decision,
                 action: action.to_owned(),
                 statements: proof.statements.iter().cloned().collect(),
+                choices: Vec::new(),
+                enables: None,
             });
         }
     }

@@ -97,10 +97,9 @@ fn opens(edge: &CapabilityEdge) -> bool {
     }
 }
 
-/// Whether an edge says that its principal, having changed the policies of an identity that it is or can become,
-/// could use the target.
+/// Whether an edge says that its principal, having changed a policy or a tag first, could use the target.
 fn rewrites(edge: &CapabilityEdge) -> bool {
-    edge.capability == Capability::ChangePolicy && edge.action.starts_with("iam:")
+    edge.capability == Capability::ChangePolicy && (edge.enables.is_some() || edge.action.starts_with("iam:"))
 }
 
 impl<'a> Map<'a> {
@@ -220,6 +219,10 @@ impl<'a> Map<'a> {
     /// An edge, and what it makes possible on the same target.
     fn and_then(&self, edge: &CapabilityEdge, capability: Capability, action: &str) -> Move {
         let mut by = self.single(edge, edge.capability);
+        let action = match &edge.enables {
+            Some(enabled) if enabled.capability == capability => enabled.action.as_str(),
+            _ => action,
+        };
         by.steps.push(then(&edge.principal, capability, &edge.target, action));
         by.cost += 1;
         by

@@ -148,6 +148,138 @@ pub struct CapabilityEdge {
     pub action: String,
     /// The statements and grants that allow it.
     pub statements: Vec<StatementRef>,
+    /// Conditions that the principal satisfies by itself, in words: a tag it sends with the request, a key it leaves
+    /// out. They are no limit, and `decision` leaves them aside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+    /// What the principal can do to the target once it has done this. The edge is then an enabling step, and
+    /// `statements` holds those of the step and of what follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enables: Option<Enabled>,
+}
+
+/// What an enabling step makes possible on the same target.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Enabled {
+    /// The capability that follows.
+    pub capability: Capability,
+    /// The action that gives it, `s3:GetObject`.
+    pub action: String,
+}
+
+/// One step of an [`Escalation`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct EscalationStep {
+    /// Who acts: the principal itself, or somebody it has become by an earlier step.
+    pub principal: String,
+    /// Does what.
+    pub capability: Capability,
+    /// To what.
+    pub target: String,
+    /// The action in the service's words; two of them joined by ` and ` where both are needed at once.
+    pub action: String,
+    /// How certain the step is.
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// Conditions that the acting principal satisfies by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+    /// The statements that allow it; empty for what follows from an earlier step.
+    pub statements: Vec<StatementRef>,
+}
+
+/// A capability that a principal does not hold and can gain by its own steps.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Escalation {
+    /// Who.
+    pub principal: String,
+    /// Gains what.
+    pub capability: Capability,
+    /// Over what.
+    pub target: String,
+    /// How certain the whole chain is.
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// The steps in the order in which they are taken, the enabling one first. The last one is the capability itself.
+    pub steps: Vec<EscalationStep>,
+}
+
+/// How data, keys or logs can be lost without any permission to delete them, or with one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Damage {
+    /// Objects, disks or keys are gone, now or when a rule or a waiting period runs out.
+    Destroy,
+    /// Events are no longer recorded, or their records are gone.
+    Blind,
+    /// A policy can be written that keeps the owner out.
+    LockOut,
+}
+
+/// A way to destroy, blind or lock out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Destruction {
+    /// Who.
+    pub principal: String,
+    /// Does what.
+    pub damage: Damage,
+    /// To what.
+    pub target: String,
+    /// The action in the service's words.
+    pub action: String,
+    /// Whether the action is not called a deletion: a lifecycle rule, a shorter retention, another selector.
+    pub disguised: bool,
+    /// How certainly.
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// The statements that allow it.
+    pub statements: Vec<StatementRef>,
+}
+
+/// Why a guard protects nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GuardDefect {
+    /// It names somebody or something that does not exist.
+    NamesNothing,
+    /// Its condition holds for every request, or for none, so that it decides nothing.
+    AlwaysTrue,
+    /// The principal satisfies its condition by itself.
+    SelfSatisfied,
+    /// Another action leads to the same end and is not denied.
+    WalkedAround,
+    /// The principal it binds can remove it.
+    Removable,
+    /// It is in the account, and attached to others only.
+    AttachedToOthers,
+}
+
+impl GuardDefect {
+    /// Its name in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NamesNothing => "names-nothing",
+            Self::AlwaysTrue => "always-true",
+            Self::SelfSatisfied => "self-satisfied",
+            Self::WalkedAround => "walked-around",
+            Self::Removable => "removable",
+            Self::AttachedToOthers => "attached-to-others",
+        }
+    }
+}
+
+/// A deny, a condition or a boundary that a reader would think protects, and that does not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DeadGuard {
+    /// What it is about: the principal it binds, or the resource that carries it.
+    pub subject: String,
+    /// What is wrong with it.
+    pub defect: GuardDefect,
+    /// One line for a person.
+    pub told: String,
+    /// The guard itself, and the statements that walk around it or remove it.
+    pub statements: Vec<StatementRef>,
 }
 
 /// One statement of an identity policy, for controls that judge what is written.
@@ -202,6 +334,12 @@ pub struct Access {
     pub statements: Vec<IdentityStatement>,
     /// What could not be evaluated and why: `(principal or resource, reason)`.
     pub unknown: Vec<(String, String)>,
+    /// Ways to destroy data and keys, to blind logs and to lock out, sorted by principal.
+    #[serde(default)]
+    pub destruction: Vec<Destruction>,
+    /// Guards that protect nothing, sorted by subject.
+    #[serde(default)]
+    pub guards: Vec<DeadGuard>,
 }
 
 #[cfg(test)]

@@ -166,6 +166,8 @@ fn a_large_account_is_judged_in_seconds() {
                 decision: Decision::Allow,
                 action: "s3:GetObject".to_owned(),
                 statements: vec![at],
+                choices: Vec::new(),
+                enables: None,
             });
         }
     }

@@ -139,6 +139,8 @@ impl Deployment {
             decision,
             action: action.into(),
             statements: statements.iter().map(|name| statement(name)).collect(),
+            choices: Vec::new(),
+            enables: None,
         });
         self.access.edges.sort();
         self

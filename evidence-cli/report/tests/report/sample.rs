@@ -133,6 +133,8 @@ impl Sample {
             decision,
             action: say("kms:Decrypt"),
             statements: vec![statement.clone()],
+            choices: Vec::new(),
+            enables: None,
         };
         let access = Access {
             edges: vec![
