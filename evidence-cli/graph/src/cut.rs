@@ -1,116 +1,100 @@
 //! The smallest set of statements whose removal closes every derivation.
 //!
-//! Derivations are not listed: one is found, a smallest set that hits all found so far is taken away, and if
-//! another derivation is still there it joins the list (implicit hitting sets). The set is minimal when the
-//! search ends within its bounds, and in any case nothing is left once its statements are gone.
+//! Derivations are not listed, for there can be more of them than atoms: a smallest set that hits all found so far is
+//! taken away, and if another derivation is still there it joins the list ("implicit hitting sets": Moreno-Centeno and
+//! Karp, Operations Research 61, 2013). When none is left the set is smallest over *all* derivations, not only over
+//! the cheapest ones. Each set on the way is also a lower bound, since whatever closes all derivations closes those
+//! found. Only statements that grant take part: a deny is never in a derivation, so it is never in a cut.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::search::{Goal, Map, StatementId, Witness};
+use crate::derivation::{Prefer, Problem, StatementId};
+use crate::hitting::{BUDGET, Hitting, greedy, smallest};
 
-/// The largest set that is searched for exactly.
-const EXACT_SIZE: usize = 4;
-/// How many derivations are looked at before the search settles for a set that is not proven minimal.
-const MAXIMUM_ROUNDS: usize = 64;
+/// How many derivations are looked at before the search settles for a set that is not proven smallest.
+const MAXIMUM_ROUNDS: usize = 128;
 
-/// A set of statements, and whether no smaller one exists.
-#[derive(Debug)]
+/// A set of statements, and how few would do at the least.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Cut {
+    /// Empty when some derivation rests on no statement at all, so that nothing closes it.
     pub(crate) statements: BTreeSet<StatementId>,
-    pub(crate) minimal: bool,
+    /// No set with fewer statements closes everything.
+    pub(crate) at_least: usize,
 }
 
-/// Finds a cut. It is empty, and not minimal, when some derivation rests on no statement at all.
-pub(crate) fn find(map: &Map<'_>, origin: usize, goal: &Goal, first: &Witness) -> Cut {
-    let mut witnesses = vec![first.statements.clone()];
-    for _ in 0..MAXIMUM_ROUNDS {
-        if witnesses.iter().any(BTreeSet::is_empty) {
-            return Cut { statements: BTreeSet::new(), minimal: false };
-        }
-        let Some(statements) = smallest(&witnesses) else { break };
-        match map.search(origin, goal, &statements) {
-            None => return Cut { statements, minimal: true },
-            Some(further) => witnesses.push(further.statements),
-        }
+impl Cut {
+    /// Whether no smaller set exists.
+    pub(crate) fn is_smallest(&self) -> bool {
+        !self.statements.is_empty() && self.at_least == self.statements.len()
     }
-    greedy(map, origin, goal, &witnesses)
 }
 
-/// A smallest set that hits every witness, up to the size that is searched exactly.
-fn smallest(witnesses: &[BTreeSet<StatementId>]) -> Option<BTreeSet<StatementId>> {
-    (1..=EXACT_SIZE).find_map(|size| {
-        let mut chosen = BTreeSet::new();
-        hit(witnesses, size, &mut chosen).then_some(chosen)
-    })
+/// Finds a cut for place 0 of a problem, from which the goal can be reached.
+pub(crate) fn find(problem: &Problem<'_>) -> Cut {
+    find_within(problem, MAXIMUM_ROUNDS, BUDGET)
 }
 
-fn hit(witnesses: &[BTreeSet<StatementId>], size: usize, chosen: &mut BTreeSet<StatementId>) -> bool {
-    let Some(missed) = witnesses.iter().find(|witness| witness.is_disjoint(chosen)) else { return true };
-    if size == 0 {
-        return false;
-    }
-    for statement in missed {
-        chosen.insert(*statement);
-        if hit(witnesses, size - 1, chosen) {
-            return true;
-        }
-        chosen.remove(statement);
-    }
-    false
-}
-
-/// Takes the statement that most derivations share, until nothing is left.
-fn greedy(map: &Map<'_>, origin: usize, goal: &Goal, witnesses: &[BTreeSet<StatementId>]) -> Cut {
-    let mut known = witnesses.to_vec();
-    let mut statements: BTreeSet<StatementId> = BTreeSet::new();
-    loop {
-        while let Some(frequent) = most_frequent(&known, &statements) {
-            statements.insert(frequent);
-        }
-        match map.search(origin, goal, &statements) {
-            None => return Cut { statements, minimal: false },
-            Some(further) if further.statements.is_empty() => {
-                return Cut { statements: BTreeSet::new(), minimal: false };
+/// The same within so many rounds, and so many choices when looking for smallest sets.
+pub(crate) fn find_within(problem: &Problem<'_>, rounds: usize, budget: usize) -> Cut {
+    let nothing_closes_it = || Cut { statements: BTreeSet::new(), at_least: 0 };
+    let mut found: Vec<Vec<StatementId>> = Vec::new();
+    let mut at_least = 0;
+    let mut removed = BTreeSet::new();
+    let mut left = budget;
+    // Further ones that have nothing in common with those taken away, as many as there are.
+    for _ in 0..rounds {
+        if let Some(first) = another(problem, &removed) {
+            let mut away: BTreeSet<StatementId> = removed.clone();
+            let mut next = Some(first);
+            while let Some(statements) = next {
+                if statements.is_empty() {
+                    return nothing_closes_it();
+                }
+                away.extend(statements.iter().copied());
+                found.push(statements);
+                next = another(problem, &away);
             }
-            Some(further) => known.push(further.statements),
+        } else {
+            return Cut { at_least: removed.len(), statements: removed };
+        }
+        match smallest(&found, &mut left) {
+            Hitting::Smallest(set) => {
+                at_least = set.len();
+                removed = set;
+            }
+            Hitting::AtLeast(size) => {
+                at_least = at_least.max(size);
+                break;
+            }
+            Hitting::Impossible => return nothing_closes_it(),
         }
     }
+    bounded(problem, found, at_least).unwrap_or_else(nothing_closes_it)
 }
 
-fn most_frequent(witnesses: &[BTreeSet<StatementId>], chosen: &BTreeSet<StatementId>) -> Option<StatementId> {
-    let mut counts: BTreeMap<StatementId, usize> = BTreeMap::new();
-    for witness in witnesses.iter().filter(|witness| witness.is_disjoint(chosen)) {
-        for statement in witness {
-            *counts.entry(*statement).or_default() += 1;
+/// The statements of a derivation that rests on none of the removed ones; few of them, where there is a choice.
+fn another(problem: &Problem<'_>, removed: &BTreeSet<StatementId>) -> Option<Vec<StatementId>> {
+    let removed: Vec<StatementId> = removed.iter().copied().collect();
+    let solution = problem.solve(&removed, Prefer::FewStatements, Some(0));
+    problem.pieces(&solution, 0).map(|pieces| problem.statements(&pieces))
+}
+
+/// A set that closes everything and that no statement can be left out of, though a smaller one may exist.
+fn bounded(problem: &Problem<'_>, mut found: Vec<Vec<StatementId>>, at_least: usize) -> Option<Cut> {
+    let mut statements = loop {
+        let statements = greedy(&found);
+        match another(problem, &statements) {
+            None => break statements,
+            Some(further) if further.is_empty() => return None,
+            Some(further) => found.push(further),
+        }
+    };
+    for id in statements.clone().into_iter().rev() {
+        statements.remove(&id);
+        if another(problem, &statements).is_some() {
+            statements.insert(id);
         }
     }
-    let most = counts.iter().max_by_key(|(statement, count)| (**count, std::cmp::Reverse(**statement)));
-    most.map(|(statement, _)| *statement)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(witnesses: &[&[StatementId]], expected: Option<&[StatementId]>) {
-        let sets: Vec<BTreeSet<StatementId>> =
-            witnesses.iter().map(|witness| witness.iter().copied().collect()).collect();
-        assert_eq!(smallest(&sets), expected.map(|set| set.iter().copied().collect()));
-    }
-
-    #[test]
-    fn the_smallest_set_hits_every_witness() {
-        check(&[&[1, 2], &[2, 3]], Some(&[2]));
-        check(&[&[1], &[2], &[3, 1]], Some(&[1, 2]));
-        check(&[&[1, 9], &[2, 9], &[3, 9], &[4, 5]], Some(&[4, 9]));
-        check(&[&[1], &[2], &[3], &[4], &[5]], None);
-    }
-
-    #[test]
-    fn the_most_frequent_statement_is_taken_first() {
-        let sets: Vec<BTreeSet<StatementId>> = vec![[1, 2].into(), [2, 3].into(), [3].into()];
-        assert_eq!(most_frequent(&sets, &BTreeSet::new()), Some(2));
-        assert_eq!(most_frequent(&sets, &[2, 3].into()), None);
-    }
+    Some(Cut { at_least: at_least.min(statements.len()), statements })
 }

@@ -5,15 +5,20 @@
 //!
 //! [`BoundaryGraph`]: cadastre_model::graph::BoundaryGraph
 
+#[cfg(test)]
+mod brute_force;
 mod cut;
+mod derivation;
 mod diff;
 mod dot;
 mod edges;
+mod goals;
+mod hitting;
 mod nodes;
 mod paths;
 mod principals;
+mod routes;
 mod scope;
-mod search;
 mod sides;
 mod who_can;
 
@@ -38,10 +43,11 @@ pub fn build(
     let sides = sides::Sides::new(inventory, access, declaration);
     let scope = scope::Scope::new(inventory, access, declaration);
     let holders = principals::holders(&scope, &sides, access, declaration);
+    let routes = routes::Routes::new(inventory, access, &sides);
     let mut graph = BoundaryGraph {
         nodes: Vec::new(),
         edges: edges::all(inventory, access, reachability, declaration, &scope, &holders),
-        paths: paths::all(inventory, access, &scope, &sides),
+        paths: paths::all(&routes, &scope, &sides),
         principals: principals::views(inventory, access, declaration, &sides, &holders),
     };
     graph.nodes = nodes::all(inventory, declaration, &scope, &sides, &holders, &graph.edges);

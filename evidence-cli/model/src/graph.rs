@@ -170,10 +170,15 @@ pub struct PlaintextPath {
     pub decision: Decision,
     /// The steps.
     pub steps: Vec<Step>,
-    /// The smallest set of statements whose removal closes every path of this principal to this target.
+    /// The smallest set of statements whose removal closes every path of this principal to this target, found over
+    /// all derivations and not only the one shown. Statements that grant only: removing a deny closes nothing.
     pub cut: Vec<StatementRef>,
-    /// Whether no smaller set exists; false when the search was bounded.
+    /// Whether no smaller set exists; false when the search was bounded, or when nothing closes the path.
     pub cut_is_minimal: bool,
+    /// No set with fewer statements closes every path: the length of `cut` when that is minimal, less when the
+    /// search was bounded, and zero with an empty `cut` when some path rests on no statement that could go.
+    #[serde(default)]
+    pub cut_at_least: usize,
     /// Every record that the path rests on.
     pub evidence: EvidenceIds,
 }

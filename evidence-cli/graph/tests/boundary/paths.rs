@@ -299,14 +299,14 @@ fn a_cut_takes_the_statement_that_all_ways_share() {
 }
 
 #[test]
-fn a_cut_beyond_the_exact_search_still_closes_everything() {
+fn a_cut_takes_as_many_statements_as_there_are_separate_ways() {
     let mut deployment = Deployment::new();
     deployment.encryption(Known::Absent);
     for number in 0..7 {
         deployment.edge(APP, ReadObjects, BUCKET, "s3:GetObject", &[format!("read-{number}").as_str()]);
     }
     let path = deployment.path(APP, BUCKET).unwrap();
-    assert_eq!((path.cut.len(), path.cut_is_minimal), (7, false));
+    assert_eq!((path.cut.len(), path.cut_at_least, path.cut_is_minimal), (7, 7, true));
 }
 
 #[test]

@@ -107,6 +107,7 @@ fn boundary(size: &Size) -> BoundaryGraph {
         ],
         cut: vec![],
         cut_is_minimal: true,
+        cut_at_least: 1,
         evidence: [].into(),
     });
     graph

@@ -183,6 +183,7 @@ impl Sample {
                 steps: vec![step(Capability::ReadObjects, &bucket), step(Capability::Decrypt, &key_arn)],
                 cut: vec![statement.clone()],
                 cut_is_minimal: true,
+                cut_at_least: 1,
                 evidence: evidence_of(0),
             }],
             principals: vec![PrincipalView {
