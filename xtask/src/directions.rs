@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::process;
 
 /// Each room and the rooms that it may use, tests apart.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("cadastre-protocol", &[]),
     ("cadastre-keys", &[]),
     ("cadastre-storage", &["cadastre-protocol", "cadastre-keys"]),
@@ -29,6 +29,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("cadastre-collect", &["cadastre-model", "cadastre-protocol"]),
     ("cadastre-access", &["cadastre-model"]),
     ("cadastre-network", &["cadastre-model"]),
+    ("cadastre-logs", &["cadastre-model"]),
     ("cadastre-graph", &["cadastre-model"]),
     ("cadastre-policy", &["cadastre-model"]),
     (
@@ -51,6 +52,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
             "cadastre-collect",
             "cadastre-assess",
             "cadastre-graph",
+            "cadastre-logs",
             "cadastre-policy",
             "cadastre-report",
             "cadastre-drills",
