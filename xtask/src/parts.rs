@@ -10,16 +10,29 @@ use anyhow::Context;
 
 use crate::process;
 
-/// Python packages: the AWS server and the foreign Kafka clients.
-const PYTHON_PACKAGES: [&str; 3] = ["moto[server]==5.2.5", "kafka-python", "confluent-kafka"];
+/// Python packages: the AWS server, the foreign Kafka clients, and validators of exports.
+const PYTHON_PACKAGES: [&str; 6] = [
+    "moto[server]==5.2.5",
+    "kafka-python",
+    "confluent-kafka",
+    "compliance-trestle==5.2.0",
+    "ocsf-json-schema==1.2.0",
+    "jsonschema",
+];
+
+/// The validator of OSCAL documents, which needs a newer Python than the rest.
+const OSCAL_VALIDATE: &str = "oscal-validate==0.5.0";
+const OSCAL_VALIDATE_PYTHONS: [&str; 4] = ["python3.14", "python3.13", "python3.12", "python3"];
 
 /// What is there.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    /// A Python that has moto, boto3, kafka-python and confluent-kafka.
+    /// A Python that has the packages above.
     pub(crate) python: Option<PathBuf>,
     /// Apache Kafka's jars.
     pub(crate) kafka_libs: Option<PathBuf>,
+    /// The program `oscal-validate`.
+    pub(crate) oscal_validate: Option<PathBuf>,
     missing: Vec<String>,
 }
 
@@ -28,7 +41,7 @@ impl Parts {
     pub(crate) fn prepare() -> anyhow::Result<Self> {
         let directory = process::target_directory().join("parts");
         fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
-        let mut parts = Self { python: None, kafka_libs: None, missing: Vec::new() };
+        let mut parts = Self { python: None, kafka_libs: None, oscal_validate: None, missing: Vec::new() };
         match python(&directory) {
             Ok(path) => parts.python = Some(path),
             Err(error) => {
@@ -39,20 +52,29 @@ impl Parts {
             Ok(path) => parts.kafka_libs = Some(path),
             Err(error) => parts.missing.push(format!("Apache Kafka: {error:#}")),
         }
+        match oscal_validate(&directory) {
+            Ok(path) => parts.oscal_validate = Some(path),
+            Err(error) => parts.missing.push(format!("oscal-validate: {error:#}")),
+        }
         for missing in &parts.missing {
             eprintln!("missing: {missing}; tests that need it are skipped");
         }
         Ok(parts)
     }
 
+    /// The variables that tests look for.
+    fn variables(&self) -> impl Iterator<Item = (&'static str, &PathBuf)> {
+        let variables = [
+            ("CADASTRE_PYTHON", &self.python),
+            ("CADASTRE_KAFKA_LIBS", &self.kafka_libs),
+            ("CADASTRE_OSCAL_VALIDATE", &self.oscal_validate),
+        ];
+        variables.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?)))
+    }
+
     /// Sets the variables that tests look for.
     pub(crate) fn export(&self, command: &mut Command) {
-        if let Some(python) = &self.python {
-            command.env("CADASTRE_PYTHON", python);
-        }
-        if let Some(libs) = &self.kafka_libs {
-            command.env("CADASTRE_KAFKA_LIBS", libs);
-        }
+        command.envs(self.variables());
     }
 
     /// How many kinds of part are missing.
@@ -62,10 +84,8 @@ impl Parts {
 
     /// Prints where the parts lie, as shell assignments.
     pub(crate) fn describe(&self) {
-        for (name, path) in [("CADASTRE_PYTHON", &self.python), ("CADASTRE_KAFKA_LIBS", &self.kafka_libs)] {
-            if let Some(path) = path {
-                println!("export {name}={}", path.display());
-            }
+        for (name, path) in self.variables() {
+            println!("export {name}={}", path.display());
         }
     }
 }
@@ -87,6 +107,44 @@ fn python(directory: &Path) -> anyhow::Result<PathBuf> {
     process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PYTHON_PACKAGES))?;
     fs::write(&stamp, wanted)?;
     Ok(python)
+}
+
+fn oscal_validate(directory: &Path) -> anyhow::Result<PathBuf> {
+    let venv = directory.join("oscal-validate");
+    let program = venv.join("bin/oscal-validate");
+    let stamp = venv.join("packages");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == OSCAL_VALIDATE) && program.exists() {
+        return Ok(program);
+    }
+    let is_new_enough = |python: &PathBuf| {
+        let asked = "import sys; sys.exit(sys.version_info < (3, 12))";
+        Command::new(python).args(["-c", asked]).output().is_ok_and(|output| output.status.success())
+    };
+    let pythons = OSCAL_VALIDATE_PYTHONS.iter().map(PathBuf::from).chain(pyenv_pythons());
+    let Some(python) = pythons.into_iter().find(is_new_enough) else {
+        anyhow::bail!("no Python 3.12 or later on the PATH");
+    };
+    eprintln!("getting {OSCAL_VALIDATE}");
+    process::run(Command::new(python).arg("-m").arg("venv").arg(&venv))?;
+    process::run(Command::new(venv.join("bin/python")).args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        OSCAL_VALIDATE,
+    ]))?;
+    fs::write(&stamp, OSCAL_VALIDATE)?;
+    Ok(program)
+}
+
+/// The Pythons that pyenv keeps, whether or not they are on the PATH.
+fn pyenv_pythons() -> Vec<PathBuf> {
+    let Ok(output) = Command::new("pyenv").arg("root").output() else { return Vec::new() };
+    let root = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    let versions = fs::read_dir(root.join("versions")).into_iter().flatten().flatten();
+    let mut pythons: Vec<PathBuf> = versions.map(|version| version.path().join("bin/python3")).collect();
+    pythons.sort();
+    pythons
 }
 
 fn kafka(directory: &Path) -> anyhow::Result<PathBuf> {

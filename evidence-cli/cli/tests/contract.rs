@@ -135,6 +135,38 @@ fn sarif_and_junit_are_what_they_say() {
 }
 
 #[test]
+fn every_export_tells_of_the_same_findings() {
+    let json = |format: &str| -> serde_json::Value {
+        serde_json::from_slice(&judge("check", "planted", &["--format", format]).stdout).unwrap()
+    };
+    let checklist = json("json");
+    let findings: usize = checklist["controls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|control| {
+            let findings = control["findings"].as_array().unwrap().iter();
+            findings.filter(|finding| finding["verdict"] != "not-applicable").count()
+        })
+        .sum();
+    assert_eq!(json("ocsf").as_array().unwrap().len(), findings);
+    let oscal = json("oscal");
+    let result = &oscal["assessment-results"]["results"][0];
+    assert_eq!(result["observations"].as_array().unwrap().len(), findings);
+    assert_eq!(
+        result["findings"].as_array().unwrap().len(),
+        checklist["controls"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|control| control["verdict"] != "not-applicable")
+            .count()
+    );
+    let csv = judge("check", "planted", &["--format", "csv"]).stdout;
+    assert!(csv.starts_with(b"control,area,verdict,subject,"));
+}
+
+#[test]
 fn drift_between_clean_and_planted_exits_with_2_and_speaks_of_capabilities() {
     let clean = fixtures().join("clean/evidence").display().to_string();
     let same = judge("drift", "clean", &["--baseline", &clean]);

@@ -1,12 +1,21 @@
 //! Why a report could not be written.
 
-/// A template failed.
+/// A report that could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("the template `{template}` cannot be rendered")]
-pub struct ReportError {
-    /// The template's name, as it lies under `report-templates/`.
-    pub(crate) template: String,
-    /// File, line, and what was wrong.
-    #[source]
-    pub(crate) source: minijinja::Error,
+pub enum ReportError {
+    /// A template failed.
+    #[error("the template `{template}` cannot be rendered")]
+    Template {
+        /// The template's name, as it lies under `report-templates/`.
+        template: String,
+        /// File, line, and what was wrong.
+        #[source]
+        source: minijinja::Error,
+    },
+    /// A table of values could not be written.
+    #[error("the comma-separated values cannot be written")]
+    Csv(#[from] csv::Error),
+    /// A workbook could not be written.
+    #[error("the workbook cannot be written")]
+    Workbook(#[from] rust_xlsxwriter::XlsxError),
 }

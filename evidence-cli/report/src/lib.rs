@@ -4,22 +4,32 @@
 //! string that others wrote is escaped for its format and made inert.
 
 mod citations;
+mod csv;
 mod diagram;
 mod error;
 mod html;
+mod identity;
 mod input;
 mod junit;
 mod markdown;
+mod ocsf;
+mod oscal;
 mod sarif;
 mod section;
+mod tables;
 mod templates;
 mod text;
 mod words;
+mod xlsx;
 
+pub use csv::{files as csv_files, findings as findings_csv};
 pub use diagram::svg as diagram_svg;
 pub use error::ReportError;
 pub use html::{diagram_html, html};
 pub use input::ReportInput;
 pub use junit::junit;
 pub use markdown::markdown;
+pub use ocsf::ocsf;
+pub use oscal::assessment_results as oscal;
 pub use sarif::sarif;
+pub use xlsx::workbook as xlsx;

@@ -5,9 +5,9 @@
 
 use cadastre_model::checklist::{Checklist, ControlResult, Finding, Verdict};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use crate::text::inert;
+use crate::identity::fingerprint;
+use crate::text::{inert, told};
 
 /// The checklist as a SARIF log with one run.
 #[must_use]
@@ -53,10 +53,7 @@ fn rule(control: &ControlResult) -> Value {
 }
 
 fn result(index: usize, control: &ControlResult, finding: &Finding) -> Value {
-    let mut text = finding.message.clone();
-    for (number, step) in finding.path.iter().enumerate() {
-        text.push_str(&format!("\n{}. {step}", number + 1));
-    }
+    let mut text = told(finding);
     for fix in &finding.fix {
         text.push_str(&format!("\nfix: {fix}"));
     }
@@ -83,10 +80,4 @@ fn result(index: usize, control: &ControlResult, finding: &Finding) -> Value {
 /// Text of a message, inert: brackets would start an embedded link (SARIF 2.1.0, §3.11.6).
 fn message(text: &str) -> String {
     inert(text).replace('\\', r"\\").replace('[', r"\[").replace(']', r"\]")
-}
-
-/// Control and subject: what stays the same while a finding's wording or evidence changes.
-fn fingerprint(control: &ControlResult, finding: &Finding) -> String {
-    let digest = Sha256::digest(format!("{}\n{}\n{}", control.id, finding.subject, finding.verdict.name()));
-    hex::encode(digest)
 }

@@ -42,7 +42,7 @@ pub(crate) const SCRIPT: &str = include_str!("../../../report-templates/script.j
 
 /// Renders a template.
 pub(crate) fn render(name: &str, context: Value) -> Result<String, ReportError> {
-    let failed = |source| ReportError { template: name.to_owned(), source };
+    let failed = |source| ReportError::Template { template: name.to_owned(), source };
     let environment = environment().map_err(failed)?;
     environment.get_template(name).and_then(|template| template.render(context)).map_err(failed)
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use cadastre_model::checklist::Finding;
+
 /// Replaces characters that change how their neighbours are shown, or that terminals obey, by their code
 /// point in words: `⟨U+202E⟩`. Line feeds and tabs stay.
 ///
@@ -93,6 +95,15 @@ pub(crate) fn markdown_code(text: &str) -> String {
     let fence = "`".repeat(longest + 1);
     let padding = if text.is_empty() || text.starts_with('`') || text.ends_with('`') { " " } else { "" };
     format!("{fence}{padding}{text}{padding}{fence}")
+}
+
+/// What a finding says, with its path, a step a line.
+pub(crate) fn told(finding: &Finding) -> String {
+    let mut text = finding.message.clone();
+    for (number, step) in finding.path.iter().enumerate() {
+        text.push_str(&format!("\n{}. {step}", number + 1));
+    }
+    text
 }
 
 /// The first `limit` bytes of a text, cut at a character.

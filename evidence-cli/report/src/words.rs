@@ -4,7 +4,7 @@ use cadastre_model::access::{Capability, Decision};
 use cadastre_model::checklist::Verdict;
 use cadastre_model::declaration::{AccountPurpose, Architecture, FlowPurpose, Job, OperatingModel};
 use cadastre_model::graph::Side;
-use cadastre_model::reach::{Crossing, Direction};
+use cadastre_model::reach::{Crossing, Direction, Ports};
 use cadastre_model::record::Outcome;
 use serde::Serialize;
 
@@ -133,6 +133,23 @@ pub(crate) const fn direction(direction: Direction) -> &'static str {
     match direction {
         Direction::Ingress => "in",
         Direction::Egress => "out",
+    }
+}
+
+/// Ports as tables print them: `tcp 9092-9093`, `all traffic`.
+pub(crate) fn ports(ports: Ports) -> String {
+    let name = match ports.protocol {
+        None => "all".to_owned(),
+        Some(1) => return "icmp".to_owned(),
+        Some(6) => "tcp".to_owned(),
+        Some(17) => "udp".to_owned(),
+        Some(58) => return "icmpv6".to_owned(),
+        Some(number) => format!("protocol {number}"),
+    };
+    match (ports.from, ports.to) {
+        (0, u16::MAX) => format!("{name} ports"),
+        (from, to) if from == to => format!("{name} {from}"),
+        (from, to) => format!("{name} {from}–{to}"),
     }
 }
 

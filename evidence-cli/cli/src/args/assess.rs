@@ -59,6 +59,7 @@ Examples:
   cadastre check evidence -b boundary.yaml
   cadastre check evidence -b boundary.yaml --format json | jq .summary
   cadastre check evidence -b boundary.yaml --format sarif > cadastre.sarif
+  cadastre check evidence -b boundary.yaml --format oscal > assessment-results.json
   cadastre check evidence -b boundary.yaml --as-of now --fail-on red-flag")]
 pub(crate) struct Check {
     #[command(flatten)]
@@ -86,6 +87,12 @@ pub(crate) enum CheckFormat {
     Sarif,
     /// JUnit XML, for test dashboards
     Junit,
+    /// OCSF 1.6 Compliance Finding events, for security lakes
+    Ocsf,
+    /// OSCAL 1.2 assessment results
+    Oscal,
+    /// Findings as comma-separated values
+    Csv,
 }
 
 /// `cadastre report`
@@ -93,7 +100,7 @@ pub(crate) enum CheckFormat {
 #[command(after_help = "\
 Examples:
   cadastre report evidence -b boundary.yaml -o report
-  cadastre report evidence -b boundary.yaml -o report --format html,md --force")]
+  cadastre report evidence -b boundary.yaml -o report --format html,xlsx,oscal --force")]
 pub(crate) struct Report {
     #[command(flatten)]
     pub inputs: Inputs,
@@ -122,6 +129,18 @@ pub(crate) enum ReportFormat {
     Json,
     /// The boundary diagram
     Svg,
+    /// A workbook with one sheet for each artefact
+    Xlsx,
+    /// The same tables as comma-separated values, in `csv/`
+    Csv,
+    /// OSCAL 1.2 assessment results
+    Oscal,
+    /// OCSF 1.6 Compliance Finding events
+    Ocsf,
+    /// SARIF 2.1.0
+    Sarif,
+    /// JUnit XML
+    Junit,
 }
 
 /// `cadastre graph`

@@ -19,6 +19,12 @@ pub(super) fn run(arguments: &Check, terminal: &Terminal) -> anyhow::Result<Exit
         CheckFormat::Json => with_newline(serde_json::to_string_pretty(checklist)?),
         CheckFormat::Sarif => with_newline(serde_json::to_string_pretty(&cadastre_report::sarif(checklist))?),
         CheckFormat::Junit => cadastre_report::junit(checklist),
+        CheckFormat::Ocsf => with_newline(serde_json::to_string_pretty(&cadastre_report::ocsf(checklist))?),
+        CheckFormat::Oscal => {
+            let results = cadastre_report::oscal(checklist, &judged.evidence);
+            with_newline(serde_json::to_string_pretty(&results)?)
+        }
+        CheckFormat::Csv => cadastre_report::findings_csv(checklist)?,
     };
     terminal::print(&text)?;
     if arguments.inputs.as_of.is_none() {

@@ -18,6 +18,14 @@ pub(super) fn prepare(directory: &Path, force: bool) -> anyhow::Result<()> {
     if occupied && !force {
         return Err(EvidenceError::Exists { path: directory.display().to_string() }.into());
     }
+    create_directory(directory)
+}
+
+/// Creates a directory and those above it.
+///
+/// # Errors
+/// When the operating system refuses.
+pub(super) fn create_directory(directory: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(directory).with_context(|| format!("cannot create `{}`", directory.display()))
 }
 
@@ -45,6 +53,6 @@ pub(super) fn remove_evidence(directory: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the operating system refuses.
-pub(super) fn write(path: &Path, content: &str) -> anyhow::Result<()> {
+pub(super) fn write(path: &Path, content: impl AsRef<[u8]>) -> anyhow::Result<()> {
     fs::write(path, content).with_context(|| format!("cannot write `{}`", path.display()))
 }

@@ -44,7 +44,7 @@ pub(super) fn write(
         checklist: &assessment.checklist,
     };
     let mut paths = Vec::new();
-    let mut put = |name: &str, content: &str| -> anyhow::Result<()> {
+    let mut put = |name: &str, content: &[u8]| -> anyhow::Result<()> {
         let path = directory.join(name);
         output::write(&path, content)?;
         paths.push(path.display().to_string());
@@ -52,14 +52,42 @@ pub(super) fn write(
     };
     for format in formats {
         match format {
-            ReportFormat::Html => put("report.html", &cadastre_report::html(&input)?)?,
-            ReportFormat::Md => put("report.md", &cadastre_report::markdown(&input)?)?,
-            ReportFormat::Svg => put("boundary.svg", &cadastre_report::diagram_svg(&assessment.graph))?,
+            ReportFormat::Html => put("report.html", cadastre_report::html(&input)?.as_bytes())?,
+            ReportFormat::Md => put("report.md", cadastre_report::markdown(&input)?.as_bytes())?,
+            ReportFormat::Svg => {
+                put("boundary.svg", cadastre_report::diagram_svg(&assessment.graph).as_bytes())?
+            }
             ReportFormat::Json => {
-                put("checklist.json", &(serde_json::to_string_pretty(&assessment.checklist)? + "\n"))?;
-                put("graph.json", &(serde_json::to_string_pretty(&assessment.graph)? + "\n"))?;
+                put("checklist.json", &pretty(&assessment.checklist)?)?;
+                put("graph.json", &pretty(&assessment.graph)?)?;
+            }
+            ReportFormat::Xlsx => put("report.xlsx", &cadastre_report::xlsx(&input)?)?,
+            ReportFormat::Csv => {
+                output::create_directory(&directory.join("csv"))?;
+                for (name, values) in cadastre_report::csv_files(&input)? {
+                    put(&format!("csv/{name}"), values.as_bytes())?;
+                }
+            }
+            ReportFormat::Oscal => {
+                let results = cadastre_report::oscal(&assessment.checklist, &judged.evidence);
+                put("oscal-assessment-results.json", &pretty(&results)?)?;
+            }
+            ReportFormat::Ocsf => {
+                put("ocsf.json", &pretty(&cadastre_report::ocsf(&assessment.checklist))?)?;
+            }
+            ReportFormat::Sarif => {
+                put("cadastre.sarif", &pretty(&cadastre_report::sarif(&assessment.checklist))?)?;
+            }
+            ReportFormat::Junit => {
+                put("junit.xml", cadastre_report::junit(&assessment.checklist).as_bytes())?;
             }
         }
     }
     Ok(paths)
+}
+
+fn pretty<T: serde::Serialize>(value: &T) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(value)?;
+    bytes.push(b'\n');
+    Ok(bytes)
 }

@@ -110,7 +110,7 @@ fn rows(grouped: BTreeMap<Key<'_>, Vec<&PermittedFlow>>, citations: &mut Citatio
             Permitted {
                 direction: words::direction(direction),
                 peer,
-                ports: ports_in_words(ports),
+                ports: words::ports(ports),
                 crossing: words::crossing(crossing),
                 exposed: matches!(crossing, Crossing::Internet | Crossing::Peering | Crossing::Transit),
                 more: interfaces.len().saturating_sub(INTERFACES),
@@ -162,23 +162,6 @@ fn peer(flow: &PermittedFlow, inventory: &Inventory) -> String {
         (Some(range), None) => range.to_string(),
         (None, Some(name)) => name,
         (None, None) => "anywhere".to_owned(),
-    }
-}
-
-/// Ports as tables print them: `tcp 9092-9093`, `all traffic`.
-fn ports_in_words(ports: Ports) -> String {
-    let name = match ports.protocol {
-        None => "all".to_owned(),
-        Some(1) => return "icmp".to_owned(),
-        Some(6) => "tcp".to_owned(),
-        Some(17) => "udp".to_owned(),
-        Some(58) => return "icmpv6".to_owned(),
-        Some(number) => format!("protocol {number}"),
-    };
-    match (ports.from, ports.to) {
-        (0, u16::MAX) => format!("{name} ports"),
-        (from, to) if from == to => format!("{name} {from}"),
-        (from, to) => format!("{name} {from}–{to}"),
     }
 }
 

@@ -6,3 +6,5 @@ mod exports;
 mod promises;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod validated;

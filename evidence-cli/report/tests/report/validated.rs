@@ -1,0 +1,114 @@
+//! Exports, held against validators that others wrote; skipped, and said so, where those are not there.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use calamine::{Data, Reader, Xlsx};
+use serde_json::Value;
+
+use crate::sample::Sample;
+
+fn samples() -> [(&'static str, Sample); 3] {
+    [("plain", Sample::plain()), ("hostile", Sample::hostile()), ("empty", Sample::empty())]
+}
+
+/// A Python that has the validators (`cargo xtask parts`).
+fn python() -> Option<PathBuf> {
+    let python = std::env::var_os("CADASTRE_PYTHON").map(PathBuf::from);
+    if python.is_none() {
+        eprintln!("skipped: CADASTRE_PYTHON is not set; `cargo xtask test` sets it");
+    }
+    python
+}
+
+/// Writes the document and runs a validator over it; its standard output, trimmed.
+#[track_caller]
+fn validated(program: &Path, arguments: &[&str], document: &Value) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("document.json");
+    std::fs::write(&file, serde_json::to_vec_pretty(document).unwrap()).unwrap();
+    let output = Command::new(program).args(arguments).arg(&file).output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+    stdout.trim().to_owned()
+}
+
+fn script() -> String {
+    format!("{}/tests/validators/validate.py", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn ocsf_events_fit_the_published_schema() {
+    let Some(python) = python() else { return };
+    for (name, sample) in samples() {
+        let events = cadastre_report::ocsf(&sample.checklist);
+        let count = validated(&python, &[&script(), "ocsf"], &events);
+        let expected = if name == "empty" { "0" } else { "4" };
+        assert_eq!(count, expected, "{name}");
+    }
+}
+
+#[test]
+fn oscal_results_fit_the_model_and_their_references_resolve() {
+    let Some(python) = python() else { return };
+    for (name, sample) in samples() {
+        let results = cadastre_report::oscal(&sample.checklist, &sample.evidence);
+        let observations = validated(&python, &[&script(), "oscal"], &results);
+        let expected = if name == "empty" { "0" } else { "4" };
+        assert_eq!(observations, expected, "{name}");
+    }
+}
+
+#[test]
+fn oscal_results_meet_the_published_constraints() {
+    let Some(validator) = std::env::var_os("CADASTRE_OSCAL_VALIDATE").map(PathBuf::from) else {
+        eprintln!("skipped: CADASTRE_OSCAL_VALIDATE is not set (it needs Python 3.12 or later)");
+        return;
+    };
+    for (_, sample) in samples() {
+        let results = cadastre_report::oscal(&sample.checklist, &sample.evidence);
+        validated(&validator, &[], &results);
+    }
+}
+
+#[test]
+fn a_broken_oscal_document_would_be_noticed() {
+    let Some(python) = python() else { return };
+    let mut results = cadastre_report::oscal(&Sample::plain().checklist, &Sample::plain().evidence);
+    results["assessment-results"]["results"][0]["findings"][0]["target"]["status"]["state"] = "maybe".into();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("document.json");
+    std::fs::write(&file, results.to_string()).unwrap();
+    let output = Command::new(python).args([&script(), "oscal"]).arg(&file).output().unwrap();
+    assert!(!output.status.success());
+}
+
+#[test]
+fn the_workbook_has_a_sheet_for_every_artefact_and_no_formula() {
+    for (name, sample) in samples() {
+        let bytes = cadastre_report::xlsx(&sample.input()).unwrap();
+        assert_eq!(bytes, cadastre_report::xlsx(&sample.input()).unwrap(), "{name}: same input, same bytes");
+        let mut workbook: Xlsx<_> = calamine::open_workbook_from_rs(std::io::Cursor::new(bytes)).unwrap();
+        let sheets = workbook.sheet_names();
+        let files = cadastre_report::csv_files(&sample.input()).unwrap();
+        assert_eq!(sheets.len(), files.len());
+        for (sheet, (file, values)) in sheets.iter().zip(&files) {
+            assert_eq!(format!("{}.csv", sheet.replace(' ', "-")), *file);
+            assert!(workbook.worksheet_formula(sheet).unwrap().is_empty(), "{name}: {sheet}");
+            let range = workbook.worksheet_range(sheet).unwrap();
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(values.as_bytes());
+            let lines: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+            assert_eq!(range.height(), lines.len(), "{name}: {sheet}");
+            for (row, line) in range.rows().zip(&lines) {
+                let cells = row.iter().map(|cell| match cell {
+                    Data::Float(number) => number.to_string(),
+                    other => other.to_string(),
+                });
+                for (cell, value) in cells.zip(line) {
+                    let value = value.strip_prefix('\'').unwrap_or(value);
+                    assert_eq!(cell.trim_end(), value.replace('\r', "").trim_end(), "{name}: {sheet}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+"""Holds an export against a validator that others wrote: `validate.py FORMAT FILE`.
+
+ocsf      every event of the list against the JSON Schema of the OCSF class Compliance Finding
+oscal     the document against compliance-trestle's model of OSCAL assessment results, references included
+"""
+
+import json
+import sys
+
+
+def ocsf(path):
+    import jsonschema
+    from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
+
+    events = json.load(open(path, encoding="utf-8"))
+    versions = {event["metadata"]["version"] for event in events}
+    assert len(versions) <= 1, versions
+    for version in versions:
+        schema = OcsfJsonSchemaEmbedded(get_ocsf_schema(version)).get_class_schema("compliance_finding")
+        validator = jsonschema.Draft202012Validator(schema)
+        for event in events:
+            for error in validator.iter_errors(event):
+                # Whatever belongs to no class of the schema is kept there on purpose.
+                if list(error.absolute_path)[:1] != ["unmapped"]:
+                    raise SystemExit(f"{error.json_path}: {error.message}")
+    return len(events)
+
+
+def oscal(path):
+    from pathlib import Path
+
+    from trestle.oscal.assessment_results import AssessmentResults
+
+    document = AssessmentResults.oscal_read(Path(path))
+    result = document.results[0]
+    declared = {item.uuid for item in (result.local_definitions.inventory_items if result.local_definitions else [])}
+    observations = {observation.uuid for observation in result.observations or []}
+    risks = {risk.uuid for risk in result.risks or []}
+    for observation in result.observations or []:
+        for subject in observation.subjects:
+            assert subject.subject_uuid in declared, subject
+    for finding in result.findings or []:
+        assert {o.observation_uuid for o in finding.related_observations or []} <= observations
+        assert {r.risk_uuid for r in finding.related_risks or []} <= risks
+    return len(observations)
+
+
+print({"ocsf": ocsf, "oscal": oscal}[sys.argv[1]](sys.argv[2]))
