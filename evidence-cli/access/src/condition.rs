@@ -1,30 +1,58 @@
 //! Condition blocks: parsing, and evaluation against what is known of a request.
 //!
 //! Source: "IAM JSON policy elements: Condition operators" and "Conditions with multiple context keys or
-//! values", IAM User Guide. A negated operator is the opposite of its positive one, absent keys included, so
-//! only positive tests are evaluated.
+//! values", IAM User Guide. A negated operator is the opposite of its positive one; what an absent key means is
+//! settled apart, since set operators and `IfExists` have rules of their own for it.
 
 use std::collections::BTreeSet;
 
-use cadastre_model::Timestamp;
-use ipnet::IpNet;
 use serde_json::Value;
 
+use crate::compare::Wanted;
 use crate::expression::{Expression, Quantifier, Relation, TestBody};
-use crate::facts::{Fact, Facts};
+use crate::facts::{Context, Fact};
 use crate::pattern;
-use crate::variable::{Resolved, Template};
+use crate::variable::Resolved;
+
+/// Keys that requests carry with any number of values ("AWS global condition context keys", IAM User Guide, and
+/// the service authorization reference); more of them are told by a list of values in the request.
+const MULTIVALUED: [&str; 14] = [
+    "aws:calledvia",
+    "aws:principalorgpaths",
+    "aws:principalservicenameslist",
+    "aws:resourceorgpaths",
+    "aws:sourceorgpaths",
+    "aws:tagkeys",
+    "dynamodb:attributes",
+    "dynamodb:leadingkeys",
+    "ec2:attribute",
+    "kms:encryptioncontextkeys",
+    "kms:grantoperations",
+    "kms:resourcealiases",
+    "logs:loggeneratingresourcearns",
+    "route53:changeresourcerecordsetsactions",
+];
+
+/// Whether a key, given in lower case, is one that requests carry with any number of values.
+pub(crate) fn is_multivalued(key: &str) -> bool {
+    MULTIVALUED.contains(&key)
+}
 
 /// One operator applied to one key.
 #[derive(Debug, Clone)]
 pub(crate) struct Condition {
     /// The key as written.
     pub(crate) key: String,
+    /// The key in lower case.
+    lower: String,
+    multivalued: bool,
     relation: Relation,
     negated: bool,
     quantifier: Quantifier,
+    /// Whether it holds when the request does not carry the key.
+    when_absent: bool,
     if_exists: bool,
-    values: Vec<Template>,
+    values: Vec<Wanted>,
 }
 
 /// A condition block, or why it cannot be evaluated.
@@ -54,7 +82,8 @@ fn scalars(value: &Value) -> Option<Vec<String>> {
     }
 }
 
-fn scalar(value: &Value) -> Option<String> {
+/// A string, number or boolean as text.
+pub(crate) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(flag) => Some(flag.to_string()),
@@ -71,218 +100,256 @@ struct Operator {
     if_exists: bool,
 }
 
+/// Takes a prefix off, whatever its case.
+fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let (start, rest) = text.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+/// Takes a suffix off, whatever its case.
+fn strip_suffix<'a>(text: &'a str, suffix: &str) -> Option<&'a str> {
+    let (rest, end) = text.split_at_checked(text.len().checked_sub(suffix.len())?)?;
+    end.eq_ignore_ascii_case(suffix).then_some(rest)
+}
+
 impl Operator {
     fn parse(text: &str) -> Option<Self> {
-        let (quantifier, text) = match text.split_once(':') {
-            Some(("ForAllValues", rest)) => (Quantifier::All, rest),
-            Some(("ForAnyValue", rest)) => (Quantifier::Any, rest),
-            Some(_) => return None,
-            None => (Quantifier::One, text),
+        let (quantifier, text) = if let Some(rest) = strip_prefix(text, "ForAllValues:") {
+            (Quantifier::All, rest)
+        } else if let Some(rest) = strip_prefix(text, "ForAnyValue:") {
+            (Quantifier::Any, rest)
+        } else {
+            (Quantifier::One, text)
         };
         let (text, if_exists) =
-            text.strip_suffix("IfExists").map_or((text, false), |stripped| (stripped, true));
-        let (relation, negated) = match text {
-            "StringEquals" | "BinaryEquals" => (Relation::In, false),
-            "StringNotEquals" => (Relation::In, true),
-            "StringEqualsIgnoreCase" => (Relation::InIgnoringCase, false),
-            "StringNotEqualsIgnoreCase" => (Relation::InIgnoringCase, true),
-            "StringLike" => (Relation::Like, false),
-            "StringNotLike" => (Relation::Like, true),
-            "ArnEquals" | "ArnLike" => (Relation::ArnLike, false),
-            "ArnNotEquals" | "ArnNotLike" => (Relation::ArnLike, true),
-            "NumericEquals" => (Relation::Equal, false),
-            "NumericNotEquals" => (Relation::Equal, true),
-            "NumericLessThan" => (Relation::Less, false),
-            "NumericLessThanEquals" => (Relation::LessOrEqual, false),
-            "NumericGreaterThan" => (Relation::Greater, false),
-            "NumericGreaterThanEquals" => (Relation::GreaterOrEqual, false),
-            "DateEquals" => (Relation::At, false),
-            "DateNotEquals" => (Relation::At, true),
-            "DateLessThan" => (Relation::Before, false),
-            "DateLessThanEquals" => (Relation::NotAfter, false),
-            "DateGreaterThan" => (Relation::After, false),
-            "DateGreaterThanEquals" => (Relation::NotBefore, false),
-            "Bool" => (Relation::Is, false),
-            "IpAddress" => (Relation::Within, false),
-            "NotIpAddress" => (Relation::Within, true),
-            "Null" if !if_exists && quantifier == Quantifier::One => (Relation::Absent, false),
+            strip_suffix(text, "IfExists").map_or((text, false), |stripped| (stripped, true));
+        let (relation, negated) = match text.to_ascii_lowercase().as_str() {
+            "stringequals" | "binaryequals" => (Relation::In, false),
+            "stringnotequals" => (Relation::In, true),
+            "stringequalsignorecase" => (Relation::InIgnoringCase, false),
+            "stringnotequalsignorecase" => (Relation::InIgnoringCase, true),
+            "stringlike" => (Relation::Like, false),
+            "stringnotlike" => (Relation::Like, true),
+            "arnequals" | "arnlike" => (Relation::ArnLike, false),
+            "arnnotequals" | "arnnotlike" => (Relation::ArnLike, true),
+            "numericequals" => (Relation::Equal, false),
+            "numericnotequals" => (Relation::Equal, true),
+            "numericlessthan" => (Relation::Less, false),
+            "numericlessthanequals" => (Relation::LessOrEqual, false),
+            "numericgreaterthan" => (Relation::Greater, false),
+            "numericgreaterthanequals" => (Relation::GreaterOrEqual, false),
+            "dateequals" => (Relation::At, false),
+            "datenotequals" => (Relation::At, true),
+            "datelessthan" => (Relation::Before, false),
+            "datelessthanequals" => (Relation::NotAfter, false),
+            "dategreaterthan" => (Relation::After, false),
+            "dategreaterthanequals" => (Relation::NotBefore, false),
+            "bool" => (Relation::Is, false),
+            "ipaddress" => (Relation::Within, false),
+            "notipaddress" => (Relation::Within, true),
+            "null" if !if_exists && quantifier == Quantifier::One => (Relation::Absent, false),
             _ => return None,
         };
-        // The opposite of "all are unequal" is "some is equal", and the other way round.
-        let quantifier = match (negated, quantifier) {
-            (true, Quantifier::All) => Quantifier::Any,
-            (true, Quantifier::Any) => Quantifier::All,
-            (_, same) => same,
-        };
         Some(Self { relation, negated, quantifier, if_exists })
-    }
-
-    /// Whether a value is one that the operator can compare with.
-    fn reads(&self, value: &str) -> bool {
-        match self.relation {
-            Relation::Equal
-            | Relation::Less
-            | Relation::LessOrEqual
-            | Relation::Greater
-            | Relation::GreaterOrEqual => numbers(value, value).is_some(),
-            Relation::At | Relation::Before | Relation::NotAfter | Relation::After | Relation::NotBefore => {
-                dates(value, value).is_some()
-            }
-            Relation::Within => network(value).is_some(),
-            _ => true,
-        }
     }
 
     fn apply(&self, key: &str, values: &[String], variables: bool) -> Result<Condition, String> {
         let mut negated = self.negated;
         if self.relation == Relation::Absent {
-            match values {
-                [value] if value.eq_ignore_ascii_case("true") => {}
-                [value] if value.eq_ignore_ascii_case("false") => negated = true,
+            let wanted: BTreeSet<String> = values.iter().map(|value| value.to_ascii_lowercase()).collect();
+            match wanted.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+                ["true"] => {}
+                ["false"] => negated = true,
                 _ => return Err(format!("`Null` on `{key}` is neither true nor false")),
             }
         }
-        if let Some(odd) = values.iter().find(|value| !value.contains("${") && !self.reads(value)) {
-            return Err(format!("`{odd}` is no value that `{key}` can be compared with here"));
-        }
+        let read = |value: &String| {
+            Wanted::parse(self.relation, value, variables)
+                .ok_or_else(|| format!("`{value}` is no value that `{key}` can be compared with here"))
+        };
         Ok(Condition {
             key: key.to_owned(),
+            multivalued: is_multivalued(&key.to_ascii_lowercase()),
+            lower: key.to_ascii_lowercase(),
             relation: self.relation,
             negated,
-            quantifier: self.quantifier,
-            if_exists: self.if_exists && !self.negated,
-            values: values.iter().map(|value| Template::parse(value, variables)).collect(),
+            // The opposite of "all are unequal" is "some is equal", and the other way round.
+            quantifier: match (self.negated, self.quantifier) {
+                (true, Quantifier::All) => Quantifier::Any,
+                (true, Quantifier::Any) => Quantifier::All,
+                (_, same) => same,
+            },
+            when_absent: self.if_exists
+                || match self.quantifier {
+                    Quantifier::One => self.negated,
+                    Quantifier::All => true,
+                    Quantifier::Any => false,
+                },
+            if_exists: self.if_exists,
+            values: values.iter().map(read).collect::<Result<_, _>>()?,
         })
     }
 }
 
 /// Whether every condition of a block holds.
-pub(crate) fn evaluate(conditions: &[Condition], facts: &Facts<'_>) -> Expression {
-    Expression::all(conditions.iter().map(|condition| condition.evaluate(facts)))
+pub(crate) fn evaluate(conditions: &[Condition], context: &impl Context) -> Expression {
+    Expression::all(conditions.iter().map(|condition| condition.evaluate(context)))
 }
 
 impl Condition {
-    fn evaluate(&self, facts: &Facts<'_>) -> Expression {
-        let positive = self.positive(facts);
-        if self.negated { positive.negate() } else { positive }
-    }
-
-    fn positive(&self, facts: &Facts<'_>) -> Expression {
-        let fact = facts.of(&self.key);
+    fn evaluate(&self, context: &impl Context) -> Expression {
+        let fact = context.of(&self.lower);
         if self.relation == Relation::Absent {
-            return match fact {
+            let absent = match fact {
                 Fact::Absent => Expression::Yes,
-                Fact::Values(_) | Fact::Like(_) => Expression::No,
+                Fact::Value(value) => of(value.is_empty()),
+                Fact::List(values) => of(is_null(values)),
+                Fact::Like(_) => Expression::No,
                 Fact::Unknown(what) => Expression::unknown(what),
                 Fact::Open => self.symbolic(BTreeSet::new()),
             };
+            return if self.negated { absent.negate() } else { absent };
         }
-        let mut plain = Vec::with_capacity(self.values.len());
-        let mut open = BTreeSet::new();
-        for value in &self.values {
-            match value.resolve(facts) {
-                Resolved::Text(text) => plain.push(text),
-                Resolved::Open(text) => {
-                    open.insert(text);
-                }
-                Resolved::Unknown(what) => return Expression::unknown(what),
-                Resolved::Nothing => {}
-            }
-        }
+        let single = self.quantifier == Quantifier::One;
         match fact {
-            Fact::Absent => {
-                if self.if_exists || self.quantifier == Quantifier::All {
-                    Expression::Yes
+            Fact::Absent => of(self.when_absent),
+            // "Multivalued context keys require a condition set operator" ("Single-valued vs. multivalued context
+            // keys", IAM User Guide): without one nothing compares.
+            Fact::List(_) if single => Expression::No,
+            Fact::Value(_) if single && self.multivalued => Expression::No,
+            Fact::Unknown(what) => Expression::unknown(what),
+            Fact::Value(value) => self.over(&[value], context),
+            Fact::List(values) => self.over(values, context),
+            Fact::Like(known) => self.against_pattern(&known, context),
+            Fact::Open if single && self.multivalued => {
+                if self.when_absent {
+                    Expression::test(self.body(Relation::Absent, BTreeSet::new()))
                 } else {
                     Expression::No
                 }
             }
-            Fact::Unknown(what) => Expression::unknown(what),
-            Fact::Open => {
-                open.extend(plain);
-                self.symbolic(open)
-            }
-            Fact::Like(known) => self.against_pattern(&known, plain, open),
-            Fact::Values(given) => {
-                let one = |given: &String| {
-                    if plain.iter().any(|wanted| self.compare(given, wanted)) {
-                        Expression::Yes
-                    } else if open.is_empty() {
-                        Expression::No
-                    } else {
-                        self.symbolic(open.clone())
-                    }
-                };
-                match self.quantifier {
-                    Quantifier::All => Expression::all(given.iter().map(one)),
-                    Quantifier::One | Quantifier::Any => Expression::any(given.iter().map(one)),
+            Fact::Open => self.unsettled(context),
+        }
+    }
+
+    /// The key has these values.
+    fn over(&self, given: &[impl AsRef<str>], context: &impl Context) -> Expression {
+        if self.quantifier != Quantifier::One && is_null(given) {
+            // The quantifier was turned round for negated operators.
+            return of((self.quantifier == Quantifier::All) != self.negated);
+        }
+        let mut open = BTreeSet::new();
+        for wanted in &self.values {
+            match wanted.resolve(context) {
+                Some(Resolved::Open(text)) => {
+                    open.insert(text);
                 }
+                Some(Resolved::Unknown(what)) => return Expression::unknown(what),
+                _ => {}
             }
         }
+        let one = |given: &str| {
+            if self.values.iter().any(|wanted| wanted.accepts(self.relation, given, context)) {
+                Expression::Yes
+            } else if open.is_empty() {
+                Expression::No
+            } else {
+                self.symbolic(open.clone())
+            }
+        };
+        let given = given.iter().map(AsRef::as_ref);
+        let positive = match self.quantifier {
+            Quantifier::All => Expression::all(given.map(one)),
+            Quantifier::One | Quantifier::Any => Expression::any(given.map(one)),
+        };
+        if self.negated { positive.negate() } else { positive }
+    }
+
+    /// Only the request settles the key.
+    fn unsettled(&self, context: &impl Context) -> Expression {
+        let (values, unknown) = self.texts(context);
+        if let Some(what) = unknown {
+            return Expression::unknown(what);
+        }
+        let positive = self.symbolic(values);
+        if !self.negated {
+            return positive;
+        }
+        let negative = positive.negate();
+        // "Some value differs" holds of no value at all, unless `IfExists` says otherwise.
+        if self.if_exists && self.quantifier == Quantifier::All {
+            let absent = Expression::test(self.body(Relation::Absent, BTreeSet::new()));
+            return Expression::any([absent, negative]);
+        }
+        negative
     }
 
     /// The key's value is not known, but it is known to match a pattern.
-    fn against_pattern(&self, known: &str, plain: Vec<String>, mut open: BTreeSet<String>) -> Expression {
-        match self.relation {
-            Relation::Like | Relation::ArnLike => {
-                if plain.iter().any(|wanted| pattern::covers(wanted, known)) {
-                    return Expression::Yes;
-                }
-                open.extend(plain.into_iter().filter(|wanted| pattern::overlaps(wanted, known)));
-            }
-            Relation::In => open.extend(plain.into_iter().filter(|wanted| pattern::covers(known, wanted))),
-            _ => open.extend(plain),
+    fn against_pattern(&self, known: &str, context: &impl Context) -> Expression {
+        let (wanted, unknown) = self.texts(context);
+        if let Some(what) = unknown {
+            return Expression::unknown(what);
         }
-        if open.is_empty() { Expression::No } else { self.symbolic(open) }
+        let positive = match self.relation {
+            Relation::Like | Relation::ArnLike
+                if wanted.iter().any(|wanted| pattern::covers(wanted, known)) =>
+            {
+                Expression::Yes
+            }
+            relation => {
+                let possible: BTreeSet<String> = wanted
+                    .into_iter()
+                    .filter(|wanted| match relation {
+                        Relation::Like | Relation::ArnLike => pattern::overlaps(wanted, known),
+                        Relation::In => wanted.contains("${") || pattern::covers(known, wanted),
+                        _ => true,
+                    })
+                    .collect();
+                if possible.is_empty() { Expression::No } else { self.symbolic(possible) }
+            }
+        };
+        if self.negated { positive.negate() } else { positive }
+    }
+
+    /// The values as texts, variables filled in where they are known; or the evidence that is missing for one.
+    fn texts(&self, context: &impl Context) -> (BTreeSet<String>, Option<String>) {
+        let mut texts = BTreeSet::new();
+        for wanted in &self.values {
+            match wanted.resolve(context) {
+                Some(Resolved::Unknown(what)) => return (texts, Some(what)),
+                Some(Resolved::Nothing) => {}
+                Some(Resolved::Open(text)) => {
+                    texts.insert(text);
+                }
+                Some(Resolved::Pattern(_)) => texts.extend(wanted.filled_in(context)),
+                Some(Resolved::Plain(_)) | None => {
+                    texts.insert(wanted.text());
+                }
+            }
+        }
+        (texts, None)
     }
 
     fn symbolic(&self, values: BTreeSet<String>) -> Expression {
-        Expression::test(TestBody {
-            key: self.key.clone(),
-            relation: self.relation,
-            quantifier: self.quantifier,
-            or_absent: self.if_exists,
-            values,
-        })
+        Expression::test(self.body(self.relation, values))
     }
 
-    fn compare(&self, given: &str, wanted: &str) -> bool {
-        match self.relation {
-            Relation::In => given == wanted,
-            Relation::InIgnoringCase => given.eq_ignore_ascii_case(wanted),
-            Relation::Like => pattern::covers(wanted, given),
-            Relation::ArnLike => pattern::arn_covers(wanted, given),
-            Relation::Is => given.eq_ignore_ascii_case(wanted),
-            Relation::Equal => numbers(given, wanted).is_some_and(|(a, b)| a == b),
-            Relation::Less => numbers(given, wanted).is_some_and(|(a, b)| a < b),
-            Relation::LessOrEqual => numbers(given, wanted).is_some_and(|(a, b)| a <= b),
-            Relation::Greater => numbers(given, wanted).is_some_and(|(a, b)| a > b),
-            Relation::GreaterOrEqual => numbers(given, wanted).is_some_and(|(a, b)| a >= b),
-            Relation::At => dates(given, wanted).is_some_and(|(a, b)| a == b),
-            Relation::Before => dates(given, wanted).is_some_and(|(a, b)| a < b),
-            Relation::NotAfter => dates(given, wanted).is_some_and(|(a, b)| a <= b),
-            Relation::After => dates(given, wanted).is_some_and(|(a, b)| a > b),
-            Relation::NotBefore => dates(given, wanted).is_some_and(|(a, b)| a >= b),
-            Relation::Within => {
-                network(wanted).zip(network(given)).is_some_and(|(range, address)| range.contains(&address))
-            }
-            Relation::Absent => false,
+    fn body(&self, relation: Relation, values: BTreeSet<String>) -> TestBody {
+        TestBody {
+            key: self.key.clone(),
+            relation,
+            quantifier: if relation == Relation::Absent { Quantifier::One } else { self.quantifier },
+            or_absent: relation != Relation::Absent && self.if_exists && !self.negated,
+            values,
         }
     }
 }
 
-fn numbers(given: &str, wanted: &str) -> Option<(f64, f64)> {
-    Some((given.parse().ok()?, wanted.parse().ok()?))
+/// Nothing at all, or an empty text: what the documentation calls a null data set.
+fn is_null(values: &[impl AsRef<str>]) -> bool {
+    values.iter().all(|value| value.as_ref().is_empty())
 }
 
-/// Dates are RFC 3339 or whole seconds since the epoch.
-fn dates(given: &str, wanted: &str) -> Option<(Timestamp, Timestamp)> {
-    let parse =
-        |text: &str| text.parse::<i64>().ok().and_then(Timestamp::from_seconds).or_else(|| text.parse().ok());
-    Some((parse(given)?, parse(wanted)?))
-}
-
-/// An address or a range; a bare address is a range of one.
-fn network(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from))
+const fn of(holds: bool) -> Expression {
+    if holds { Expression::Yes } else { Expression::No }
 }

@@ -19,6 +19,7 @@ use crate::catalogue::ActionId;
 use crate::document::{Body, Guard, Naming, Policy, Principals, Statement};
 use crate::expression::{Expression, Quantifier, Relation, TestBody};
 use crate::facts::{Facts, Resource};
+use crate::grammar::On;
 use crate::requester::{Identity, Named, Requester};
 use crate::world::{Levels, World};
 
@@ -230,7 +231,9 @@ impl Asked<'_> {
         for statement in identity.policies.iter().flat_map(|policy| policy.about(self.question.action)) {
             let expression = match &statement.body {
                 Body::Odd(why) => Expression::Unknown(Arc::clone(why)),
-                Body::Read(clauses) if clauses.allows => clauses.applies(self.question.arn, &self.facts),
+                Body::Read(clauses) if clauses.allows => {
+                    clauses.applies(On::Any(self.question.arn), &self.facts)
+                }
                 Body::Read(_) => continue,
             };
             push(&mut proofs, expression, statement);
@@ -262,7 +265,7 @@ impl Asked<'_> {
                     if by_name == Expression::No && !by_account {
                         continue;
                     }
-                    let applies = clauses.applies(self.question.arn, &self.facts);
+                    let applies = clauses.applies(On::Any(self.question.arn), &self.facts);
                     if by_name == Expression::No {
                         push(&mut delegated, applies, statement);
                     } else {
@@ -346,7 +349,7 @@ impl Asked<'_> {
     fn allowed_by(&self, policy: &Policy) -> Expression {
         Expression::any(policy.about(self.question.action).map(|statement| match &statement.body {
             Body::Odd(why) => Expression::Unknown(Arc::clone(why)),
-            Body::Read(clauses) if clauses.allows => clauses.applies(self.question.arn, &self.facts),
+            Body::Read(clauses) if clauses.allows => clauses.applies(On::Any(self.question.arn), &self.facts),
             Body::Read(_) => Expression::No,
         }))
     }
@@ -363,7 +366,7 @@ impl Asked<'_> {
                 if named == Expression::No {
                     return Expression::No;
                 }
-                Expression::all([named, clauses.applies(self.question.arn, &self.facts)])
+                Expression::all([named, clauses.applies(On::Any(self.question.arn), &self.facts)])
             }
             Body::Read(_) => Expression::No,
         }))

@@ -14,6 +14,9 @@ use crate::pattern;
 /// The key of tests on the resource itself.
 const RESOURCE: &str = "resource";
 
+/// More tests, or pairs of values, than are searched for contradictions.
+const MAXIMUM_SEARCHED: usize = 256;
+
 /// How many values of a test are printed.
 const PRINTED_VALUES: usize = 12;
 
@@ -191,6 +194,24 @@ impl Expression {
         }
     }
 
+    /// How many tests and pieces of missing evidence it has.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Yes | Self::No => 0,
+            Self::Test(_) | Self::Unknown(_) => 1,
+            Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::size).sum(),
+        }
+    }
+
+    /// What is missing, wherever it stands.
+    pub(crate) fn unknowns<'a>(&'a self, found: &mut Vec<&'a str>) {
+        match self {
+            Self::Unknown(what) => found.push(what),
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.unknowns(found)),
+            Self::Yes | Self::No | Self::Test(_) => {}
+        }
+    }
+
     /// How certain it is, most certain first: yes, under a condition, unknown, no. The same order as the
     /// decision it amounts to, without writing the decision down.
     pub(crate) fn rank(&self) -> u8 {
@@ -228,6 +249,9 @@ fn contradictory(parts: &[Expression]) -> bool {
         return true;
     }
     let all: Vec<&Test> = tests(parts).collect();
+    if all.len() > MAXIMUM_SEARCHED {
+        return false;
+    }
     all.iter().enumerate().any(|(i, a)| {
         all.iter().skip(i + 1).any(|b| {
             let comparable = a.body.key.eq_ignore_ascii_case(&b.body.key)
@@ -242,6 +266,9 @@ fn contradictory(parts: &[Expression]) -> bool {
 fn exclude(a: &Test, b: &Test) -> bool {
     let patterns = |relation| matches!(relation, Relation::In | Relation::Like);
     if !patterns(a.body.relation) || !patterns(b.body.relation) {
+        return false;
+    }
+    if a.body.values.len().saturating_mul(b.body.values.len()) > MAXIMUM_SEARCHED * MAXIMUM_SEARCHED {
         return false;
     }
     match (a.negated, b.negated) {

@@ -4,17 +4,27 @@
 //! what follows from the principal, the resource and the question itself counts as known; where and when a
 //! request is made stays open.
 
+use std::borrow::Cow;
+
 use cadastre_model::Known;
 use cadastre_model::asset::Tag;
 use cadastre_model::asset::identity::PrincipalKind;
 
 use crate::requester::{Named, Requester};
 
+/// Where the values of condition keys come from.
+pub(crate) trait Context {
+    /// What is known of a key, which is given in lower case.
+    fn of(&self, key: &str) -> Fact<'_>;
+}
+
 /// What is known of one condition key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fact {
-    /// Its values.
-    Values(Vec<String>),
+pub(crate) enum Fact<'a> {
+    /// Its one value.
+    Value(Cow<'a, str>),
+    /// The values of a multivalued key, at least one.
+    List(&'a [String]),
     /// The request does not carry it.
     Absent,
     /// It has one value, which matches this pattern.
@@ -25,9 +35,9 @@ pub(crate) enum Fact {
     Unknown(String),
 }
 
-impl Fact {
+impl Fact<'_> {
     fn one(value: impl Into<String>) -> Self {
-        Self::Values(vec![value.into()])
+        Self::Value(Cow::Owned(value.into()))
     }
 
     fn flag(value: bool) -> Self {
@@ -80,10 +90,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) passed_to: Option<&'a str>,
 }
 
-impl Facts<'_> {
-    /// What is known of a key; the case of keys does not matter.
-    pub(crate) fn of(&self, key: &str) -> Fact {
-        let key = key.to_ascii_lowercase();
+impl Context for Facts<'_> {
+    fn of(&self, key: &str) -> Fact<'_> {
         if let Some(tag) = key.strip_prefix("aws:principaltag/") {
             return self.principal_tag(tag);
         }
@@ -92,7 +100,7 @@ impl Facts<'_> {
                 return self.resource_tag(tag);
             }
         }
-        match key.as_str() {
+        match key {
             "aws:principalarn" => self.principal_arn(),
             "aws:principalaccount" | "kms:calleraccount" => match self.requester {
                 Requester::Named(Named::Service(_)) => Fact::Absent,
@@ -137,14 +145,16 @@ impl Facts<'_> {
             "aws:securetransport" => Fact::flag(true),
             "kms:resourcealiases" => match self.resource.aliases.as_slice() {
                 [] => Fact::Open,
-                aliases => Fact::Values(aliases.to_vec()),
+                aliases => Fact::List(aliases),
             },
             "iam:passedtoservice" => self.passed_to.map_or(Fact::Open, Fact::one),
             _ => Fact::Open,
         }
     }
+}
 
-    fn principal_arn(&self) -> Fact {
+impl Facts<'_> {
+    fn principal_arn(&self) -> Fact<'_> {
         match self.requester {
             Requester::Identity(identity) => Fact::one(identity.arn.clone()),
             Requester::Named(Named::Arn(arn)) => Fact::one(arn.clone()),
@@ -154,7 +164,7 @@ impl Facts<'_> {
         }
     }
 
-    fn principal_tag(&self, tag: &str) -> Fact {
+    fn principal_tag(&self, tag: &str) -> Fact<'_> {
         let Requester::Identity(identity) = self.requester else { return Fact::Open };
         let own = identity.tags.iter().find(|own| own.key.eq_ignore_ascii_case(tag));
         match (own, identity.kind) {
@@ -165,7 +175,7 @@ impl Facts<'_> {
         }
     }
 
-    fn resource_tag(&self, tag: &str) -> Fact {
+    fn resource_tag(&self, tag: &str) -> Fact<'_> {
         let own = self.resource.tags.iter().find(|own| own.key.eq_ignore_ascii_case(tag));
         match (self.resource.tagging, own) {
             (Tagging::Open, _) | (Tagging::Partial, None) => Fact::Open,

@@ -8,13 +8,17 @@
 //! principal that may do something for several reasons has several edges.
 
 mod arn;
+pub mod batch;
 mod bulk;
 mod catalogue;
+mod compare;
 mod condition;
 mod decide;
 mod document;
 mod expression;
 mod facts;
+mod glob;
+mod grammar;
 mod kafka;
 mod pattern;
 mod requester;

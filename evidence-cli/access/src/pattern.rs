@@ -110,21 +110,6 @@ pub(crate) fn coverage(pattern: &str, subject: &str) -> Coverage {
     }
 }
 
-/// Whether an ARN matches an ARN pattern: each of the six parts on its own, so that a wildcard does not
-/// reach across a colon ("IAM JSON policy elements: Condition operators", IAM User Guide).
-pub(crate) fn arn_covers(pattern: &str, arn: &str) -> bool {
-    let mut wanted = pattern.splitn(6, ':');
-    let mut given = arn.splitn(6, ':');
-    loop {
-        match (wanted.next(), given.next()) {
-            (None, None) => return true,
-            (Some(wanted), Some(given)) if covers(wanted, given) => {}
-            // A bare `*` stands for any ARN.
-            _ => return pattern == "*",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -150,14 +135,6 @@ mod tests {
         check("arn:aws:s3:::b/?", "arn:aws:s3:::b/*", Coverage::Some);
         check("arn:aws:s3:::b", "arn:aws:s3:::b", Coverage::All);
         check("arn:aws:s3:::?", "arn:aws:s3:::b", Coverage::All);
-    }
-
-    #[test]
-    fn a_wildcard_in_an_arn_condition_stays_within_its_part() {
-        assert!(arn_covers("arn:aws:iam::*:role/a", "arn:aws:iam::111122223333:role/a"));
-        assert!(arn_covers("*", "arn:aws:iam::111122223333:role/a"));
-        assert!(!arn_covers("arn:*:role/a", "arn:aws:iam::111122223333:role/a"));
-        assert!(!arn_covers("arn:aws:iam::*:role/a", "arn:aws:iam::111122223333:role/b"));
     }
 
     proptest! {

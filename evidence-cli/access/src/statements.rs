@@ -12,6 +12,7 @@ use crate::decide::Proof;
 use crate::document::{Body, Clauses, Guard, Statement};
 use crate::expression::Expression;
 use crate::facts::Facts;
+use crate::grammar::On;
 use crate::requester::{Identity, Named, Requester};
 use crate::targets::{Target, snapshot_arn};
 use crate::world::{Levels, World};
@@ -43,7 +44,7 @@ pub(crate) fn trusts(world: &World) -> Vec<Trust> {
                 };
                 let facts = Facts { requester, resource: &resource, passed_to: None };
                 for (action, _) in action_names(clauses, named) {
-                    let decision = clauses.applies(&identity.arn, &facts).decision();
+                    let decision = clauses.applies(On::Any(&identity.arn), &facts).decision();
                     if decision != Decision::Deny {
                         trusts.push(trust(identity, named, action, clauses, decision, statement));
                     }
