@@ -11,6 +11,7 @@ use crate::process;
 const ALLOWED: [(&str, &[&str]); 19] = [
     ("cadastre-protocol", &[]),
     ("cadastre-keys", &[]),
+    ("cadastre-key-services", &["cadastre-keys"]),
     ("cadastre-storage", &["cadastre-protocol", "cadastre-keys"]),
     ("cadastre-security", &["cadastre-protocol"]),
     ("cadastre-coordinator", &["cadastre-protocol"]),
@@ -19,6 +20,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
         &[
             "cadastre-protocol",
             "cadastre-keys",
+            "cadastre-key-services",
             "cadastre-storage",
             "cadastre-security",
             "cadastre-coordinator",

@@ -52,6 +52,12 @@ impl SealingKey {
         Ok((sealing, opening, data_key.wrapped))
     }
 
+    /// The same key again, after its bytes had to leave memory. The caller owns the only sealing key of this data
+    /// key and says where it stopped.
+    pub(crate) fn resume(key: &Secret<[u8; KEY_LENGTH]>, next: u64) -> Result<Self, KeyError> {
+        Ok(Self { cipher: cipher(key)?, next })
+    }
+
     /// The number that the next message will bear.
     #[must_use]
     pub const fn next_number(&self) -> u64 {

@@ -5,10 +5,13 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::{digest, rand};
+use aws_lc_rs::digest;
 
 use crate::envelope::{open_once, seal_once};
-use crate::{DataKey, EncryptionContext, KEY_LENGTH, KeyError, KeyFuture, KeyProvider, Secret, WrappedKey};
+use crate::{
+    Answer, AnswerFuture, DataKey, EncryptionContext, KEY_LENGTH, KeyError, KeyFuture, KeyProvider,
+    KeyService, Secret, WrappedKey,
+};
 
 /// First line of a key file, without its line feed.
 const MARK: &str = "cadastre-local-key-v1";
@@ -37,9 +40,7 @@ impl LocalKeyFile {
     /// [`KeyError::File`] when the file exists already or cannot be written.
     pub fn create(path: &Path) -> Result<Self, KeyError> {
         let failed = |source| KeyError::File { action: "create", path: path.to_owned(), source };
-        let mut key = Secret::new([0; KEY_LENGTH]);
-        rand::fill(key.expose_mut())
-            .map_err(|_unspecified| KeyError::Cryptography { operation: "draw a random key" })?;
+        let key = Secret::random_key()?;
         let digits = Secret::new(hex::encode(key.expose()));
         let text = Secret::new(format!("{MARK}\n{}\n", digits.expose()));
         let mut file =
@@ -95,11 +96,22 @@ impl LocalKeyFile {
     }
 
     fn generate(&self, context: &EncryptionContext) -> Result<DataKey, KeyError> {
-        let mut plaintext = Secret::new([0; KEY_LENGTH]);
-        rand::fill(plaintext.expose_mut())
-            .map_err(|_unspecified| KeyError::Cryptography { operation: "draw a random data key" })?;
-        let ciphertext = seal_once(&self.key, &wrap_additional_data(context), plaintext.expose())?;
-        Ok(DataKey { plaintext, wrapped: WrappedKey { key_id: self.key_id.clone(), ciphertext } })
+        let plaintext = Secret::random_key()?;
+        let wrapped = self.seal_key(&plaintext, context)?;
+        Ok(DataKey { plaintext, wrapped })
+    }
+
+    fn seal_key(
+        &self,
+        key: &Secret<[u8; KEY_LENGTH]>,
+        context: &EncryptionContext,
+    ) -> Result<WrappedKey, KeyError> {
+        let ciphertext = seal_once(&self.key, &wrap_additional_data(context), key.expose())?;
+        Ok(WrappedKey { key_id: self.key_id.clone(), ciphertext })
+    }
+
+    fn move_key(&self, wrapped: &WrappedKey, context: &EncryptionContext) -> Result<WrappedKey, KeyError> {
+        self.seal_key(&self.recover(wrapped, context)?, context)
     }
 
     fn recover(
@@ -137,6 +149,48 @@ impl KeyProvider for LocalKeyFile {
         context: &'a EncryptionContext,
     ) -> KeyFuture<'a, Secret<[u8; KEY_LENGTH]>> {
         Box::pin(std::future::ready(self.recover(wrapped, context)))
+    }
+
+    fn rewrap<'a>(
+        &'a self,
+        wrapped: &'a WrappedKey,
+        context: &'a EncryptionContext,
+    ) -> KeyFuture<'a, WrappedKey> {
+        Box::pin(std::future::ready(self.move_key(wrapped, context)))
+    }
+}
+
+impl KeyService for LocalKeyFile {
+    fn current_key(&self) -> &str {
+        &self.key_id
+    }
+
+    fn generate_key<'a>(&'a self, context: &'a EncryptionContext) -> AnswerFuture<'a, DataKey> {
+        Box::pin(std::future::ready(Answer::local(self.generate(context))))
+    }
+
+    fn wrap_key<'a>(
+        &'a self,
+        key: &'a Secret<[u8; KEY_LENGTH]>,
+        context: &'a EncryptionContext,
+    ) -> AnswerFuture<'a, WrappedKey> {
+        Box::pin(std::future::ready(Answer::local(self.seal_key(key, context))))
+    }
+
+    fn unwrap_key<'a>(
+        &'a self,
+        wrapped: &'a WrappedKey,
+        context: &'a EncryptionContext,
+    ) -> AnswerFuture<'a, Secret<[u8; KEY_LENGTH]>> {
+        Box::pin(std::future::ready(Answer::local(self.recover(wrapped, context))))
+    }
+
+    fn rewrap_key<'a>(
+        &'a self,
+        wrapped: &'a WrappedKey,
+        context: &'a EncryptionContext,
+    ) -> AnswerFuture<'a, WrappedKey> {
+        Box::pin(std::future::ready(Answer::local(self.move_key(wrapped, context))))
     }
 }
 
