@@ -52,8 +52,10 @@ const ALLOWED: [(&str, &[&str]); 19] = [
         &[
             "cadastre-model",
             "cadastre-collect",
+            "cadastre-access",
             "cadastre-assess",
             "cadastre-graph",
+            "cadastre-logs",
             "cadastre-logs",
             "cadastre-policy",
             "cadastre-report",

@@ -167,6 +167,62 @@ fn every_export_tells_of_the_same_findings() {
 }
 
 #[test]
+fn access_eval_answers_a_line_for_a_line_and_says_which_are_no_case() {
+    let directory = tempfile::tempdir().unwrap();
+    let cases = directory.path().join("cases.ndjson");
+    let case = |id: &str, effect: &str| {
+        serde_json::json!({
+            "id": id,
+            "request": {
+                "principal": "arn:aws:iam::111122223333:role/app",
+                "principalAccount": "111122223333",
+                "action": "s3:GetObject",
+                "resource": "arn:aws:s3:::data/key",
+                "resourceAccount": "111122223333",
+                "context": {},
+                "contextComplete": true
+            },
+            "policies": {"identity": [
+                {"Version": "2012-10-17", "Statement": {"Effect": effect, "Action": "s3:*", "Resource": "*"}}
+            ]}
+        })
+    };
+    let lines = format!("{}\n{}\n", case("1", "Allow"), case("2", "Deny"));
+    std::fs::write(&cases, &lines).unwrap();
+    let output = cadastre(&["access", "eval", cases.to_str().unwrap()]);
+    check(&output, 0, "2 cases: 1 allow, 1 deny");
+    let answers: Vec<serde_json::Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let decisions: Vec<(&str, &str)> = answers
+        .iter()
+        .map(|answer| (answer["id"].as_str().unwrap(), answer["decision"].as_str().unwrap()))
+        .collect();
+    assert_eq!(decisions, [("1", "allow"), ("2", "deny")]);
+    assert_eq!(answers[1]["by"], serde_json::json!([{"policy": "identity[0]", "statement": 0}]));
+
+    std::fs::write(&cases, format!("{lines}{{}}\n")).unwrap();
+    check(&cadastre(&["access", "eval", cases.to_str().unwrap()]), 1, "1 lines are no case");
+    check(&cadastre(&["access", "eval", "no-such-file"]), 1, "cannot read `no-such-file`");
+}
+
+#[test]
+fn verify_trail_refuses_what_is_no_trail() {
+    let directory = tempfile::tempdir().unwrap();
+    let keys = directory.path().join("keys.json");
+    std::fs::write(&keys, r#"{"PublicKeyList": []}"#).unwrap();
+    let empty = directory.path().join("trail");
+    std::fs::create_dir(&empty).unwrap();
+    let verify = |keys: &Path| {
+        cadastre(&["logs", "verify-trail", empty.to_str().unwrap(), "--public-keys", keys.to_str().unwrap()])
+    };
+    check(&verify(&keys), 1, "there are no CloudTrail digests or log files");
+    check(&verify(&directory.path().join("none")), 1, "cannot read");
+}
+
+#[test]
 fn drift_between_clean_and_planted_exits_with_2_and_speaks_of_capabilities() {
     let clean = fixtures().join("clean/evidence").display().to_string();
     let same = judge("drift", "clean", &["--baseline", &clean]);

@@ -1,8 +1,10 @@
 //! The command line, apart from what the commands do.
 
+pub(crate) mod access;
 pub(crate) mod assess;
 pub(crate) mod broker;
 pub(crate) mod collect;
+pub(crate) mod logs;
 pub(crate) mod policy;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -65,6 +67,12 @@ pub(crate) enum Command {
     Drift(assess::Drift),
     /// Accept a finding by name, with a reason and an end
     Waive(assess::Waive),
+    /// Answer access questions in bulk
+    #[command(subcommand)]
+    Access(access::Access),
+    /// Read logs that clouds left: verify trails
+    #[command(subcommand)]
+    Logs(logs::Logs),
     /// List, show and test the controls
     #[command(subcommand)]
     Policy(policy::Policy),

@@ -1,5 +1,6 @@
 //! What the commands do: they compose the rooms and print; they decide nothing themselves.
 
+mod access;
 mod broker;
 mod check;
 mod demo;
@@ -8,6 +9,7 @@ mod graph;
 mod init;
 mod inputs;
 mod local_cluster;
+mod logs;
 mod output;
 mod policy;
 mod report;
@@ -39,6 +41,8 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Exit>
         Command::Report(arguments) => report::run(&arguments, terminal),
         Command::Drift(arguments) => drift::run(&arguments, terminal),
         Command::Waive(arguments) => waive::run(&arguments, terminal),
+        Command::Access(arguments) => access::run(&arguments, terminal),
+        Command::Logs(arguments) => logs::run(&arguments, terminal),
         Command::Policy(arguments) => policy::run(&arguments, terminal),
         Command::Completions { shell } => {
             let mut script = Vec::new();
