@@ -46,6 +46,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
         ],
     ),
     ("cadastre-report", &["cadastre-model"]),
+    ("cadastre-packet", &["cadastre-model"]),
     ("cadastre-drills", &["cadastre-model"]),
     (
         "cadastre",
@@ -59,6 +60,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
             "cadastre-logs",
             "cadastre-policy",
             "cadastre-report",
+            "cadastre-packet",
             "cadastre-drills",
             "cadastre-server",
             "cadastre-protocol",
