@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cadastre_model::access::{Capability, CapabilityEdge, Decision};
+use cadastre_model::access::{Capability, CapabilityEdge, Decision, Destruction, Enabled};
+use rayon::prelude::*;
 
-use crate::catalogue::{ActionId, Entry};
-use crate::decide::{Proof, Question, Supposing, combine, decide, grantee, tidy};
+use crate::catalogue::{ActionId, Entry, Further};
+use crate::choice::Request;
+use crate::decide::{Question, Rule, Supposing, grantee};
 use crate::document::{Body, Guard};
 use crate::expression::Expression;
 use crate::facts::{Resource, Tagging};
+use crate::index::Index;
+use crate::reason::{Reason, ask, combine, tidy};
 use crate::requester::{Named, Requester};
 use crate::targets::Target;
 use crate::world::World;
@@ -17,20 +21,22 @@ use crate::world::World;
 #[derive(Debug, Default)]
 pub(crate) struct Edges {
     pub(crate) all: Vec<CapabilityEdge>,
+    pub(crate) destruction: Vec<Destruction>,
 }
 
 impl Edges {
-    /// One edge for each proof.
+    /// One edge for each reason.
     pub(crate) fn add(
         &mut self,
         principal: &str,
         capability: Capability,
         target: &str,
         action: &str,
-        proofs: &[Proof],
+        enables: Option<&Enabled>,
+        reasons: &[Reason],
     ) {
-        for proof in proofs {
-            let decision = proof.decision();
+        for reason in reasons {
+            let decision = reason.decision();
             if decision == Decision::Deny {
                 continue;
             }
@@ -40,18 +46,41 @@ impl Edges {
                 target: target.to_owned(),
                 decision,
                 action: action.to_owned(),
-                statements: proof.statements.iter().cloned().collect(),
-                choices: Vec::new(),
-                enables: None,
+                statements: reason.statements.iter().cloned().collect(),
+                choices: reason.choices.iter().cloned().collect(),
+                enables: enables.cloned(),
             });
         }
+    }
+
+    /// What an entry gives, and the damage it does.
+    pub(crate) fn add_entry(&mut self, principal: &str, entry: &Entry, target: &str, reasons: &[Reason]) {
+        if let Some(capability) = entry.gives {
+            self.add(principal, capability, target, &entry.action, entry.enables.as_ref(), reasons);
+        }
+        let (Some(damage), Some(reason)) = (entry.damage, reasons.first()) else { return };
+        self.destruction.push(Destruction {
+            principal: principal.to_owned(),
+            damage,
+            target: target.to_owned(),
+            action: entry.action.clone(),
+            disguised: entry.disguised,
+            decision: reason.decision(),
+            statements: reason.statements.iter().cloned().collect(),
+        });
+    }
+
+    /// Everything another gathered.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.all.append(&mut other.all);
+        self.destruction.append(&mut other.destruction);
     }
 }
 
 /// An entry of the catalogue with its templates filled in for one target.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    action: Asking,
+    pub(crate) action: Asking,
     also: Vec<Asking>,
 }
 
@@ -61,7 +90,7 @@ pub(crate) struct Asking {
     pub(crate) id: ActionId,
     name: String,
     /// The ARN or pattern, and whether it is the target itself or part of it.
-    on: Vec<(String, bool)>,
+    pub(crate) on: Vec<(String, bool)>,
 }
 
 impl Asking {
@@ -82,67 +111,94 @@ impl Asking {
         })
     }
 
-    /// Every proof that a requester may.
-    pub(crate) fn proofs(
+    /// The action, lower case.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Every reason why a requester may.
+    pub(crate) fn reasons(
         &self,
         world: &World,
         requester: Requester<'_>,
         target: &Target,
-        elsewhere: &Resource,
+        request: Request<'_>,
         supposing: Supposing,
-    ) -> Vec<Proof> {
-        let mut proofs = Vec::new();
+    ) -> Vec<Reason> {
+        let mut reasons = Vec::new();
         for (arn, is_target) in &self.on {
+            let place;
+            let (resource, policy, rule, grants, outsiders) = if *is_target {
+                (&target.resource, &target.policy, target.rule, target.grants.as_slice(), &target.outsiders)
+            } else {
+                place = elsewhere(&target.resource);
+                (&place, &Guard::None, Rule::None, &[][..], &Expression::Yes)
+            };
             let question = Question {
                 action: self.id,
                 action_name: &self.name,
                 arn,
-                resource: if *is_target { &target.resource } else { elsewhere },
-                policy: if *is_target { &target.policy } else { &Guard::None },
-                rule: if *is_target { target.rule } else { crate::decide::Rule::None },
-                grants: if *is_target { &target.grants } else { &[] },
-                outsiders: if *is_target { &target.outsiders } else { &Expression::Yes },
+                resource,
+                policy,
+                rule,
+                grants,
+                outsiders,
                 passed_to: None,
                 supposing,
             };
-            let found = decide(world, requester, &question);
+            let request = Request { creates: request.creates || !*is_target, ..request };
+            let found = ask(world, requester, &question, request);
             if *is_target {
-                proofs.extend(found);
+                reasons.extend(found);
             } else {
                 // Which other resource it uses is the requester's choice, so a limit to some is no limit.
-                proofs.extend(found.into_iter().map(Proof::with_any_resource));
+                reasons.extend(
+                    found
+                        .into_iter()
+                        .map(|reason| Reason { expression: reason.expression.with_any_resource(), ..reason }),
+                );
             }
         }
-        tidy(proofs)
+        tidy(reasons)
     }
 }
 
 impl Prepared {
     /// Fills in the templates of an entry.
     pub(crate) fn new(world: &World, entry: &Entry, target: &Target) -> Option<Self> {
-        let also = entry
-            .also
+        Self::of(world, &entry.action, &entry.on, &entry.also, target)
+    }
+
+    /// Fills in the templates of an action and of what else is needed.
+    pub(crate) fn of(
+        world: &World,
+        action: &str,
+        on: &[String],
+        also: &[Further],
+        target: &Target,
+    ) -> Option<Self> {
+        let also = also
             .iter()
             .map(|further| Asking::new(world, &further.action, &further.on, target))
             .collect::<Option<Vec<_>>>()?;
-        Some(Self { action: Asking::new(world, &entry.action, &entry.on, target)?, also })
+        Some(Self { action: Asking::new(world, action, on, target)?, also })
     }
 
-    /// Every proof that a requester has all it takes.
-    pub(crate) fn proofs(
+    /// Every reason why a requester has all it takes.
+    pub(crate) fn reasons(
         &self,
         world: &World,
         requester: Requester<'_>,
         target: &Target,
-        elsewhere: &Resource,
+        request: Request<'_>,
         supposing: Supposing,
-    ) -> Vec<Proof> {
-        let ask = |asking: &Asking| asking.proofs(world, requester, target, elsewhere, supposing);
-        let first = ask(&self.action);
+    ) -> Vec<Reason> {
+        let of = |asking: &Asking| asking.reasons(world, requester, target, request, supposing);
+        let first = of(&self.action);
         if first.is_empty() || self.also.is_empty() {
             return first;
         }
-        combine(std::iter::once(first).chain(self.also.iter().map(ask)))
+        combine(std::iter::once(first).chain(self.also.iter().map(of)))
     }
 }
 
@@ -152,57 +208,90 @@ pub(crate) fn elsewhere(resource: &Resource) -> Resource {
 }
 
 /// Evaluates every entry for every target.
-pub(crate) fn evaluate(world: &World, targets: &[Target], edges: &mut Edges) {
-    for target in targets {
-        let place = elsewhere(&target.resource);
-        let outsiders = outsiders(world, target);
-        for entry in world.catalogue.entries(target.kind).iter().filter(|entry| target.sink || !entry.sinks) {
-            let Some(prepared) = Prepared::new(world, entry, target) else { continue };
-            let mut proofs_of = |requester: Requester<'_>, missing: Option<&str>| {
-                let mut proofs = prepared.proofs(world, requester, target, &place, Supposing::Actual);
-                if let Some(missing) = missing {
-                    for proof in &mut proofs {
-                        proof.expression =
-                            Expression::all([proof.expression.clone(), Expression::unknown(missing)]);
-                    }
-                }
-                edges.add(&requester.id(), entry.gives, &target.id, &entry.action, &proofs);
-            };
-            for place in insiders(world, target, prepared.action.id) {
-                if let Some(identity) = world.identities.get(place) {
-                    proofs_of(Requester::Identity(identity), None);
-                }
-            }
-            for (named, missing) in &outsiders {
-                proofs_of(Requester::Named(named), missing.as_deref());
+pub(crate) fn evaluate(world: &World, index: &Index, targets: &[Target], edges: &mut Edges) {
+    let of_targets: Vec<Edges> = targets.par_iter().map(|target| about(world, index, target)).collect();
+    for found in of_targets {
+        edges.append(found);
+    }
+}
+
+/// Every entry for one target.
+fn about(world: &World, index: &Index, target: &Target) -> Edges {
+    let mut edges = Edges::default();
+    let outsiders = unobserved(world, index, target.named());
+    for entry in world.catalogue.entries(target.kind).iter().filter(|entry| target.sink || !entry.sinks) {
+        let Some(prepared) = Prepared::new(world, entry, target) else { continue };
+        let reasons_of = |requester: Requester<'_>| {
+            prepared.reasons(world, requester, target, Request::default(), Supposing::Actual)
+        };
+        for place in insiders(world, index, target, &prepared.action) {
+            if let Some(identity) = world.identities.get(place) {
+                edges.add_entry(
+                    &identity.arn,
+                    entry,
+                    &target.id,
+                    &settle_for(target, reasons_of(Requester::Identity(identity))),
+                );
             }
         }
+        for (named, missing) in &outsiders {
+            let mut reasons = reasons_of(Requester::Named(named));
+            if let Some(missing) = missing {
+                reasons = reasons.into_iter().map(|reason| reason.while_missing(missing)).collect();
+            }
+            edges.add_entry(&named.id(), entry, &target.id, &settle_for(target, reasons));
+        }
+    }
+    edges
+}
+
+/// What a target leaves open whoever asks.
+fn settle_for(target: &Target, reasons: Vec<Reason>) -> Vec<Reason> {
+    match &target.open {
+        Some(missing) => reasons.into_iter().map(|reason| reason.while_missing(missing)).collect(),
+        None => reasons,
     }
 }
 
 /// The observed identities that may come into a question.
-fn insiders(world: &World, target: &Target, action: ActionId) -> BTreeSet<usize> {
+pub(crate) fn insiders(world: &World, index: &Index, target: &Target, asking: &Asking) -> BTreeSet<usize> {
     let mut places = BTreeSet::new();
     if target.provider_managed {
         return places;
     }
-    places.extend(world.candidates(action).iter().copied());
+    let account = target.resource.account.as_str();
+    for (arn, _) in &asking.on {
+        places.extend(index.candidates(account, asking.id, arn));
+    }
     for grant in &target.grants {
-        if let Named::Arn(arn) = grantee(&grant.grantee) {
-            places.extend(place_of(world, &arn));
+        match grantee(&grant.grantee) {
+            Named::Arn(arn) => places.extend(place_of(world, &arn)),
+            // Anybody whom that account lets use the grant.
+            Named::Account(account) => places.extend(index.members(&account).iter().copied()),
+            _ => {}
         }
     }
     let Guard::Policy(policy) = &target.policy else { return places };
-    for statement in policy.about(action) {
+    for statement in policy.about(asking.id) {
         let Body::Read(clauses) = &statement.body else { continue };
         let Some(principals) = clauses.principals.as_ref().filter(|_| clauses.allows) else { continue };
         if principals.inverted || principals.named.contains(&Named::Anybody) {
-            places.extend(0..world.identities.len());
+            // Its own account's people need nothing else; those of other accounts need their own policies too.
+            places.extend(index.members(account).iter().copied());
+            for (arn, _) in &asking.on {
+                places.extend(index.candidates_anywhere(asking.id, arn));
+            }
             break;
         }
         for named in &principals.named {
-            if let Named::Arn(arn) = named {
-                places.extend(place_of(world, arn));
+            match named {
+                Named::Arn(arn) => places.extend(place_of(world, arn)),
+                Named::Account(other) if other != account => {
+                    for (arn, _) in &asking.on {
+                        places.extend(index.candidates(other, asking.id, arn));
+                    }
+                }
+                _ => {}
             }
         }
     }
@@ -217,15 +306,13 @@ pub(crate) fn place_of(world: &World, arn: &str) -> Option<usize> {
     })
 }
 
-/// Those its policy or grants name who are no observed identities, each with the evidence that is missing about
-/// it, where some is.
-fn outsiders(world: &World, target: &Target) -> BTreeMap<Named, Option<String>> {
-    unobserved(world, target.named())
-}
-
 /// Keeps those who are no observed identities; somebody of an account that was read and who is not in it leaves a
 /// question open.
-pub(crate) fn unobserved(world: &World, named: BTreeSet<Named>) -> BTreeMap<Named, Option<String>> {
+pub(crate) fn unobserved(
+    world: &World,
+    index: &Index,
+    named: BTreeSet<Named>,
+) -> BTreeMap<Named, Option<String>> {
     let mut kept = BTreeMap::new();
     for named in named {
         let missing = match &named {
@@ -233,7 +320,7 @@ pub(crate) fn unobserved(world: &World, named: BTreeSet<Named>) -> BTreeMap<Name
             // A bare id is what is left of a principal that was deleted.
             Named::Arn(arn) if !arn.starts_with("arn:") => continue,
             Named::Arn(arn) => crate::arn::account(arn).and_then(|account| {
-                if world.observes(account) {
+                if index.observes(account) {
                     Some(format!("`{arn}` is not among the observed users and roles of account {account}"))
                 } else if world.rails(account).is_some() {
                     // An account that was looked at, whose identities did not answer: a deny may be among them.

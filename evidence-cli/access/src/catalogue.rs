@@ -1,12 +1,36 @@
-//! Which actions give which capability: `policies/capabilities/aws.yaml`, read and numbered.
+//! Which actions give which capability: `policies/capabilities/`, read and numbered.
 
 use std::collections::BTreeMap;
 
-use cadastre_model::access::Capability;
+use cadastre_model::access::{Capability, Damage, Enabled};
 use serde::Deserialize;
 
-const AWS: &str = include_str!("../../../policies/capabilities/aws.yaml");
-const SCHEMA: &str = "cadastre/capabilities/v1";
+/// Every file of the map but the one on condition keys, with its name.
+const FILES: [(&str, &str); 18] = [
+    ("autoscaling.yaml", include_str!("../../../policies/capabilities/autoscaling.yaml")),
+    ("backup.yaml", include_str!("../../../policies/capabilities/backup.yaml")),
+    ("cloudtrail.yaml", include_str!("../../../policies/capabilities/cloudtrail.yaml")),
+    ("compute.yaml", include_str!("../../../policies/capabilities/compute.yaml")),
+    ("ebs.yaml", include_str!("../../../policies/capabilities/ebs.yaml")),
+    ("ec2.yaml", include_str!("../../../policies/capabilities/ec2.yaml")),
+    ("ecs.yaml", include_str!("../../../policies/capabilities/ecs.yaml")),
+    ("eks.yaml", include_str!("../../../policies/capabilities/eks.yaml")),
+    ("glue.yaml", include_str!("../../../policies/capabilities/glue.yaml")),
+    ("iam.yaml", include_str!("../../../policies/capabilities/iam.yaml")),
+    ("kms.yaml", include_str!("../../../policies/capabilities/kms.yaml")),
+    ("lambda.yaml", include_str!("../../../policies/capabilities/lambda.yaml")),
+    ("logs.yaml", include_str!("../../../policies/capabilities/logs.yaml")),
+    ("msk.yaml", include_str!("../../../policies/capabilities/msk.yaml")),
+    ("organizations.yaml", include_str!("../../../policies/capabilities/organizations.yaml")),
+    ("s3.yaml", include_str!("../../../policies/capabilities/s3.yaml")),
+    ("secretsmanager.yaml", include_str!("../../../policies/capabilities/secretsmanager.yaml")),
+    ("ssm.yaml", include_str!("../../../policies/capabilities/ssm.yaml")),
+];
+/// Actions that no target has and that trust policies speak of.
+const STS: (&str, &str) = ("sts.yaml", include_str!("../../../policies/capabilities/sts.yaml"));
+const SCHEMA: &str = "cadastre/capabilities/v2";
+/// Asked about by the engine itself.
+const ASKED_ANYWAY: [&str; 2] = ["iam:PassRole", "iam:AddRoleToInstanceProfile"];
 
 /// The number of an action, for indexes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,29 +40,38 @@ pub(crate) struct ActionId(pub(crate) u16);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CatalogueError {
     /// Not the expected shape.
-    #[error("the map of capabilities is malformed: {0}")]
-    Malformed(String),
+    #[error("the map of capabilities is malformed in `{file}`: {problem}")]
+    Malformed {
+        /// The file.
+        file: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Another version of the format.
-    #[error("the map of capabilities has schema `{0}`, and this version reads `{SCHEMA}`")]
-    Schema(String),
+    #[error("`{file}` of the map of capabilities has schema `{found}`, and this version reads another one")]
+    Schema {
+        /// The file.
+        file: &'static str,
+        /// What it says.
+        found: String,
+    },
 }
 
-/// The file.
+/// One file.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 struct File {
     schema: String,
-    bucket: Vec<Entry>,
-    volume: Vec<Entry>,
-    snapshot: Vec<Entry>,
-    key: Vec<Entry>,
-    host: Vec<Entry>,
-    role: Vec<Entry>,
-    user: Vec<Entry>,
-    policy: Vec<Entry>,
-    trail: Vec<Entry>,
-    log_group: Vec<Entry>,
-    pass_role: Vec<Launch>,
+    #[serde(default)]
+    targets: BTreeMap<TargetKind, Vec<Entry>>,
+    #[serde(default)]
+    tagging: BTreeMap<TargetKind, Vec<Further>>,
+    #[serde(default)]
+    launches: Vec<Launch>,
+    #[serde(default)]
+    takeovers: Vec<Takeover>,
+    #[serde(default)]
+    actions: Vec<String>,
 }
 
 /// One action that gives a capability.
@@ -47,8 +80,9 @@ struct File {
 pub(crate) struct Entry {
     /// The action.
     pub(crate) action: String,
-    /// The capability.
-    pub(crate) gives: Capability,
+    /// The capability; none where the entry only does damage.
+    #[serde(default)]
+    pub(crate) gives: Option<Capability>,
     /// The resources it is asked about, as templates.
     pub(crate) on: Vec<String>,
     /// What else is needed.
@@ -63,6 +97,15 @@ pub(crate) struct Entry {
     /// Whether it makes the caller the target.
     #[serde(default)]
     pub(crate) becomes: bool,
+    /// What follows on the same target.
+    #[serde(default)]
+    pub(crate) enables: Option<Enabled>,
+    /// What it destroys.
+    #[serde(default)]
+    pub(crate) damage: Option<Damage>,
+    /// Whether the damage is done without an action that is called a deletion.
+    #[serde(default)]
+    pub(crate) disguised: bool,
 }
 
 /// A further action that is needed.
@@ -85,10 +128,54 @@ pub(crate) struct Launch {
     pub(crate) action: String,
     /// The resources it is asked about, as templates.
     pub(crate) on: Vec<String>,
+    /// What else is needed.
+    #[serde(default)]
+    pub(crate) also: Vec<Further>,
+}
+
+impl Launch {
+    /// How edges name it.
+    pub(crate) fn told(&self) -> String {
+        format!("iam:PassRole and {}", told(&self.action, &self.also))
+    }
+}
+
+/// A way to change code that runs as a role already.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Takeover {
+    /// The service that runs the code, which the role trusts.
+    pub(crate) service: String,
+    /// The action that changes the code.
+    pub(crate) action: String,
+    /// The resources it is asked about, as templates.
+    pub(crate) on: Vec<String>,
+    /// What else is needed.
+    #[serde(default)]
+    pub(crate) also: Vec<Further>,
+    /// The operation that would show whether such code runs as the role.
+    pub(crate) shown_by: String,
+}
+
+impl Takeover {
+    /// How edges name it.
+    pub(crate) fn told(&self) -> String {
+        told(&self.action, &self.also)
+    }
+}
+
+fn told(action: &str, also: &[Further]) -> String {
+    let mut told = action.to_owned();
+    for further in also {
+        told.push_str(" and ");
+        told.push_str(&further.action);
+    }
+    told
 }
 
 /// What a target is, as the map names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum TargetKind {
     Bucket,
     Volume,
@@ -97,16 +184,31 @@ pub(crate) enum TargetKind {
     Host,
     Role,
     User,
+    /// A group that a user is in.
+    Group,
+    /// A group that a user is not in.
+    Membership,
     Policy,
     Trail,
     LogGroup,
+    Organization,
+    MskCluster,
+    MskTopic,
+    MskUser,
+    EksCluster,
+    Secret,
+    Parameter,
+    AutoScalingGroup,
+    BackupVault,
 }
 
 /// The map, with every action numbered.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
     entries: BTreeMap<TargetKind, Vec<Entry>>,
+    tagging: BTreeMap<TargetKind, Vec<Further>>,
     launches: Vec<Launch>,
+    takeovers: Vec<Takeover>,
     /// Lower case, sorted.
     actions: Vec<String>,
     services: BTreeMap<String, Vec<ActionId>>,
@@ -115,43 +217,33 @@ pub(crate) struct Catalogue {
 impl Catalogue {
     /// The map that is built in.
     pub(crate) fn embedded() -> Result<Self, CatalogueError> {
-        Self::parse(AWS)
+        Self::read(FILES.iter().chain([&STS]).copied())
     }
 
-    fn parse(text: &str) -> Result<Self, CatalogueError> {
-        let file: File = serde_saphyr::from_str(text)
-            .map_err(|error| CatalogueError::Malformed(error.without_snippet().to_string()))?;
-        if file.schema != SCHEMA {
-            return Err(CatalogueError::Schema(file.schema));
+    fn read(files: impl IntoIterator<Item = (&'static str, &'static str)>) -> Result<Self, CatalogueError> {
+        let mut catalogue = Self {
+            entries: BTreeMap::new(),
+            tagging: BTreeMap::new(),
+            launches: Vec::new(),
+            takeovers: Vec::new(),
+            actions: ASKED_ANYWAY.map(str::to_owned).to_vec(),
+            services: BTreeMap::new(),
+        };
+        for (name, text) in files {
+            let file: File = serde_saphyr::from_str(text).map_err(|error| CatalogueError::Malformed {
+                file: name,
+                problem: error.without_snippet().to_string(),
+            })?;
+            if file.schema != SCHEMA {
+                return Err(CatalogueError::Schema { file: name, found: file.schema });
+            }
+            catalogue.add(file);
         }
-        let entries = BTreeMap::from([
-            (TargetKind::Bucket, file.bucket),
-            (TargetKind::Volume, file.volume),
-            (TargetKind::Snapshot, file.snapshot),
-            (TargetKind::Key, file.key),
-            (TargetKind::Host, file.host),
-            (TargetKind::Role, file.role),
-            (TargetKind::User, file.user),
-            (TargetKind::Policy, file.policy),
-            (TargetKind::Trail, file.trail),
-            (TargetKind::LogGroup, file.log_group),
-        ]);
-        let mut actions: Vec<String> = ["sts:AssumeRole", "iam:PassRole", "iam:AddRoleToInstanceProfile"]
-            .into_iter()
-            .chain(["sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"])
-            .map(str::to_owned)
-            .collect();
-        for entry in entries.values().flatten() {
-            actions.push(entry.action.clone());
-            actions.extend(entry.also.iter().map(|further| further.action.clone()));
-        }
-        actions.extend(file.pass_role.iter().map(|launch| launch.action.clone()));
-        for action in &mut actions {
+        for action in &mut catalogue.actions {
             action.make_ascii_lowercase();
         }
-        actions.sort_unstable();
-        actions.dedup();
-        let mut catalogue = Self { entries, launches: file.pass_role, actions, services: BTreeMap::new() };
+        catalogue.actions.sort_unstable();
+        catalogue.actions.dedup();
         let mut services: BTreeMap<String, Vec<ActionId>> = BTreeMap::new();
         for (id, action) in catalogue.actions() {
             services.entry(service_of(action).to_owned()).or_default().push(id);
@@ -160,14 +252,51 @@ impl Catalogue {
         Ok(catalogue)
     }
 
+    fn add(&mut self, file: File) {
+        let further =
+            |list: &[Further]| list.iter().map(|further| further.action.clone()).collect::<Vec<_>>();
+        for entry in file.targets.values().flatten() {
+            self.actions.push(entry.action.clone());
+            self.actions.extend(further(&entry.also));
+        }
+        self.actions.extend(file.tagging.values().flat_map(|list| further(list)));
+        for launch in &file.launches {
+            self.actions.push(launch.action.clone());
+            self.actions.extend(further(&launch.also));
+        }
+        for takeover in &file.takeovers {
+            self.actions.push(takeover.action.clone());
+            self.actions.extend(further(&takeover.also));
+        }
+        self.actions.extend(file.actions);
+        for (kind, entries) in file.targets {
+            self.entries.entry(kind).or_default().extend(entries);
+        }
+        for (kind, entries) in file.tagging {
+            self.tagging.entry(kind).or_default().extend(entries);
+        }
+        self.launches.extend(file.launches);
+        self.takeovers.extend(file.takeovers);
+    }
+
     /// The actions that matter for a kind of target.
     pub(crate) fn entries(&self, kind: TargetKind) -> &[Entry] {
         self.entries.get(&kind).map_or(&[], Vec::as_slice)
     }
 
+    /// The actions that set the tags of a kind of target.
+    pub(crate) fn tagging(&self, kind: TargetKind) -> &[Further] {
+        self.tagging.get(&kind).map_or(&[], Vec::as_slice)
+    }
+
     /// The ways to run code as a role.
     pub(crate) fn launches(&self) -> &[Launch] {
         &self.launches
+    }
+
+    /// The ways to change code that runs as a role.
+    pub(crate) fn takeovers(&self) -> &[Takeover] {
+        &self.takeovers
     }
 
     /// Every action, lower case, in the order of their numbers.
@@ -199,6 +328,31 @@ fn service_of(action: &str) -> &str {
 mod tests {
     use super::*;
 
+    /// Facts: every action of the services that the map names.
+    const KNOWN: &str = include_str!("../../../policies/capabilities/known-actions.txt");
+
+    fn known(action: &str) -> bool {
+        let (service, name) = action.split_once(':').unwrap();
+        KNOWN.lines().any(|line| {
+            line.split_once(": ").is_some_and(|(known, names)| {
+                known == service && names.split(' ').any(|known| known.eq_ignore_ascii_case(name))
+            })
+        })
+    }
+
+    #[test]
+    fn every_action_of_the_map_exists() {
+        let catalogue = Catalogue::embedded().unwrap();
+        let unheard: Vec<&str> =
+            catalogue.actions().map(|(_, action)| action).filter(|action| !known(action)).collect();
+        assert_eq!(unheard, Vec::<&str>::new());
+        assert!(catalogue.actions().count() > 180);
+        let shown: Vec<&str> =
+            catalogue.takeovers().iter().map(|takeover| takeover.shown_by.as_str()).collect();
+        assert!(shown.iter().all(|operation| known(operation)), "{shown:?}");
+        assert!(!known("s3:Unheard"));
+    }
+
     #[test]
     fn the_built_in_map_can_be_read_and_names_each_action_in_full() {
         let catalogue = Catalogue::embedded().unwrap();
@@ -206,6 +360,15 @@ mod tests {
         assert_eq!(catalogue.entries(TargetKind::Key).first().unwrap().action, "kms:Decrypt");
         assert!(catalogue.id("KMS:decrypt").is_some());
         assert!(catalogue.id("kms:Unheard").is_none());
+    }
+
+    #[test]
+    fn every_entry_gives_something_or_does_damage() {
+        let catalogue = Catalogue::embedded().unwrap();
+        for entry in catalogue.entries.values().flatten() {
+            assert!(entry.gives.is_some() || entry.damage.is_some(), "{}", entry.action);
+            assert!(!entry.disguised || entry.damage.is_some(), "{}", entry.action);
+        }
     }
 
     #[test]
@@ -217,8 +380,9 @@ mod tests {
     }
 
     #[test]
-    fn another_schema_is_refused() {
-        let text = AWS.replacen("capabilities/v1", "capabilities/v2", 1);
-        assert!(matches!(Catalogue::parse(&text), Err(CatalogueError::Schema(_))));
+    fn another_schema_is_refused_with_the_file_that_has_it() {
+        let text = "schema: cadastre/capabilities/v1\n";
+        let error = Catalogue::read([("s3.yaml", text)]).unwrap_err();
+        assert!(matches!(error, CatalogueError::Schema { file: "s3.yaml", .. }));
     }
 }

@@ -10,10 +10,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use cadastre_model::Known;
 use cadastre_model::asset::StatementRef;
 use cadastre_model::asset::identity::PrincipalKind;
 use cadastre_model::asset::keys::Grant;
-use cadastre_model::{Known, access::Decision};
 
 use crate::catalogue::ActionId;
 use crate::document::{Body, Guard, Naming, Policy, Principals, Statement};
@@ -83,16 +83,6 @@ pub(crate) struct Proof {
 }
 
 impl Proof {
-    /// The decision it amounts to.
-    pub(crate) fn decision(&self) -> Decision {
-        self.expression.decision()
-    }
-
-    /// The same, where the requester chooses the resource.
-    pub(crate) fn with_any_resource(self) -> Self {
-        Self { expression: self.expression.with_any_resource(), statements: self.statements }
-    }
-
     /// Both are needed.
     pub(crate) fn and(&self, other: &Self) -> Self {
         Self {

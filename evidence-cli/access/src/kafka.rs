@@ -15,6 +15,7 @@ use cadastre_model::declaration::{Cluster, ClusterKind, Declaration};
 use crate::bulk::Edges;
 use crate::decide::{Proof, tidy};
 use crate::expression::{Expression, Quantifier, Relation, TestBody};
+use crate::reason::Reason;
 use crate::statements::place_in;
 
 /// Everybody who authenticates, in ACLs.
@@ -81,12 +82,12 @@ pub(crate) fn evaluate(
                 (Capability::WriteRecords, "WRITE", "kafka:Write"),
             ] {
                 let proofs = authorizer.decide(&principal, operation, "TOPIC", &topic.name, acls_missing);
-                edges.add(&principal, capability, &target, action, &proofs);
+                edges.add(&principal, capability, &target, action, None, &reasons(proofs));
             }
         }
         for (operation, action) in [("ALTER", "kafka:Alter"), ("ALTER_CONFIGS", "kafka:AlterConfigs")] {
             let proofs = authorizer.decide(&principal, operation, "CLUSTER", CLUSTER, acls_missing);
-            edges.add(&principal, Capability::ChangePolicy, &subject, action, &proofs);
+            edges.add(&principal, Capability::ChangePolicy, &subject, action, None, &reasons(proofs));
         }
     }
 }
@@ -274,6 +275,10 @@ impl Authorizer<'_> {
             statements: place_in(&self.cluster.evidence, "the cluster's authorization"),
         }
     }
+}
+
+fn reasons(proofs: Vec<Proof>) -> Vec<Reason> {
+    proofs.into_iter().map(Reason::from).collect()
 }
 
 fn statement(acl: &AclBinding) -> StatementRef {

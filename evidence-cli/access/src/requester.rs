@@ -11,7 +11,7 @@ use crate::arn;
 use crate::document::{Guard, Policy};
 
 /// An observed user or role with its compiled policies.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Identity {
     pub(crate) arn: String,
     pub(crate) name: String,
@@ -25,7 +25,12 @@ pub(crate) struct Identity {
     pub(crate) policies_missing: Option<String>,
     pub(crate) boundary: Guard,
     pub(crate) trust: Guard,
-    pub(crate) instance_profiles: bool,
+    /// ARNs of the instance profiles that carry it.
+    pub(crate) instance_profiles: Vec<String>,
+    /// Names of the groups it is in.
+    pub(crate) groups: Vec<String>,
+    /// The name or ARN of its boundary.
+    pub(crate) boundary_arn: Option<String>,
     /// ARNs of the customer-managed policies attached to it.
     pub(crate) attached: BTreeSet<String>,
 }
@@ -85,14 +90,6 @@ impl<'a> Requester<'a> {
         match self {
             Self::Identity(identity) => Some(&identity.account),
             Self::Named(named) => named.account(),
-        }
-    }
-
-    /// How edges name it.
-    pub(crate) fn id(self) -> String {
-        match self {
-            Self::Identity(identity) => identity.arn.clone(),
-            Self::Named(named) => named.id(),
         }
     }
 

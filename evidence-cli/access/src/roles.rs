@@ -1,112 +1,97 @@
 //! Becoming somebody else, and changing what somebody is allowed: roles and users as targets.
 //!
-//! Becoming: trust policies, credentials of users, and passing a role to a service that runs the caller's code.
-//! Changing: policies of identities. Where somebody can change the policies of an identity that it is or can
-//! become, the consequence is worked out here: what that identity could do once changed. Such an edge has the
-//! capability `change-policy` over the store, key or host itself and the editing action, so that whoever reads
-//! it sees the enabling step and not a capability that nobody has yet.
+//! Becoming: trust policies, credentials of users, passing a role to a service that runs the caller's code, and code
+//! that runs as a role already. Changing: policies of identities. What follows from a change is worked out in
+//! [`crate::consequences`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use cadastre_model::access::Capability;
 use cadastre_model::asset::identity::PrincipalKind;
 
-use crate::bulk::{Asking, Edges, Prepared, elsewhere, place_of, unobserved};
+use crate::bulk::{Asking, Edges, Prepared, insiders, unobserved};
 use crate::catalogue::{ActionId, Entry, TargetKind};
-use crate::decide::{Proof, Question, Rule, Supposing, combine, decide, tidy};
+use crate::choice::Request;
+use crate::decide::{Question, Rule, Supposing};
 use crate::document::Guard;
 use crate::expression::Expression;
 use crate::facts::{Resource, Tagging};
+use crate::index::Index;
+use crate::reason::{Reason, ask};
 use crate::requester::{Identity, Named, Requester};
 use crate::targets::{Target, named_by};
 use crate::world::World;
 
 /// What is worked out about identities as targets.
 pub(crate) struct Identities<'a> {
-    world: &'a World,
+    pub(crate) world: &'a World,
+    pub(crate) index: &'a Index,
     /// One target for each identity, in the same order.
-    as_targets: Vec<Target>,
+    pub(crate) as_targets: Vec<Target>,
     /// Who can become whom, by place.
-    becoming: BTreeMap<(usize, usize), Vec<Proof>>,
+    pub(crate) becoming: BTreeMap<(usize, usize), Vec<Reason>>,
     /// Who can change whose policies: editor and edited, by place.
-    editing: BTreeMap<(usize, usize), Vec<Edit>>,
+    pub(crate) editing: BTreeMap<(usize, usize), Vec<Edit>>,
 }
 
 /// One way to change what an identity may do.
-struct Edit {
-    action: String,
+pub(crate) struct Edit {
+    pub(crate) action: String,
     /// Whether it takes the boundary away, and does not add anything by itself.
-    unbinds: bool,
-    proofs: Vec<Proof>,
+    pub(crate) unbinds: bool,
+    pub(crate) reasons: Vec<Reason>,
 }
 
-/// What an identity could do to each target, were it changed; worked out when first asked for.
-type Potential = BTreeMap<(usize, Supposing, usize), Vec<Proof>>;
-
 impl<'a> Identities<'a> {
-    pub(crate) fn new(world: &'a World) -> Self {
+    pub(crate) fn new(world: &'a World, index: &'a Index) -> Self {
         let as_targets = world.identities.iter().map(|identity| as_target(world, identity)).collect();
-        Self { world, as_targets, becoming: BTreeMap::new(), editing: BTreeMap::new() }
+        Self { world, index, as_targets, becoming: BTreeMap::new(), editing: BTreeMap::new() }
     }
 
     /// Trust: who can assume each role.
     pub(crate) fn assume(&mut self, edges: &mut Edges) {
         let world = self.world;
+        let templates = ["{arn}".to_owned()];
         for (place, identity) in world.identities.iter().enumerate() {
             if identity.kind != PrincipalKind::Role {
                 continue;
             }
             let Some(target) = self.as_targets.get(place) else { continue };
-            let mut insiders: BTreeSet<usize> =
-                world.candidates(world.actions.assume).iter().copied().collect();
-            let mut named = BTreeSet::new();
-            if let Guard::Policy(policy) = &identity.trust {
-                named = named_by(policy);
-                if named.contains(&Named::Anybody) {
-                    insiders.extend(0..world.identities.len());
-                }
-                for arn in named.iter().filter_map(|named| match named {
-                    Named::Arn(arn) => Some(arn),
-                    _ => None,
-                }) {
-                    insiders.extend(place_of(world, arn));
-                }
-            }
+            let Some(asking) = Asking::new(world, "sts:AssumeRole", &templates, target) else { continue };
+            let mut named = match &identity.trust {
+                Guard::Policy(policy) => named_by(policy),
+                _ => BTreeSet::new(),
+            };
             named.remove(&Named::Account(identity.account.clone()));
-            for actor in insiders {
+            for actor in insiders(world, self.index, target, &asking) {
                 let Some(asking) = world.identities.get(actor).filter(|_| actor != place) else { continue };
-                let proofs = trusted(
+                let reasons = trusted(
                     world,
                     Requester::Identity(asking),
                     target,
                     world.actions.assume,
                     "sts:assumerole",
                 );
-                edges.add(&asking.arn, Capability::Assume, &target.id, "sts:AssumeRole", &proofs);
-                if !proofs.is_empty() {
-                    self.becoming.entry((actor, place)).or_default().extend(proofs);
+                edges.add(&asking.arn, Capability::Assume, &target.id, "sts:AssumeRole", None, &reasons);
+                if !reasons.is_empty() {
+                    self.becoming.entry((actor, place)).or_default().extend(reasons);
                 }
             }
-            for (named, missing) in unobserved(world, named) {
+            for (named, missing) in unobserved(world, self.index, named) {
                 for (action, name) in actions_of(world, &named) {
-                    let mut proofs =
+                    let mut reasons =
                         trusted(world, Requester::Named(&named), target, action, &name.to_ascii_lowercase());
                     if let Some(missing) = &missing {
-                        for proof in &mut proofs {
-                            proof.expression = Expression::all([
-                                proof.expression.clone(),
-                                Expression::unknown(missing.as_str()),
-                            ]);
-                        }
+                        reasons = reasons.into_iter().map(|reason| reason.while_missing(missing)).collect();
                     }
-                    edges.add(&named.id(), Capability::Assume, &target.id, name, &proofs);
+                    edges.add(&named.id(), Capability::Assume, &target.id, name, None, &reasons);
                 }
             }
         }
     }
 
     /// Editing, credentials and role passing, for every identity that holds something already, and for whoever
-    /// gains a hold on those.
+    /// gains a hold on those, until nobody new does.
     pub(crate) fn escalate(&mut self, edges: &mut Edges) {
         let world = self.world;
         let holding: BTreeSet<&str> = edges
@@ -153,217 +138,110 @@ impl<'a> Identities<'a> {
             // Nobody but the service changes a service-linked role.
             return found;
         }
-        let kind = match identity.kind {
-            PrincipalKind::Role => TargetKind::Role,
-            PrincipalKind::User => TargetKind::User,
+        let untrusting = bare(target);
+        let boundary: Vec<(&str, Vec<String>)> = match identity.boundary {
+            Guard::Unknown(_) => Vec::new(),
+            _ => vec![("iam:permissionsboundary", identity.boundary_arn.iter().cloned().collect())],
         };
-        let nowhere = elsewhere(&target.resource);
-        let mut questions: Vec<(&Entry, Prepared)> = Vec::new();
-        for entry in world.catalogue.entries(kind) {
-            questions.extend(Prepared::new(world, entry, target).map(|prepared| (entry, prepared)));
-        }
-        for policy in &identity.attached {
-            let of_policy = Target { id: policy.clone(), ..as_target(world, identity) };
-            for entry in world.catalogue.entries(TargetKind::Policy) {
-                questions.extend(Prepared::new(world, entry, &of_policy).map(|prepared| (entry, prepared)));
-            }
-        }
-        for (entry, prepared) in questions {
-            let Some(action) = world.catalogue.id(&entry.action) else { continue };
-            for &actor in world.candidates(action) {
-                if only.is_some_and(|only| only != actor) {
-                    continue;
+        let bound = Request { settled: &boundary, ..Request::default() };
+        let mut edits: Vec<(usize, Edit)> = Vec::new();
+        let mut becomes: Vec<(usize, Vec<Reason>)> = Vec::new();
+        for (entry, prepared) in self.questions_about(identity, target) {
+            let actors = match only {
+                Some(actor) => BTreeSet::from([actor]),
+                None => {
+                    let on = prepared.action.on.iter();
+                    on.flat_map(|(arn, _)| self.index.candidates(&identity.account, prepared.action.id, arn))
+                        .collect()
                 }
+            };
+            let binds = entry.action.ends_with("PermissionsBoundary");
+            for actor in actors {
                 let Some(asking) = world.identities.get(actor) else { continue };
                 if asking.account != identity.account {
                     continue;
                 }
-                // The trust policy has no say in who edits the role.
-                let untrusting = Target { policy: Guard::None, rule: Rule::None, ..bare(target) };
-                let proofs = prepared.proofs(
+                // For a request that puts a boundary, the key is about the new one.
+                let request =
+                    if binds && !entry.action.contains(":Delete") { Request::default() } else { bound };
+                let mut reasons = prepared.reasons(
                     world,
                     Requester::Identity(asking),
                     &untrusting,
-                    &nowhere,
+                    request,
                     Supposing::Actual,
                 );
-                if proofs.is_empty() {
+                if binds {
+                    reasons.retain(|reason| changes_boundary(&reason.expression, identity));
+                }
+                if reasons.is_empty() {
                     continue;
                 }
-                edges.add(&asking.arn, entry.gives, &target.id, &entry.action, &proofs);
+                edges.add_entry(&asking.arn, entry, &target.id, &reasons);
                 if actor != place {
                     found.insert(actor);
                 }
                 if entry.becomes {
                     if actor != place {
-                        self.becoming.entry((actor, place)).or_default().extend(proofs);
+                        becomes.push((actor, reasons));
                     }
-                } else if entry.edits || entry.action.ends_with("PermissionsBoundary") {
-                    let unbinds = !entry.edits && entry.action.contains(":Delete");
-                    if entry.edits || unbinds {
-                        let edit = Edit { action: entry.action.clone(), unbinds, proofs };
-                        self.editing.entry((actor, place)).or_default().push(edit);
-                    }
+                } else if entry.edits || binds {
+                    let edit = Edit { action: entry.action.clone(), unbinds: binds, reasons };
+                    edits.push((actor, edit));
                 }
             }
+        }
+        for (actor, reasons) in becomes {
+            self.becoming.entry((actor, place)).or_default().extend(reasons);
+        }
+        for (actor, edit) in edits {
+            self.editing.entry((actor, place)).or_default().push(edit);
         }
         found
     }
 
-    /// Who can run code as a role by passing it to a service.
-    fn pass(&mut self, place: usize, edges: &mut Edges) -> BTreeSet<usize> {
+    /// Every way to change an identity, with the templates filled in: on itself, on its groups, on its policies.
+    fn questions_about(&self, identity: &Identity, target: &Target) -> Vec<(&'a Entry, Prepared)> {
         let world = self.world;
-        let mut found = BTreeSet::new();
-        let (Some(role), Some(target)) = (world.identities.get(place), self.as_targets.get(place)) else {
-            return found;
+        let kind = match identity.kind {
+            PrincipalKind::Role => TargetKind::Role,
+            PrincipalKind::User => TargetKind::User,
         };
-        if role.kind != PrincipalKind::Role || role.service_linked {
-            return found;
-        }
-        for launch in world.catalogue.launches() {
-            let service = Named::Service(launch.service.clone());
-            let trust =
-                trusted(world, Requester::Named(&service), target, world.actions.assume, "sts:assumerole");
-            let Some(trust) = trust.first() else { continue };
-            let Some(launching) = Asking::new(world, &launch.action, &launch.on, target) else { continue };
-            let nowhere = elsewhere(&target.resource);
-            let starters: BTreeSet<usize> = world.candidates(launching.id).iter().copied().collect();
-            for &actor in world.candidates(world.actions.pass_role) {
-                let Some(asking) = world.identities.get(actor) else { continue };
-                if actor == place || asking.account != role.account || !starters.contains(&actor) {
-                    continue;
-                }
-                let requester = Requester::Identity(asking);
-                let own = |action, action_name: &str, arn: &str| {
-                    decide(
-                        world,
-                        requester,
-                        &Question {
-                            action,
-                            action_name,
-                            arn,
-                            resource: &target.resource,
-                            policy: &Guard::None,
-                            rule: Rule::None,
-                            grants: &[],
-                            outsiders: &Expression::Yes,
-                            passed_to: Some(&launch.service),
-                            supposing: Supposing::Actual,
-                        },
-                    )
-                };
-                let mut needed = vec![own(world.actions.pass_role, "iam:passrole", &role.arn)];
-                needed.push(launching.proofs(world, requester, &bare(target), &nowhere, Supposing::Actual));
-                if launch.service == "ec2.amazonaws.com" && !role.instance_profiles {
-                    // Instances take a role only through an instance profile that carries it.
-                    let profiles = format!("arn:aws:iam::{}:instance-profile/*", role.account);
-                    needed.push(own(
-                        world.actions.add_role_to_profile,
-                        "iam:addroletoinstanceprofile",
-                        &profiles,
-                    ));
-                }
-                let proofs: Vec<Proof> = combine(needed)
-                    .into_iter()
-                    .map(|proof| Proof {
-                        expression: Expression::all([proof.expression, trust.expression.clone()]),
-                        statements: proof.statements,
-                    })
-                    .collect();
-                let proofs = tidy(proofs);
-                if proofs.is_empty() {
-                    continue;
-                }
-                let action = format!("iam:PassRole and {}", launch.action);
-                edges.add(&asking.arn, Capability::Assume, &target.id, &action, &proofs);
-                self.becoming.entry((actor, place)).or_default().extend(proofs);
-                found.insert(actor);
+        let mut questions = Vec::new();
+        let mut add = |kind, target: &Target| {
+            for entry in world.catalogue.entries(kind) {
+                questions.extend(Prepared::new(world, entry, target).map(|prepared| (entry, prepared)));
             }
+        };
+        add(kind, target);
+        let group = |name: &str| Target {
+            id: format!("arn:aws:iam::{}:group/{name}", identity.account),
+            ..as_target(world, identity)
+        };
+        for name in &identity.groups {
+            add(TargetKind::Group, &group(name));
         }
-        found
-    }
-
-    /// What editors gain: capabilities that an identity would have once its policies are changed.
-    pub(crate) fn consequences(&self, targets: &[Target], edges: &mut Edges) {
-        let mut potential = Potential::new();
-        let mut gained: BTreeMap<(usize, &str, usize), Vec<Proof>> = BTreeMap::new();
-        for ((actor, place), edits) in &self.editing {
-            let Some(edited) = self.world.identities.get(*place) else { continue };
-            let becoming = match self.becoming.get(&(*actor, *place)) {
-                _ if actor == place => {
-                    vec![Proof { expression: Expression::Yes, statements: BTreeSet::new() }]
-                }
-                Some(proofs) => tidy(proofs.clone()),
-                None => continue,
-            };
-            let unbound = edits.iter().any(|edit| edit.unbinds);
-            for edit in edits {
-                if edit.unbinds && matches!(edited.boundary, Guard::None) {
-                    continue;
-                }
-                let supposing = match (edit.unbinds, unbound) {
-                    (true, _) => Supposing::Unbounded,
-                    (false, false) => Supposing::Rewritten,
-                    (false, true) => Supposing::RewrittenAndUnbounded,
-                };
-                let enabling = combine([edit.proofs.clone(), becoming.clone()]);
-                for (number, target) in targets.iter().enumerate() {
-                    let could = potential
-                        .entry((*place, supposing, number))
-                        .or_insert_with(|| self.potential(edited, target, supposing));
-                    if could.is_empty() {
-                        continue;
-                    }
-                    let known = gained.entry((*actor, &edit.action, number)).or_default();
-                    let idle = |proof: &Proof| {
-                        known.iter().any(|known| {
-                            known.expression == Expression::Yes
-                                && known.statements.is_subset(&proof.statements)
-                        })
-                    };
-                    let combined: Vec<Proof> = combine([enabling.clone(), could.clone()])
-                        .into_iter()
-                        .filter(|proof| !idle(proof))
-                        .collect();
-                    if !combined.is_empty() {
-                        known.extend(combined);
-                        *known = tidy(std::mem::take(known));
-                    }
-                }
-            }
+        for policy in &identity.attached {
+            add(TargetKind::Policy, &Target { id: policy.clone(), ..as_target(world, identity) });
         }
-        for ((actor, action, number), proofs) in gained {
-            if let (Some(asking), Some(target)) = (self.world.identities.get(actor), targets.get(number)) {
-                edges.add(&asking.arn, Capability::ChangePolicy, &target.id, action, &proofs);
-            }
-        }
-    }
-
-    /// What a changed identity could do that leads to record bytes.
-    fn potential(&self, edited: &Identity, target: &Target, supposing: Supposing) -> Vec<Proof> {
-        if target.provider_managed || !matters(target.kind) {
-            return Vec::new();
-        }
-        let nowhere = elsewhere(&target.resource);
-        let entries = self.world.catalogue.entries(target.kind).iter().filter(|entry| {
-            matches!(entry.gives, Capability::ReadObjects | Capability::Decrypt | Capability::OperateHost)
-        });
-        let prepared = entries.filter_map(|entry| Prepared::new(self.world, entry, target));
-        tidy(
-            prepared
-                .flat_map(|prepared| {
-                    prepared.proofs(self.world, Requester::Identity(edited), target, &nowhere, supposing)
-                })
-                .collect(),
-        )
+        questions
     }
 }
 
-const fn matters(kind: TargetKind) -> bool {
-    matches!(
-        kind,
-        TargetKind::Bucket | TargetKind::Volume | TargetKind::Snapshot | TargetKind::Key | TargetKind::Host
-    )
+/// Whether a request on these terms can leave an identity with another boundary than it has.
+fn changes_boundary(expression: &Expression, identity: &Identity) -> bool {
+    let Some(current) = &identity.boundary_arn else { return true };
+    let only_current = |test: &crate::expression::Test| {
+        test.body.key.eq_ignore_ascii_case("iam:permissionsboundary")
+            && !test.negated
+            && test.body.values.iter().all(|value| value == current)
+    };
+    match expression {
+        Expression::Test(test) => !only_current(test),
+        Expression::All(parts) => parts.iter().all(|part| changes_boundary(part, identity)),
+        Expression::Any(parts) => parts.iter().any(|part| changes_boundary(part, identity)),
+        _ => true,
+    }
 }
 
 /// The STS actions by which somebody comes into a role.
@@ -380,29 +258,26 @@ fn actions_of(world: &World, named: &Named) -> Vec<(ActionId, &'static str)> {
 }
 
 /// Whether a role's trust policy and everything else lets a requester in.
-fn trusted(
+pub(crate) fn trusted(
     world: &World,
     requester: Requester<'_>,
     role: &Target,
     action: ActionId,
     name: &str,
-) -> Vec<Proof> {
-    decide(
-        world,
-        requester,
-        &Question {
-            action,
-            action_name: name,
-            arn: &role.id,
-            resource: &role.resource,
-            policy: &role.policy,
-            rule: Rule::Required,
-            grants: &[],
-            outsiders: &Expression::Yes,
-            passed_to: None,
-            supposing: Supposing::Actual,
-        },
-    )
+) -> Vec<Reason> {
+    let question = Question {
+        action,
+        action_name: name,
+        arn: &role.id,
+        resource: &role.resource,
+        policy: &role.policy,
+        rule: Rule::Required,
+        grants: &[],
+        outsiders: &Expression::Yes,
+        passed_to: None,
+        supposing: Supposing::Actual,
+    };
+    crate::reason::tidy(ask(world, requester, &question, Request::default()))
 }
 
 /// What conditions can know of an identity as a resource.
@@ -433,21 +308,11 @@ fn as_target(world: &World, identity: &Identity) -> Target {
         outsiders: Expression::Yes,
         sink: false,
         provider_managed: false,
+        open: None,
     }
 }
 
-/// The same target, without its policy.
-fn bare(target: &Target) -> Target {
-    Target {
-        id: target.id.clone(),
-        kind: target.kind,
-        name: target.name.clone(),
-        resource: target.resource.clone(),
-        policy: Guard::None,
-        rule: Rule::None,
-        grants: Vec::new(),
-        outsiders: Expression::Yes,
-        sink: false,
-        provider_managed: false,
-    }
+/// The same target, without its policy: the trust policy has no say in who edits or passes a role.
+pub(crate) fn bare(target: &Target) -> Target {
+    Target { policy: Guard::None, rule: Rule::None, ..target.clone() }
 }

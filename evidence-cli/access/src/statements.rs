@@ -8,11 +8,12 @@ use cadastre_model::asset::{EvidenceIds, StatementRef};
 use cadastre_model::inventory::Inventory;
 
 use crate::bulk::{Edges, place_of};
-use crate::decide::Proof;
 use crate::document::{Body, Clauses, Guard, Statement};
 use crate::expression::Expression;
 use crate::facts::Facts;
 use crate::grammar::On;
+use crate::index::Index;
+use crate::reason::Reason;
 use crate::requester::{Identity, Named, Requester};
 use crate::targets::{Target, snapshot_arn};
 use crate::world::{Levels, World};
@@ -125,14 +126,22 @@ pub(crate) fn shared(inventory: &Inventory, edges: &mut Edges) {
         let target = snapshot_arn(snapshot);
         for account in snapshot.shared_with.observed().into_iter().flatten() {
             let principal = if account == "all" { "*".to_owned() } else { format!("account:{account}") };
-            let proof = Proof {
+            let reason = Reason {
                 expression: Expression::Yes,
                 statements: place_in(
                     &snapshot.evidence,
                     &format!("createVolumePermission of {}", snapshot.id),
                 ),
+                choices: BTreeSet::new(),
             };
-            edges.add(&principal, Capability::ReadObjects, &target, "ec2:ModifySnapshotAttribute", &[proof]);
+            edges.add(
+                &principal,
+                Capability::ReadObjects,
+                &target,
+                "ec2:ModifySnapshotAttribute",
+                None,
+                &[reason],
+            );
         }
     }
     for bucket in &inventory.buckets {
@@ -146,14 +155,15 @@ pub(crate) fn shared(inventory: &Inventory, edges: &mut Edges) {
                 group if group.starts_with("http") => continue,
                 id => format!("canonical:{id}"),
             };
-            let proof = Proof {
+            let reason = Reason {
                 expression: Expression::unknown(format!(
                     "which objects of {} their access control lists open",
                     bucket.name
                 )),
                 statements: place_in(&bucket.evidence, &format!("access control list of {}", bucket.name)),
+                choices: BTreeSet::new(),
             };
-            edges.add(&principal, Capability::ReadObjects, &bucket.arn, "s3:GetObject", &[proof]);
+            edges.add(&principal, Capability::ReadObjects, &bucket.arn, "s3:GetObject", None, &[reason]);
         }
     }
 }
@@ -172,7 +182,12 @@ pub(crate) fn place_in(evidence: &EvidenceIds, what: &str) -> BTreeSet<Statement
 }
 
 /// What could not be evaluated: policies that are missing or odd.
-pub(crate) fn unknown(inventory: &Inventory, world: &World, targets: &[Target]) -> Vec<(String, String)> {
+pub(crate) fn unknown(
+    inventory: &Inventory,
+    world: &World,
+    index: &Index,
+    targets: &[Target],
+) -> Vec<(String, String)> {
     let mut unknown = Vec::new();
     let mut guard = |subject: &str, guard: &Guard| match guard {
         Guard::None => {}
@@ -198,7 +213,7 @@ pub(crate) fn unknown(inventory: &Inventory, world: &World, targets: &[Target]) 
         let Some(rails) = world.rails(&account.id) else { continue };
         // The guard rails of an account that nothing was read of bear on nothing.
         let bears =
-            world.observes(&account.id) || targets.iter().any(|target| target.resource.account == account.id);
+            index.observes(&account.id) || targets.iter().any(|target| target.resource.account == account.id);
         if !bears {
             continue;
         }

@@ -1,12 +1,14 @@
-//! What capabilities are asked about: buckets, volumes, snapshots, keys, hosts, trails, log groups.
+//! What capabilities are asked about: buckets, volumes, snapshots, keys, hosts, trails, log groups, the organization,
+//! and MSK clusters as IAM sees them.
 
 use std::collections::BTreeSet;
 
 use cadastre_model::Known;
 use cadastre_model::asset::Tag;
+use cadastre_model::asset::kafka::KafkaCluster;
 use cadastre_model::asset::keys::Grant;
 use cadastre_model::asset::stores::Bucket;
-use cadastre_model::declaration::{Declaration, Holds};
+use cadastre_model::declaration::{Cluster, ClusterKind, Declaration, Holds};
 use cadastre_model::inventory::Inventory;
 
 use crate::catalogue::TargetKind;
@@ -36,7 +38,7 @@ const PINNING_KEYS: [&str; 13] = [
 ];
 
 /// Something that capabilities are asked about.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Target {
     /// How edges name it.
     pub(crate) id: String,
@@ -51,6 +53,8 @@ pub(crate) struct Target {
     pub(crate) sink: bool,
     /// Whether AWS manages it, so that only those its policy names are asked about.
     pub(crate) provider_managed: bool,
+    /// Evidence that is missing about it, whoever asks.
+    pub(crate) open: Option<String>,
 }
 
 impl Target {
@@ -100,6 +104,7 @@ pub(crate) fn all(
         outsiders: Expression::Yes,
         sink: false,
         provider_managed: false,
+        open: None,
     };
     let located = |account: &str, region: Option<&str>, tags: &[Tag]| Resource {
         account: account.to_owned(),
@@ -157,7 +162,60 @@ pub(crate) fn all(
         let resource = located(&group.account, Some(&group.region), &[]);
         targets.push(plain(group.arn.clone(), TargetKind::LogGroup, &group.name, resource));
     }
+    for account in inventory.accounts.iter().filter(|account| account.management == Known::Observed(true)) {
+        if let Some(organization) = account.organization.observed() {
+            let id = format!("organization:{organization}");
+            let resource = located(&account.id, None, &[]);
+            targets.push(plain(id, TargetKind::Organization, organization, resource));
+        }
+    }
+    for declared in declaration.clusters.iter().filter(|declared| declared.kind == ClusterKind::Msk) {
+        let Some(account) = &declared.account else { continue };
+        let cluster = inventory.clusters.iter().find(|cluster| cluster.name == declared.name);
+        let on_the_cloud = |id: String, kind, name: &str, open: Option<&str>| Target {
+            open: open.map(str::to_owned),
+            ..plain(id, kind, name, located(account, None, &[]))
+        };
+        let iam = iam_access_control(declared, cluster);
+        targets.push(on_the_cloud(
+            format!("cluster:{}", declared.name),
+            TargetKind::MskCluster,
+            &declared.name,
+            None,
+        ));
+        let topics = cluster.and_then(|cluster| cluster.topics.observed()).into_iter().flatten();
+        for topic in topics {
+            let id = format!("topic:{}/{}", declared.name, topic.name);
+            targets.push(on_the_cloud(id, TargetKind::MskTopic, &topic.name, iam));
+        }
+        let users: BTreeSet<&str> = declared
+            .super_users
+            .iter()
+            .chain(&declared.administrators)
+            .chain(declared.workloads.iter().map(|workload| &workload.principal))
+            .map(String::as_str)
+            .collect();
+        for user in users {
+            let open =
+                "secretsmanager:ListSecrets was not asked, which shows whose credentials lie in which secret";
+            targets.push(on_the_cloud(user.to_owned(), TargetKind::MskUser, user, Some(open)));
+        }
+    }
     targets
+}
+
+/// What is missing to say that clients of an MSK cluster authenticate with IAM: its listeners for that have ports of
+/// their own ("Port information", Amazon MSK Developer Guide).
+fn iam_access_control(declared: &Cluster, observed: Option<&KafkaCluster>) -> Option<&'static str> {
+    const PORTS: [u16; 2] = [9098, 9198];
+    let declares = declared.listeners.iter().any(|listener| PORTS.contains(&listener.port));
+    let asked = declared.bootstrap.iter().any(|address| {
+        PORTS.iter().any(|port| address.rsplit(':').next() == Some(port.to_string().as_str()))
+    });
+    let shows = observed
+        .is_some_and(|cluster| cluster.listeners.iter().any(|listener| PORTS.contains(&listener.port)));
+    let on = declares || asked || shows;
+    (!on).then_some("whether IAM access control is on: kafka:DescribeClusterV2 was not asked")
 }
 
 /// `arn:aws:ec2:region:account:volume/vol-…`.

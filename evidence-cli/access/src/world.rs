@@ -4,24 +4,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cadastre_model::Known;
-use cadastre_model::asset::identity::{CloudAccount, Principal};
+use cadastre_model::asset::identity::{CloudAccount, Principal, PrincipalKind};
 use cadastre_model::asset::{PolicyDocument, PolicyKind};
 use cadastre_model::inventory::Inventory;
 
 use crate::catalogue::{ActionId, Catalogue};
+use crate::choice::Choices;
 use crate::document::{Guard, Policy};
 use crate::requester::Identity;
 
 /// Everything that decisions are taken from.
 #[derive(Debug)]
 pub(crate) struct World {
-    pub(crate) catalogue: Catalogue,
+    pub(crate) catalogue: Arc<Catalogue>,
     /// Sorted by ARN.
     pub(crate) identities: Vec<Identity>,
     pub(crate) by_arn: BTreeMap<String, usize>,
     rails: BTreeMap<String, Rails>,
-    /// For each action, the identities whose own policies may allow it.
-    candidates: BTreeMap<ActionId, Vec<usize>>,
+    pub(crate) choices: Arc<Choices>,
     pub(crate) actions: WellKnown,
 }
 
@@ -70,7 +70,12 @@ impl Compiler {
 
 impl World {
     /// Compiles the principals and accounts of an inventory.
-    pub(crate) fn new(inventory: &Inventory, catalogue: Catalogue, compiler: &mut Compiler) -> Self {
+    pub(crate) fn new(
+        inventory: &Inventory,
+        catalogue: Arc<Catalogue>,
+        choices: Arc<Choices>,
+        compiler: &mut Compiler,
+    ) -> Self {
         let mut rails = BTreeMap::new();
         for account in &inventory.accounts {
             rails.insert(account.id.clone(), Rails::new(account, &catalogue, compiler));
@@ -84,16 +89,6 @@ impl World {
         identities.dedup_by(|a, b| a.arn == b.arn);
         let by_arn =
             identities.iter().enumerate().map(|(place, identity)| (identity.arn.clone(), place)).collect();
-        let mut candidates: BTreeMap<ActionId, Vec<usize>> = BTreeMap::new();
-        for (place, identity) in identities.iter().enumerate() {
-            let mut actions = std::collections::BTreeSet::new();
-            for policy in &identity.policies {
-                actions.extend(policy.allowed_actions());
-            }
-            for action in actions {
-                candidates.entry(action).or_default().push(place);
-            }
-        }
         // The catalogue always numbers these; see `Catalogue::parse`.
         let id = |action: &str| catalogue.id(action).unwrap_or(ActionId(u16::MAX));
         let actions = WellKnown {
@@ -103,7 +98,7 @@ impl World {
             pass_role: id("iam:PassRole"),
             add_role_to_profile: id("iam:AddRoleToInstanceProfile"),
         };
-        Self { catalogue, identities, by_arn, rails, candidates, actions }
+        Self { catalogue, identities, by_arn, rails, choices, actions }
     }
 
     /// The guard rails of an account, where its organization was asked about.
@@ -116,19 +111,17 @@ impl World {
         organization(self.rails.get(account), account)
     }
 
-    /// The identities whose own policies may allow an action.
-    pub(crate) fn candidates(&self, action: ActionId) -> &[usize] {
-        self.candidates.get(&action).map_or(&[], Vec::as_slice)
-    }
-
-    /// Whether users and roles of an account were read.
-    pub(crate) fn observes(&self, account: &str) -> bool {
-        self.identities.iter().any(|identity| identity.account == account)
-    }
-
     /// The role of a session, by account and name.
     pub(crate) fn role_named(&self, account: &str, name: &str) -> Option<usize> {
-        self.identities.iter().position(|identity| identity.account == account && identity.name == name)
+        // Sorted by ARN, and ARNs begin with the account.
+        let prefix = format!("arn:aws:iam::{account}:");
+        let start = self.identities.partition_point(|identity| identity.arn.as_str() < prefix.as_str());
+        let of_account =
+            self.identities.get(start..)?.iter().take_while(|identity| identity.arn.starts_with(&prefix));
+        of_account
+            .enumerate()
+            .find(|(_, identity)| identity.kind == PrincipalKind::Role && identity.name == name)
+            .map(|(place, _)| start + place)
     }
 }
 
@@ -184,7 +177,9 @@ fn identity(
         policies_missing: principal.policies.missing().map(str::to_owned),
         boundary: Guard::compile(&principal.boundary, |document| compiler.compile(document, catalogue)),
         trust: Guard::compile(&principal.trust, |document| compiler.compile(document, catalogue)),
-        instance_profiles: !principal.instance_profiles.is_empty(),
+        instance_profiles: principal.instance_profiles.clone(),
+        groups: principal.groups.clone(),
+        boundary_arn: principal.boundary.observed().map(|boundary| boundary.name.clone()),
         attached,
     }
 }

@@ -163,20 +163,10 @@ fn what_only_the_request_settles_stays_a_condition() {
         json!({"StringEquals": {"aws:SourceVpce": "vpce-1"}}),
         When("aws:SourceVpce in [vpce-1]"),
     );
-    under(
-        OPERATORS,
-        json!({"StringNotEquals": {"aws:SourceVpce": ["vpce-1", "vpce-2"]}}),
-        When("aws:SourceVpce not in [vpce-1, vpce-2]"),
-    );
     unless(
         OPERATORS,
         json!({"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}),
         When("aws:SourceVpce in [vpce-1]"),
-    );
-    unless(
-        OPERATORS,
-        json!({"StringEquals": {"aws:SourceVpce": "vpce-1"}}),
-        When("aws:SourceVpce not in [vpce-1]"),
     );
     unless(
         OPERATORS,
@@ -205,20 +195,69 @@ fn what_only_the_request_settles_stays_a_condition() {
     );
     under(OPERATORS, json!({"Null": {"aws:TokenIssueTime": "true"}}), When("aws:TokenIssueTime is absent"));
     under(OPERATORS, json!({"Null": {"aws:TokenIssueTime": "false"}}), When("aws:TokenIssueTime is present"));
-    under(
+}
+
+/// Whether the one edge is certain and tells what the requester chose.
+#[track_caller]
+fn chosen(page: &str, statements: Value, choice: &str) {
+    let mut world = World::new();
+    world.role(APP, statements);
+    world.bucket(json!([]));
+    let access = world.evaluate();
+    let edge = access
+        .edges
+        .iter()
+        .find(|edge| edge.action == "s3:GetObject" && edge.capability == ReadObjects)
+        .unwrap_or_else(|| panic!("{page}: nothing is read"));
+    assert_eq!(edge.decision, Decision::Allow, "{page}");
+    assert_eq!(edge.choices, [choice], "{page}");
+}
+
+#[test]
+fn what_the_requester_chooses_or_leaves_out_is_told_and_is_no_limit() {
+    let under = |condition: Value| json!([{"Effect": "Allow", "Action": "s3:GetObject", "Resource": OBJECTS, "Condition": condition}]);
+    let unless = |condition: Value| json!([allow("s3:*", "*"), {"Effect": "Deny", "Action": "s3:GetObject", "Resource": OBJECTS, "Condition": condition}]);
+    chosen(
         OPERATORS,
-        json!({"StringEqualsIfExists": {"aws:SourceVpc": "vpc-1"}}),
-        When("(aws:SourceVpc in [vpc-1] or aws:SourceVpc is absent)"),
+        under(json!({"StringNotEquals": {"aws:SourceVpce": ["vpce-1", "vpce-2"]}})),
+        "aws:SourceVpce not in [vpce-1, vpce-2]",
     );
-    under(
-        SETS,
-        json!({"ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}}),
-        When("all of aws:TagKeys in [a, b]"),
+    chosen(
+        OPERATORS,
+        unless(json!({"StringEquals": {"aws:SourceVpce": "vpce-1"}})),
+        "aws:SourceVpce not in [vpce-1]",
     );
-    unless(
+    chosen(
+        OPERATORS,
+        under(json!({"StringEqualsIfExists": {"aws:SourceVpc": "vpc-1"}})),
+        "(aws:SourceVpc in [vpc-1] or aws:SourceVpc is absent)",
+    );
+    chosen(
         SETS,
-        json!({"ForAnyValue:StringEquals": {"aws:CalledVia": "athena.amazonaws.com"}}),
-        When("none of aws:CalledVia in [athena.amazonaws.com]"),
+        under(json!({"ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}})),
+        "all of aws:TagKeys in [a, b]",
+    );
+    chosen(
+        SETS,
+        under(json!({"ForAllValues:StringEquals": {"aws:SourceVpce": "vpce-1"}})),
+        "all of aws:SourceVpce in [vpce-1]",
+    );
+    chosen(
+        SETS,
+        unless(json!({"ForAnyValue:StringEquals": {"aws:CalledVia": "athena.amazonaws.com"}})),
+        "none of aws:CalledVia in [athena.amazonaws.com]",
+    );
+    chosen(
+        "Amazon S3: condition keys",
+        under(json!({"StringEquals": {"aws:UserAgent": "tool"}})),
+        "aws:UserAgent in [tool]",
+    );
+    // Two that exclude each other cannot both be chosen.
+    reads(
+        OPERATORS,
+        under(json!({"StringEquals": {"aws:UserAgent": "a"}, "StringLike": {"aws:useragent": "b*"}})),
+        json!([]),
+        Deny,
     );
 }
 

@@ -1,0 +1,198 @@
+//! What editors gain: capabilities that an identity would have once its policies were changed.
+//!
+//! Where somebody can change the policies of an identity that it is or can become, the consequence is worked out here:
+//! what that identity could do once changed. Such an edge has the capability `change-policy` over the store, key or
+//! host itself, the editing action, and in `enables` what follows, so that whoever reads it sees the enabling step and
+//! not a capability that nobody has yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cadastre_model::access::{Capability, CapabilityEdge, Decision, Enabled};
+use cadastre_model::asset::StatementRef;
+
+use crate::bulk::{Edges, Prepared};
+use crate::catalogue::TargetKind;
+use crate::choice::Request;
+use crate::decide::Supposing;
+use crate::document::Guard;
+use crate::expression::Expression;
+use crate::reason::{Reason, combine, tidy};
+use crate::requester::{Identity, Requester};
+use crate::roles::{Edit, Identities};
+use crate::targets::Target;
+
+/// How many identities that differ in nothing but their names one editor is followed through.
+const ALIKE: usize = 8;
+
+/// What an identity could do to each target, were it changed; worked out when first asked for.
+type Potential = BTreeMap<(usize, Supposing, usize), Vec<(Enabled, Vec<Reason>)>>;
+
+/// What somebody may already, by principal and target: the statements of each certain edge.
+pub(crate) struct Held<'e> {
+    certain: BTreeMap<(&'e str, &'e str), Vec<&'e CapabilityEdge>>,
+}
+
+impl<'e> Held<'e> {
+    /// Files the certain edges towards data.
+    pub(crate) fn new(edges: &'e [CapabilityEdge]) -> Self {
+        let mut certain: BTreeMap<(&str, &str), Vec<&CapabilityEdge>> = BTreeMap::new();
+        for edge in edges.iter().filter(|edge| edge.decision == Decision::Allow && leads(edge.capability)) {
+            certain.entry((&edge.principal, &edge.target)).or_default().push(edge);
+        }
+        Self { certain }
+    }
+
+    /// Whether somebody has a capability already by some of these very statements, so that a way round adds nothing.
+    pub(crate) fn already(
+        &self,
+        principal: &str,
+        target: &str,
+        capability: Capability,
+        statements: &BTreeSet<StatementRef>,
+    ) -> bool {
+        self.certain.get(&(principal, target)).into_iter().flatten().any(|edge| {
+            edge.capability == capability
+                && edge.statements.iter().all(|statement| statements.contains(statement))
+        })
+    }
+}
+
+/// Whether a capability leads to record bytes.
+pub(crate) const fn leads(capability: Capability) -> bool {
+    matches!(capability, Capability::ReadObjects | Capability::Decrypt | Capability::OperateHost)
+}
+
+impl Identities<'_> {
+    /// Every consequence of every edit.
+    pub(crate) fn consequences(&self, targets: &[Target], edges: &mut Edges) {
+        let mut by_account: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (number, target) in targets.iter().enumerate().filter(|(_, target)| matters(target)) {
+            by_account.entry(target.resource.account.as_str()).or_default().push(number);
+        }
+        let found = {
+            let held = Held::new(&edges.all);
+            self.gained(targets, &by_account, &held)
+        };
+        for ((actor, action, number, enabled), reasons) in found {
+            if let (Some(asking), Some(target)) = (self.world.identities.get(actor), targets.get(number)) {
+                edges.add(
+                    &asking.arn,
+                    Capability::ChangePolicy,
+                    &target.id,
+                    action,
+                    Some(&enabled),
+                    &reasons,
+                );
+            }
+        }
+    }
+
+    fn gained(
+        &self,
+        targets: &[Target],
+        by_account: &BTreeMap<&str, Vec<usize>>,
+        held: &Held<'_>,
+    ) -> BTreeMap<(usize, &str, usize, Enabled), Vec<Reason>> {
+        let mut potential = Potential::new();
+        let mut gained: BTreeMap<(usize, &str, usize, Enabled), Vec<Reason>> = BTreeMap::new();
+        let mut alike: BTreeMap<(usize, Option<&str>, BTreeSet<&StatementRef>), usize> = BTreeMap::new();
+        for ((actor, place), edits) in &self.editing {
+            let (Some(asking), Some(edited)) =
+                (self.world.identities.get(*actor), self.world.identities.get(*place))
+            else {
+                continue;
+            };
+            let becoming = match self.becoming.get(&(*actor, *place)) {
+                _ if actor == place => vec![Reason::given()],
+                Some(reasons) => tidy(reasons.clone()),
+                None => continue,
+            };
+            if actor != place {
+                let by = edits.iter().flat_map(|edit| &edit.reasons).flat_map(|reason| &reason.statements);
+                let count = alike.entry((*actor, edited.boundary_arn.as_deref(), by.collect())).or_default();
+                *count += 1;
+                if *count > ALIKE {
+                    continue;
+                }
+            }
+            let unbound = edits.iter().any(|edit| edit.unbinds);
+            for edit in edits {
+                let Some(supposing) = supposing(edit, unbound, edited) else { continue };
+                let enabling = combine([edit.reasons.clone(), becoming.clone()]);
+                for &number in by_account.get(edited.account.as_str()).into_iter().flatten() {
+                    let Some(target) = targets.get(number) else { continue };
+                    let could = potential
+                        .entry((*place, supposing, number))
+                        .or_insert_with(|| self.potential(edited, target, supposing));
+                    for (enabled, could) in could.iter() {
+                        let combined: Vec<Reason> = combine([enabling.clone(), could.clone()])
+                            .into_iter()
+                            .filter(|reason| {
+                                !held.already(&asking.arn, &target.id, enabled.capability, &reason.statements)
+                            })
+                            .collect();
+                        if combined.is_empty() {
+                            continue;
+                        }
+                        let known =
+                            gained.entry((*actor, &edit.action, number, enabled.clone())).or_default();
+                        known.extend(combined);
+                        *known = tidy(std::mem::take(known));
+                    }
+                }
+            }
+        }
+        gained
+    }
+
+    /// What a changed identity could do that leads to record bytes, by the first action that gives it.
+    fn potential(
+        &self,
+        edited: &Identity,
+        target: &Target,
+        supposing: Supposing,
+    ) -> Vec<(Enabled, Vec<Reason>)> {
+        let mut found: BTreeMap<Capability, (Enabled, Vec<Reason>)> = BTreeMap::new();
+        for entry in self.world.catalogue.entries(target.kind) {
+            let Some(capability) = entry.gives.filter(|capability| leads(*capability)) else { continue };
+            let Some(prepared) = Prepared::new(self.world, entry, target) else { continue };
+            let reasons = prepared.reasons(
+                self.world,
+                Requester::Identity(edited),
+                target,
+                Request::default(),
+                supposing,
+            );
+            if reasons.is_empty() {
+                continue;
+            }
+            let (_, known) = found
+                .entry(capability)
+                .or_insert_with(|| (Enabled { capability, action: entry.action.clone() }, Vec::new()));
+            known.extend(reasons);
+            *known = tidy(std::mem::take(known));
+            if known.first().is_some_and(|reason| reason.expression == Expression::Yes) {
+                // Another action would add nothing to a certain way.
+                break;
+            }
+        }
+        found.into_values().collect()
+    }
+}
+
+fn supposing(edit: &Edit, unbound: bool, edited: &Identity) -> Option<Supposing> {
+    match (edit.unbinds, unbound) {
+        (true, _) if matches!(edited.boundary, Guard::None) => None,
+        (true, _) => Some(Supposing::Unbounded),
+        (false, false) => Some(Supposing::Rewritten),
+        (false, true) => Some(Supposing::RewrittenAndUnbounded),
+    }
+}
+
+fn matters(target: &Target) -> bool {
+    let kind = matches!(
+        target.kind,
+        TargetKind::Bucket | TargetKind::Volume | TargetKind::Snapshot | TargetKind::Key | TargetKind::Host
+    );
+    kind && !target.provider_managed
+}
