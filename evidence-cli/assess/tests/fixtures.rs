@@ -1,0 +1,43 @@
+//! The recorded reference accounts, judged: what is found is what `expected.txt` says, and nothing else.
+
+use std::path::Path;
+
+use cadastre_assess::{Options, assess};
+use cadastre_model::checklist::Verdict;
+use cadastre_model::declaration::Declaration;
+use cadastre_model::evidence::Evidence;
+
+fn found(name: &str) -> Vec<String> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name);
+    let declaration = Declaration::read(&directory.join("boundary.yaml")).unwrap();
+    let evidence = Evidence::read(&directory.join("evidence")).unwrap();
+    let assessment = assess(&evidence, &declaration, &Options::default()).unwrap();
+    assert_eq!(assessment.errors, []);
+    let mut found: Vec<String> = assessment
+        .checklist
+        .controls
+        .iter()
+        .flat_map(|control| control.findings.iter().map(move |finding| (control, finding)))
+        .filter(|(_, finding)| !matches!(finding.verdict, Verdict::Pass | Verdict::NotApplicable))
+        .map(|(control, finding)| format!("{} {} {}", control.id, finding.verdict.name(), finding.subject))
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+#[test]
+fn the_planted_account_shows_what_was_planted_and_nothing_else() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+    let expected = std::fs::read_to_string(directory.join("planted/expected.txt")).unwrap();
+    let expected: Vec<&str> = expected.lines().filter(|line| !line.starts_with('#')).collect();
+    let found = found("planted");
+    let missing: Vec<_> = expected.iter().filter(|line| !found.iter().any(|found| found == *line)).collect();
+    let further: Vec<_> = found.iter().filter(|line| !expected.contains(&line.as_str())).collect();
+    assert!(missing.is_empty() && further.is_empty(), "missing {missing:#?}\nfurther {further:#?}");
+}
+
+#[test]
+fn the_clean_account_leaves_only_the_hidden_super_users_open() {
+    assert_eq!(found("clean"), ["KAF-03 unproven cluster:payments"]);
+}
