@@ -12,14 +12,18 @@ mod derivation;
 mod diff;
 mod dot;
 mod edges;
+mod explain;
 mod goals;
 mod hitting;
+mod matrix;
 mod nodes;
 mod paths;
 mod principals;
+mod reasoner;
 mod routes;
 mod scope;
 mod sides;
+mod usage;
 mod who_can;
 
 use cadastre_model::access::Access;
@@ -30,7 +34,11 @@ use cadastre_model::reach::Reachability;
 
 pub use diff::{Drift, DriftKind, DriftReport, SCHEMA as DRIFT_SCHEMA, Severity, diff};
 pub use dot::dot;
-pub use who_can::{PrincipalAnswer, WhoCan, who_can};
+pub use explain::{ExplainError, Explanation, SCHEMA as EXPLANATION_SCHEMA, ToldStep};
+pub use matrix::{Matrix, MatrixCell, MatrixRow};
+pub use reasoner::Reasoner;
+pub use usage::{ObservedUse, ObservedUses, Usage, UsageState, granted_versus_used};
+pub use who_can::{PrincipalAnswer, WhoCan};
 
 /// Builds the graph: nodes in zones, edges in three layers, and every plaintext path with its cut.
 #[must_use]
@@ -40,16 +48,5 @@ pub fn build(
     reachability: &Reachability,
     declaration: &Declaration,
 ) -> BoundaryGraph {
-    let sides = sides::Sides::new(inventory, access, declaration);
-    let scope = scope::Scope::new(inventory, access, declaration);
-    let holders = principals::holders(&scope, &sides, access, declaration);
-    let routes = routes::Routes::new(inventory, access, &sides);
-    let mut graph = BoundaryGraph {
-        nodes: Vec::new(),
-        edges: edges::all(inventory, access, reachability, declaration, &scope, &holders),
-        paths: paths::all(&routes, &scope, &sides),
-        principals: principals::views(inventory, access, declaration, &sides, &holders),
-    };
-    graph.nodes = nodes::all(inventory, declaration, &scope, &sides, &holders, &graph.edges);
-    graph
+    Reasoner::new(inventory, access, declaration).graph(reachability)
 }

@@ -22,7 +22,7 @@ pub(crate) enum Protection {
 }
 
 /// A store of records.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct RecordStore {
     pub(crate) protection: Protection,
     /// Hosts it is mounted on.
@@ -141,18 +141,9 @@ impl Scope {
         let mut disks: BTreeSet<&str> = BTreeSet::new();
         for volume in &inventory.volumes {
             let id = volume_id(volume);
-            let hosts: BTreeSet<String> = inventory
-                .instances
-                .iter()
-                .filter(|instance| {
-                    volume.instances.contains(&instance.id) || instance.volumes.contains(&volume.id)
-                })
-                .map(instance_id)
-                .collect();
-            if hosts.iter().any(|host| self.hosts.contains(host)) || records.contains(id.as_str()) {
+            let store = of_volume(volume, inventory);
+            if store.hosts.iter().any(|host| self.hosts.contains(host)) || records.contains(id.as_str()) {
                 disks.insert(&volume.id);
-                let protection = of_disk(volume.encrypted, volume.key_arn.as_deref(), inventory);
-                let store = RecordStore { protection, hosts, via: None, evidence: volume.evidence.clone() };
                 self.records.insert(id, store);
             }
         }
@@ -160,14 +151,7 @@ impl Scope {
             let id = snapshot_id(snapshot);
             let of_records = snapshot.volume.as_deref().is_some_and(|volume| disks.contains(volume));
             if of_records || records.contains(id.as_str()) {
-                let protection = of_disk(snapshot.encrypted, snapshot.key_arn.as_deref(), inventory);
-                let store = RecordStore {
-                    protection,
-                    hosts: BTreeSet::new(),
-                    via: None,
-                    evidence: snapshot.evidence.clone(),
-                };
-                self.records.insert(id, store);
+                self.records.insert(id, of_snapshot(snapshot, inventory));
             }
         }
         self.stores.extend(declaration.stores.iter().map(|store| store.arn.clone()));
@@ -215,6 +199,38 @@ fn is_broker(declaration: &Declaration, principal: &str) -> bool {
         .identities
         .iter()
         .any(|identity| identity.job == Job::Broker && matches_pattern(&identity.principal, principal))
+}
+
+/// The store of an id, whether or not it is part of the data plane.
+pub(crate) fn any_store(inventory: &Inventory, id: &str) -> Option<RecordStore> {
+    let bucket = inventory.buckets.iter().find(|bucket| bucket.arn == id);
+    let volume = || inventory.volumes.iter().find(|volume| volume_id(volume) == id);
+    let snapshot = || inventory.snapshots.iter().find(|snapshot| snapshot_id(snapshot) == id);
+    bucket
+        .map(|bucket| of_bucket(bucket, inventory))
+        .or_else(|| volume().map(|volume| of_volume(volume, inventory)))
+        .or_else(|| snapshot().map(|snapshot| of_snapshot(snapshot, inventory)))
+}
+
+fn of_volume(volume: &Volume, inventory: &Inventory) -> RecordStore {
+    let mounted = |instance: &&Instance| {
+        volume.instances.contains(&instance.id) || instance.volumes.contains(&volume.id)
+    };
+    RecordStore {
+        protection: of_disk(volume.encrypted, volume.key_arn.as_deref(), inventory),
+        hosts: inventory.instances.iter().filter(mounted).map(instance_id).collect(),
+        via: None,
+        evidence: volume.evidence.clone(),
+    }
+}
+
+fn of_snapshot(snapshot: &Snapshot, inventory: &Inventory) -> RecordStore {
+    RecordStore {
+        protection: of_disk(snapshot.encrypted, snapshot.key_arn.as_deref(), inventory),
+        hosts: BTreeSet::new(),
+        via: None,
+        evidence: snapshot.evidence.clone(),
+    }
 }
 
 fn of_bucket(bucket: &Bucket, inventory: &Inventory) -> RecordStore {

@@ -1,11 +1,13 @@
-//! Who holds a capability over a target: the answer of `who-can`.
+//! Who has a capability over a target, by whichever way: the answer of `who-can`.
 
 use std::collections::BTreeMap;
 
-use cadastre_model::access::{Access, Capability, Decision};
+use cadastre_model::access::{Capability, Decision};
 use cadastre_model::asset::EvidenceIds;
-use cadastre_model::graph::{BoundaryGraph, Layer, PlaintextPath, Relation, Side, Step};
+use cadastre_model::graph::{BoundaryGraph, Layer, Relation, Side, Step};
 use serde::{Deserialize, Serialize};
+
+use crate::reasoner::Reasoner;
 
 /// Everybody who may, and what could not be settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,87 +39,73 @@ pub struct PrincipalAnswer {
     pub evidence: EvidenceIds,
 }
 
-/// Answers a question about one target, given by its id, its label (an alias, a name), or `topic:name` where only
-/// one cluster has that topic. None when nothing of that name is known.
-///
-/// Reading records of a store counts every plaintext path, not only what is allowed outright.
-#[must_use]
-pub fn who_can(
-    graph: &BoundaryGraph,
-    access: &Access,
-    capability: Capability,
-    target: &str,
-) -> Option<WhoCan> {
-    let target = resolve(graph, access, target)?;
-    let mut found: BTreeMap<&str, PrincipalAnswer> = BTreeMap::new();
-    let sides: BTreeMap<&str, Side> =
-        graph.principals.iter().map(|principal| (principal.id.as_str(), principal.side)).collect();
-    let inside = |principal: &str| sides.get(principal) == Some(&Side::Customer);
-    if capability == Capability::ReadRecords {
-        for path in graph.paths.iter().filter(|path| path.target == target) {
-            found.insert(&path.principal, of_path(path));
-        }
-    }
-    for edge in access.edges.iter().filter(|edge| edge.capability == capability && edge.target == target) {
-        let step = Step {
-            from: edge.principal.clone(),
-            capability,
-            to: target.clone(),
-            action: edge.action.clone(),
-            decision: edge.decision.clone(),
-            statements: edge.statements.clone(),
+impl Reasoner<'_> {
+    /// Answers a question about one target, given by its id, its label (an alias, a name), or `topic:name` where only
+    /// one cluster has that topic. None when nothing of that name is known.
+    ///
+    /// Every way counts: what somebody is allowed itself, what it can become or enable first, and for the records of
+    /// a store reading together with decrypting. Each principal is told by its most certain and then shortest way.
+    #[must_use]
+    pub fn who_can(&self, graph: &BoundaryGraph, capability: Capability, target: &str) -> Option<WhoCan> {
+        let target = self.resolve(graph, target)?;
+        let mut found: BTreeMap<String, PrincipalAnswer> = BTreeMap::new();
+        let about = match capability {
+            Capability::ReadRecords => {
+                self.store(&target).map(|store| store.evidence.clone()).unwrap_or_default()
+            }
+            _ => EvidenceIds::new(),
         };
-        let answer = answer(
-            &edge.principal,
-            inside(&edge.principal),
-            &edge.decision,
-            vec![step],
-            edge.statements.iter().map(|statement| statement.record.clone()).collect(),
-        );
-        keep_best(&mut found, &edge.principal, answer);
+        for way in self.ways(capability, &target, |_, ways| ways) {
+            let inside = self.sides.of(&way.principal) == Side::Customer;
+            let mut evidence = about.clone();
+            let statements = way.steps.iter().flat_map(|step| &step.statements);
+            evidence.extend(statements.map(|statement| statement.record.clone()));
+            let answer = answer(&way.principal, inside, &way.decision, way.steps, evidence);
+            found.insert(way.principal, answer);
+        }
+        if capability == Capability::Reach {
+            let reaching = graph.edges.iter().filter(|edge| {
+                edge.to == target
+                    && edge.layer == Layer::Permitted
+                    && edge.relation == Relation::Can(Capability::Reach)
+            });
+            for edge in reaching {
+                let inside =
+                    graph.nodes.iter().any(|node| node.id == edge.from && node.side == Side::Customer);
+                let answer = answer(&edge.from, inside, &edge.decision, Vec::new(), edge.evidence.clone());
+                found.entry(edge.from.clone()).or_insert(answer);
+            }
+        }
+        let unknown = self
+            .access
+            .unknown
+            .iter()
+            .filter(|(subject, _)| *subject == target)
+            .map(|(_, what)| what.clone())
+            .collect();
+        Some(WhoCan { capability, principals: found.into_values().collect(), unknown, target })
     }
-    if capability == Capability::Reach {
-        let reaching = graph.edges.iter().filter(|edge| {
-            edge.to == target
-                && edge.layer == Layer::Permitted
-                && edge.relation == Relation::Can(Capability::Reach)
+
+    /// The full id of what was named.
+    pub(crate) fn resolve(&self, graph: &BoundaryGraph, target: &str) -> Option<String> {
+        let access = self.access;
+        let known = graph.nodes.iter().any(|node| node.id == target)
+            || access.edges.iter().any(|edge| edge.target == target)
+            || access.unknown.iter().any(|(subject, _)| subject == target)
+            || self.inventory.principals.iter().any(|principal| principal.arn == target);
+        if known {
+            return Some(target.to_owned());
+        }
+        let short = target.strip_prefix("topic:").map(|topic| format!("/{topic}"));
+        let mut named = graph.nodes.iter().filter(|node| match &short {
+            Some(short) => node.id.starts_with("topic:") && node.id.ends_with(short),
+            None => node.label == target,
         });
-        for edge in reaching {
-            let inside = graph.nodes.iter().any(|node| node.id == edge.from && node.side == Side::Customer);
-            keep_best(
-                &mut found,
-                &edge.from,
-                answer(&edge.from, inside, &edge.decision, Vec::new(), edge.evidence.clone()),
-            );
+        match (named.next(), named.next()) {
+            (Some(node), None) => Some(node.id.clone()),
+            _ => None,
         }
     }
-    let unknown = access
-        .unknown
-        .iter()
-        .filter(|(subject, _)| *subject == target)
-        .map(|(_, what)| what.clone())
-        .collect();
-    Some(WhoCan { capability, principals: found.into_values().collect(), unknown, target })
-}
-
-fn keep_best<'a>(
-    found: &mut BTreeMap<&'a str, PrincipalAnswer>,
-    principal: &'a str,
-    answer: PrincipalAnswer,
-) {
-    let rank = |answer: &PrincipalAnswer| match answer.decision.as_str() {
-        "allow" => 0,
-        "conditional" => 1,
-        _ => 2,
-    };
-    if found.get(principal).is_none_or(|known| rank(&answer) < rank(known)) {
-        found.insert(principal, answer);
-    }
-}
-
-fn of_path(path: &PlaintextPath) -> PrincipalAnswer {
-    let inside = path.side == Side::Customer;
-    answer(&path.principal, inside, &path.decision, path.steps.clone(), path.evidence.clone())
 }
 
 fn answer(
@@ -140,24 +128,5 @@ fn answer(
         condition,
         path,
         evidence,
-    }
-}
-
-/// The full id of what was named.
-fn resolve(graph: &BoundaryGraph, access: &Access, target: &str) -> Option<String> {
-    let known = graph.nodes.iter().any(|node| node.id == target)
-        || access.edges.iter().any(|edge| edge.target == target)
-        || access.unknown.iter().any(|(subject, _)| subject == target);
-    if known {
-        return Some(target.to_owned());
-    }
-    let short = target.strip_prefix("topic:").map(|topic| format!("/{topic}"));
-    let mut named = graph.nodes.iter().filter(|node| match &short {
-        Some(short) => node.id.starts_with("topic:") && node.id.ends_with(short),
-        None => node.label == target,
-    });
-    match (named.next(), named.next()) {
-        (Some(node), None) => Some(node.id.clone()),
-        _ => None,
     }
 }

@@ -17,6 +17,7 @@ pub mod merkle;
 pub mod progress;
 pub mod reach;
 pub mod record;
+pub mod refusal;
 pub mod time;
 
 pub use known::Known;

@@ -13,12 +13,9 @@ pub(super) fn run(arguments: &WhoCan, terminal: &Terminal) -> anyhow::Result<Exi
     let judged = inputs::judge(&arguments.inputs, terminal)?;
     terminal.finish();
     let assessment = &judged.assessment;
-    let answer = cadastre_graph::who_can(
-        &assessment.graph,
-        &assessment.access,
-        arguments.capability,
-        &arguments.target,
-    );
+    let reasoner =
+        cadastre_graph::Reasoner::new(&assessment.inventory, &assessment.access, &judged.declaration);
+    let answer = reasoner.who_can(&assessment.graph, arguments.capability, &arguments.target);
     let Some(answer) = answer else {
         bail!("the evidence knows no target `{}`", arguments.target);
     };

@@ -154,13 +154,14 @@ fn who_can_tells_each_principal_its_best_way() {
     deployment.edge(AGENT, Decrypt, KEY, "kms:Decrypt", &["grant"]);
     deployment.edge(AGENT, ReadObjects, BUCKET, "s3:GetObject", &["read"]);
     let graph = deployment.graph();
-    let answer = cadastre_graph::who_can(&graph, &deployment.access, Decrypt, "alias/data").unwrap();
+    let reasoner = deployment.reasoner();
+    let answer = reasoner.who_can(&graph, Decrypt, "alias/data").unwrap();
     assert_eq!(answer.target, KEY);
     assert_eq!(answer.principals.len(), 1);
     assert_eq!((answer.principals[0].principal.as_str(), answer.principals[0].inside), (AGENT, false));
     let reads = cadastre_model::access::Capability::ReadRecords;
-    let answer = cadastre_graph::who_can(&graph, &deployment.access, reads, "data").unwrap();
+    let answer = reasoner.who_can(&graph, reads, "data").unwrap();
     assert_eq!(answer.principals[0].path.len(), 2);
-    assert_eq!(cadastre_graph::who_can(&graph, &deployment.access, Decrypt, "alias/nothing"), None);
-    assert!(cadastre_graph::who_can(&graph, &deployment.access, reads, "topic:orders").is_some());
+    assert_eq!(reasoner.who_can(&graph, Decrypt, "alias/nothing"), None);
+    assert!(reasoner.who_can(&graph, reads, "topic:orders").is_some());
 }

@@ -9,4 +9,6 @@ mod paths;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod questions;
+#[cfg(test)]
 mod support;

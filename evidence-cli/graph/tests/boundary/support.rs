@@ -151,6 +151,10 @@ impl Deployment {
         self
     }
 
+    pub(crate) fn reasoner(&self) -> cadastre_graph::Reasoner<'_> {
+        cadastre_graph::Reasoner::new(&self.inventory, &self.access, &self.declaration)
+    }
+
     pub(crate) fn graph(&self) -> BoundaryGraph {
         cadastre_graph::build(&self.inventory, &self.access, &Reachability::default(), &self.declaration)
     }
