@@ -5,6 +5,7 @@
 
 pub mod mutation;
 pub mod waivers;
+pub mod what_if;
 
 use cadastre_model::access::Access;
 use cadastre_model::checklist::Checklist;

@@ -7,6 +7,11 @@ use cadastre_model::asset::EvidenceIds;
 use cadastre_model::graph::{BoundaryGraph, Edge, Layer, Node, NodeKind, PlaintextPath, Relation, Side};
 use serde::{Deserialize, Serialize};
 
+use crate::sides::account;
+
+/// How edges name everybody.
+const ANYBODY: &str = "*";
+
 /// The format of `drift --format json`.
 pub const SCHEMA: &str = "cadastre/drift/v1";
 
@@ -130,7 +135,15 @@ fn paths(before: &BoundaryGraph, after: &BoundaryGraph, changes: &mut Vec<Drift>
             after: path.evidence.clone(),
         });
     }
-    for (ends, path) in old.iter().filter(|(ends, _)| !new.contains_key(*ends)) {
+    // Somebody who shares what its account or anybody can do is listed beside them only while it has a way of its own.
+    let shares = |(principal, target): &(String, String)| {
+        let account = account(principal).map(|account| format!("account:{account}"));
+        account
+            .into_iter()
+            .chain([ANYBODY.to_owned()])
+            .any(|shared| new.contains_key(&(shared, target.clone())))
+    };
+    for (ends, path) in old.iter().filter(|(ends, _)| !new.contains_key(*ends) && !shares(ends)) {
         changes.push(Drift {
             severity: Severity::Information,
             kind: DriftKind::Closed,

@@ -1,0 +1,4 @@
+//! What-if, on the recorded reference accounts.
+
+#[cfg(test)]
+mod reference;
