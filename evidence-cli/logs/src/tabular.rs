@@ -11,9 +11,36 @@ pub(crate) fn printable(text: &str) -> String {
     }
 }
 
+/// A field of CSV (RFC 4180 §2), which a spreadsheet does not take for a formula: one that begins with `=`, `+`,
+/// `-`, `@`, a tab or a carriage return gets an apostrophe in front (OWASP, "CSV Injection").
+pub(crate) fn csv_field(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let quoted = text.contains([',', '"', '\n', '\r']);
+    match (formula, quoted) {
+        (false, false) => text.to_owned(),
+        (true, false) => format!("'{text}"),
+        (formula, true) => {
+            format!("\"{}{}\"", if formula { "'" } else { "" }, text.replace('"', "\"\""))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_spreadsheet_sees_text_and_no_formula() {
+        for (text, expected) in [
+            ("10.0.0.1", "10.0.0.1"),
+            ("=1+1", "'=1+1"),
+            ("@x", "'@x"),
+            ("a,b", "\"a,b\""),
+            ("-a\"b,", "\"'-a\"\"b,\""),
+        ] {
+            assert_eq!(csv_field(text), expected);
+        }
+    }
 
     #[test]
     fn a_terminal_gets_no_control_characters() {

@@ -16,3 +16,8 @@ mod verify;
 pub use public_keys::{PublicKey, PublicKeys};
 pub use report::{Problem, ProblemKind, TrailOutcome, TrailVerification, Unchecked};
 pub use verify::{TrailWindow, verify_trail};
+
+/// Whether a path is a digest's, a log file's or a digest's metadata's, and so no flow log's.
+pub(crate) fn is_trail_file(path: &str) -> bool {
+    path.ends_with(place::METADATA_SUFFIX) || !matches!(place::classify(path), place::Place::Other)
+}
