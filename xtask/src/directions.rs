@@ -8,11 +8,12 @@ use serde_json::Value;
 use crate::process;
 
 /// Each room and the rooms that it may use, tests apart.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 22] = [
     ("cadastre-protocol", &[]),
     ("cadastre-keys", &[]),
     ("cadastre-key-services", &["cadastre-keys"]),
-    ("cadastre-storage", &["cadastre-protocol", "cadastre-keys"]),
+    ("cadastre-objects", &["cadastre-protocol", "cadastre-keys"]),
+    ("cadastre-storage", &["cadastre-protocol", "cadastre-keys", "cadastre-objects"]),
     ("cadastre-security", &["cadastre-protocol"]),
     ("cadastre-coordinator", &["cadastre-protocol"]),
     (
@@ -21,6 +22,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
             "cadastre-protocol",
             "cadastre-keys",
             "cadastre-key-services",
+            "cadastre-objects",
             "cadastre-storage",
             "cadastre-security",
             "cadastre-coordinator",

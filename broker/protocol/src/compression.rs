@@ -1,6 +1,7 @@
-//! Decompression of record batches, bounded: a batch of a few kilobytes may claim to hold gigabytes.
+//! Decompression of record batches, bounded: a batch of a few kilobytes may claim to hold gigabytes. And the way
+//! back, for batches that log compaction thinned out.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 
 use bytes::Bytes;
 
@@ -74,6 +75,10 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 /// What xerial's framing begins with: `\x82SNAPPY\0`, two 4-byte version numbers.
 const XERIAL_MAGIC: &[u8] = b"\x82SNAPPY\0";
 const XERIAL_HEADER_BYTES: usize = 16;
+/// Kafka's own block size.
+const SNAPPY_BLOCK_BYTES: usize = 32 << 10;
+/// Zstandard's own default.
+const ZSTD_LEVEL: i32 = 3;
 
 /// Unpacks `data`, at most `limit` bytes of it.
 ///
@@ -98,6 +103,41 @@ pub fn decompress(compression: Compression, data: &Bytes, limit: usize) -> Resul
             read_bounded(codec, decoder, limit)
         }
         Compression::Snappy => unpack_snappy(data, limit),
+    }
+}
+
+/// Packs `data` so that every Kafka client can unpack it: xerial's framing for Snappy, independent blocks for LZ4.
+///
+/// # Errors
+///
+/// What the codec says; memory is all it can lack.
+pub fn compress(compression: Compression, data: &Bytes) -> io::Result<Bytes> {
+    match compression {
+        Compression::None => Ok(data.clone()),
+        Compression::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(data)?;
+            encoder.finish().map(Bytes::from)
+        }
+        Compression::Lz4 => {
+            let mut encoder =
+                lz4::EncoderBuilder::new().block_mode(lz4::BlockMode::Independent).build(Vec::new())?;
+            encoder.write_all(data)?;
+            let (packed, result) = encoder.finish();
+            result.map(|()| Bytes::from(packed))
+        }
+        Compression::Zstd => zstd::encode_all(data.as_ref(), ZSTD_LEVEL).map(Bytes::from),
+        Compression::Snappy => {
+            let mut framed = XERIAL_MAGIC.to_vec();
+            framed.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 1]);
+            for chunk in data.chunks(SNAPPY_BLOCK_BYTES) {
+                let block = snap::raw::Encoder::new().compress_vec(chunk)?;
+                let length = u32::try_from(block.len()).map_err(io::Error::other)?;
+                framed.extend_from_slice(&length.to_be_bytes());
+                framed.extend_from_slice(&block);
+            }
+            Ok(Bytes::from(framed))
+        }
     }
 }
 
@@ -147,36 +187,10 @@ fn torn_snappy() -> DecompressionError {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
     use super::*;
 
     fn pack(compression: Compression, plain: &[u8]) -> Bytes {
-        match compression {
-            Compression::None => Bytes::copy_from_slice(plain),
-            Compression::Gzip => {
-                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-                encoder.write_all(plain).unwrap();
-                encoder.finish().unwrap().into()
-            }
-            Compression::Snappy => {
-                let mut framed = b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01".to_vec();
-                for chunk in plain.chunks(1000) {
-                    let block = snap::raw::Encoder::new().compress_vec(chunk).unwrap();
-                    framed.extend_from_slice(&u32::try_from(block.len()).unwrap().to_be_bytes());
-                    framed.extend_from_slice(&block);
-                }
-                framed.into()
-            }
-            Compression::Lz4 => {
-                let mut encoder = lz4::EncoderBuilder::new().build(Vec::new()).unwrap();
-                encoder.write_all(plain).unwrap();
-                let (packed, result) = encoder.finish();
-                result.unwrap();
-                packed.into()
-            }
-            Compression::Zstd => zstd::encode_all(plain, 3).unwrap().into(),
-        }
+        compress(compression, &Bytes::copy_from_slice(plain)).unwrap()
     }
 
     const ALL: [Compression; 5] =

@@ -28,6 +28,7 @@ const COMPRESSION_BITS: i16 = 0b111;
 const LOG_APPEND_TIME_BIT: i16 = 1 << 3;
 const TRANSACTIONAL_BIT: i16 = 1 << 4;
 const CONTROL_BIT: i16 = 1 << 5;
+const DELETE_HORIZON_BIT: i16 = 1 << 6;
 
 /// What a record's timestamp says (attribute bit 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +85,9 @@ pub enum RecordBatchError {
     /// The records could not be unpacked.
     #[error("records cannot be unpacked")]
     Decompression(#[from] DecompressionError),
+    /// The records could not be packed again.
+    #[error("records cannot be packed")]
+    Compression(#[source] std::io::Error),
 }
 
 /// One checked batch. Cheap to clone; the records stay as they came.
@@ -252,10 +256,23 @@ impl RecordBatch {
         self.header.attributes & CONTROL_BIT != 0
     }
 
+    /// When tombstones and markers in the batch may go, milliseconds since the epoch; set by log compaction
+    /// (KIP-534). The base timestamp holds it then.
+    #[must_use]
+    pub const fn delete_horizon_ms(&self) -> Option<i64> {
+        if self.header.attributes & DELETE_HORIZON_BIT == 0 { None } else { Some(self.header.base_timestamp) }
+    }
+
     /// Whether the batch carries a producer id.
     #[must_use]
     pub const fn has_producer_id(&self) -> bool {
         self.header.producer_id >= 0
+    }
+
+    /// The attributes as they stand in the header: compression, timestamp type, transactional, control.
+    #[must_use]
+    pub const fn attributes(&self) -> i16 {
+        self.header.attributes
     }
 
     /// How the records are compressed.
@@ -338,8 +355,63 @@ impl RecordBatch {
     /// [`RecordBatchError::Decompression`] when the records cannot be unpacked within the limit.
     pub fn records(&self, limit: usize) -> Result<Records, RecordBatchError> {
         let packed = self.bytes.slice(HEADER_BYTES.min(self.bytes.len())..);
+        if packed.is_empty() {
+            // Log compaction empties batches that it keeps for their sequence numbers.
+            return Ok(Records { unpacked: packed, header: self.header, next: 0 });
+        }
         let unpacked = compression::decompress(self.header.compression, &packed, limit)?;
         Ok(Records { unpacked, header: self.header, next: 0 })
+    }
+
+    /// The batch with `records` left of its own, as log compaction writes it (KIP-58, KIP-534): offsets, producer,
+    /// attributes, leader epoch and compression stay, also when nothing is left. `delete_horizon_ms` says from when
+    /// on tombstones and markers in it may go.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordBatchError::Inconsistent`] for records with offsets that are not the batch's or not in order,
+    /// [`RecordBatchError::Compression`].
+    pub fn with_records(
+        &self,
+        records: &[Record],
+        delete_horizon_ms: Option<i64>,
+    ) -> Result<Self, RecordBatchError> {
+        let horizon = delete_horizon_ms.or(self.delete_horizon_ms());
+        let first_timestamp = records.first().map_or(self.header.base_timestamp, |first| first.timestamp);
+        let base_timestamp = horizon.unwrap_or(first_timestamp);
+        let mut encoded = BytesMut::new();
+        let mut next_delta = 0;
+        for record in records {
+            let delta = record
+                .offset
+                .checked_sub(self.header.base_offset)
+                .and_then(|delta| i32::try_from(delta).ok())
+                .filter(|delta| (next_delta..=self.header.last_offset_delta).contains(delta))
+                .ok_or(RecordBatchError::Inconsistent(
+                    "a record that is left is not the batch's, or out of order",
+                ))?;
+            next_delta = delta.saturating_add(1);
+            record.encode(&mut encoded, delta, base_timestamp);
+        }
+        let packed = match records {
+            [] => Bytes::new(),
+            _ => compression::compress(self.header.compression, &encoded.freeze())
+                .map_err(RecordBatchError::Compression)?,
+        };
+        i32::try_from(packed.len().saturating_add(HEADER_BYTES))
+            .map_err(|_length| RecordBatchError::Inconsistent("the records that are left take over 2 GiB"))?;
+        let latest = records.iter().map(|record| record.timestamp).max();
+        let header = BatchHeader {
+            attributes: self.header.attributes | if horizon.is_some() { DELETE_HORIZON_BIT } else { 0 },
+            base_timestamp,
+            max_timestamp: match self.timestamp_type() {
+                TimestampType::CreateTime => latest.unwrap_or(self.header.max_timestamp),
+                TimestampType::LogAppendTime => self.header.max_timestamp,
+            },
+            record_count: i32::try_from(records.len()).unwrap_or(i32::MAX),
+            ..self.header
+        };
+        Ok(header.assemble(&packed))
     }
 
     /// A batch of the given records, uncompressed; `None` when there are none or they span more offsets than a batch
@@ -537,6 +609,37 @@ mod tests {
         assert_eq!(RecordBatch::parse_all(placed.bytes().clone()).unwrap(), std::slice::from_ref(&placed));
         let offsets: Vec<_> = placed.records(1024).unwrap().map(|record| record.unwrap().offset).collect();
         assert_eq!(offsets, [500, 501, 502]);
+    }
+
+    #[test]
+    fn a_thinned_out_batch_keeps_its_place_producer_and_compression() {
+        let whole = batch().with_offsets(100, 3);
+        let records: Vec<_> = whole.records(1024).unwrap().map(Result::unwrap).collect();
+        for (code, bits) in [
+            (Compression::None, 0),
+            (Compression::Gzip, 1),
+            (Compression::Snappy, 2),
+            (Compression::Lz4, 3),
+            (Compression::Zstd, 4),
+        ] {
+            let packed = compression::compress(code, &whole.bytes().slice(HEADER_BYTES..)).unwrap();
+            let header = BatchHeader { attributes: bits, compression: code, ..whole.header };
+            let packed = header.assemble(&packed);
+            let thinned = packed.with_records(&records[1..2], Some(77)).unwrap();
+            let read = RecordBatch::parse_all(thinned.bytes().clone()).unwrap().remove(0);
+            assert_eq!((read.base_offset(), read.last_offset(), read.record_count()), (100, 102, 1));
+            assert_eq!((read.last_sequence(), read.partition_leader_epoch()), (1, 3));
+            assert_eq!((read.compression(), read.delete_horizon_ms()), (code, Some(77)));
+            assert_eq!(read.max_timestamp(), 900);
+            let left: Vec<_> = read.records(1024).unwrap().map(Result::unwrap).collect();
+            assert_eq!(left, records[1..2]);
+            let empty = read.with_records(&[], None).unwrap();
+            let read = RecordBatch::parse_all(empty.bytes().clone()).unwrap().remove(0);
+            assert_eq!((read.last_offset(), read.last_sequence(), read.record_count()), (102, 1, 0));
+            assert_eq!((read.records(1024).unwrap().count(), read.delete_horizon_ms()), (0, Some(77)));
+        }
+        assert!(whole.with_records(&[records[1].clone(), records[0].clone()], None).is_err());
+        assert!(batch().with_offsets(50, 3).with_records(&records, None).is_err());
     }
 
     #[test]
