@@ -152,10 +152,9 @@ impl Asking {
                 reasons.extend(found);
             } else {
                 // Which other resource it uses is the requester's choice, so a limit to some is no limit.
+                let own = found.into_iter().filter(|reason| !reserved(&reason.expression));
                 reasons.extend(
-                    found
-                        .into_iter()
-                        .map(|reason| Reason { expression: reason.expression.with_any_resource(), ..reason }),
+                    own.map(|reason| Reason { expression: reason.expression.with_any_resource(), ..reason }),
                 );
             }
         }
@@ -199,6 +198,19 @@ impl Prepared {
             return first;
         }
         combine(std::iter::once(first).chain(self.also.iter().map(of)))
+    }
+}
+
+/// Whether only documents are meant whose names AWS reserves, so that nobody's own can be among them ("CreateDocument",
+/// AWS Systems Manager API Reference).
+fn reserved(expression: &Expression) -> bool {
+    match expression {
+        Expression::Test(test) => {
+            !test.negated && test.body.values.iter().all(|value| value.contains(":document/AWS-"))
+        }
+        Expression::All(parts) => parts.iter().any(reserved),
+        Expression::Any(parts) => parts.iter().all(reserved),
+        _ => false,
     }
 }
 

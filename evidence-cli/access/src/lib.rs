@@ -17,6 +17,7 @@ mod condition;
 mod consequences;
 mod decide;
 mod document;
+pub mod escalation;
 mod expression;
 mod facts;
 mod glob;

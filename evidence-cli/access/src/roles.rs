@@ -90,8 +90,8 @@ impl<'a> Identities<'a> {
         }
     }
 
-    /// Editing, credentials and role passing, for every identity that holds something already, and for whoever
-    /// gains a hold on those, until nobody new does.
+    /// Editing, credentials and role passing. What is told are the steps towards identities that hold something, and
+    /// towards whoever gains a hold on those, until nobody new does.
     pub(crate) fn escalate(&mut self, edges: &mut Edges) {
         let world = self.world;
         let holding: BTreeSet<&str> = edges
@@ -100,35 +100,40 @@ impl<'a> Identities<'a> {
             .filter(|edge| edge.capability != Capability::Assume)
             .map(|edge| edge.principal.as_str())
             .collect();
-        let mut queue: VecDeque<usize> =
+        let mut seen: BTreeSet<usize> =
             holding.iter().filter_map(|arn| world.by_arn.get(*arn).copied()).collect();
-        let mut seen: BTreeSet<usize> = queue.iter().copied().collect();
-        let mut assumers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (actor, place) in self.becoming.keys() {
-            assumers.entry(*place).or_default().push(*actor);
+        let mut steps: Vec<(Edges, BTreeSet<usize>)> = Vec::with_capacity(world.identities.len());
+        for place in 0..world.identities.len() {
+            let mut towards = Edges::default();
+            let mut actors = self.edit(place, &mut towards);
+            actors.extend(self.pass(place, &mut towards));
+            steps.push((towards, actors));
         }
-        while let Some(place) = queue.pop_front() {
-            let mut gained: BTreeSet<usize> = assumers.get(&place).into_iter().flatten().copied().collect();
-            gained.extend(self.edit(place, None, edges));
-            gained.extend(self.pass(place, edges));
-            for actor in gained {
-                if seen.insert(actor) {
-                    queue.push_back(actor);
-                }
+        for (actor, place) in self.becoming.keys() {
+            if let Some((_, actors)) = steps.get_mut(*place) {
+                actors.insert(*actor);
             }
         }
         // Somebody who can change the identity it is, or one it can become, however little that one holds.
-        let mut pairs: Vec<(usize, usize)> = self.becoming.keys().copied().collect();
-        pairs.extend((0..world.identities.len()).map(|place| (place, place)));
-        for (actor, place) in pairs {
-            if !self.editing.contains_key(&(actor, place)) && !seen.contains(&place) {
-                self.edit(place, Some(actor), edges);
+        for (actor, place) in self.editing.keys() {
+            if actor == place || self.becoming.contains_key(&(*actor, *place)) {
+                seen.extend([*actor, *place]);
+            }
+        }
+        let mut queue: VecDeque<usize> = seen.iter().copied().collect();
+        while let Some(place) = queue.pop_front() {
+            let Some((towards, actors)) = steps.get_mut(place) else { continue };
+            edges.append(std::mem::take(towards));
+            for actor in actors.iter() {
+                if seen.insert(*actor) {
+                    queue.push_back(*actor);
+                }
             }
         }
     }
 
     /// Who can edit an identity, or get credentials for it.
-    fn edit(&mut self, place: usize, only: Option<usize>, edges: &mut Edges) -> BTreeSet<usize> {
+    fn edit(&mut self, place: usize, edges: &mut Edges) -> BTreeSet<usize> {
         let world = self.world;
         let mut found = BTreeSet::new();
         let (Some(identity), Some(target)) = (world.identities.get(place), self.as_targets.get(place)) else {
@@ -147,14 +152,10 @@ impl<'a> Identities<'a> {
         let mut edits: Vec<(usize, Edit)> = Vec::new();
         let mut becomes: Vec<(usize, Vec<Reason>)> = Vec::new();
         for (entry, prepared) in self.questions_about(identity, target) {
-            let actors = match only {
-                Some(actor) => BTreeSet::from([actor]),
-                None => {
-                    let on = prepared.action.on.iter();
-                    on.flat_map(|(arn, _)| self.index.candidates(&identity.account, prepared.action.id, arn))
-                        .collect()
-                }
-            };
+            let on = prepared.action.on.iter();
+            let actors: BTreeSet<usize> = on
+                .flat_map(|(arn, _)| self.index.candidates(&identity.account, prepared.action.id, arn))
+                .collect();
             let binds = entry.action.ends_with("PermissionsBoundary");
             for actor in actors {
                 let Some(asking) = world.identities.get(actor) else { continue };

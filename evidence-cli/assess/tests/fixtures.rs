@@ -1,5 +1,7 @@
 //! The recorded reference accounts, judged: what is found is what `expected.txt` says, and nothing else.
 
+#![cfg(test)]
+
 use std::path::Path;
 
 use cadastre_assess::{Options, assess};
@@ -7,6 +9,7 @@ use cadastre_model::checklist::Verdict;
 use cadastre_model::declaration::Declaration;
 use cadastre_model::evidence::Evidence;
 
+#[expect(clippy::unwrap_used, reason = "a fixture that cannot be read fails the test")]
 fn found(name: &str) -> Vec<String> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name);
     let declaration = Declaration::read(&directory.join("boundary.yaml")).unwrap();

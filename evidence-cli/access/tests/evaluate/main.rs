@@ -1,6 +1,8 @@
 //! What the engine answers, asked through its public function.
 
 #[cfg(test)]
+mod escalation;
+#[cfg(test)]
 mod kafka;
 #[cfg(test)]
 mod properties;

@@ -28,10 +28,18 @@ fn answers(identity: &[Value], bucket: &[Value], key: &[Value]) -> BTreeMap<Stri
         Known::Observed(vec![grant("arn:aws:iam::111122223333:role/b", &["Decrypt"])]);
     let mut answers = BTreeMap::new();
     for edge in world.evaluate().edges {
-        let question = format!("{} {} {} {}", edge.principal, edge.capability, edge.target, edge.action);
         let wider = breadth(&edge.decision);
-        let known = answers.entry(question).or_insert(0);
-        *known = wider.max(*known);
+        let mut answer = |question: String| {
+            let known = answers.entry(question).or_insert(0);
+            *known = wider.max(*known);
+        };
+        // A way round that adds nothing to what is held already is not told, so ways round count for what they lead to.
+        let way_round = edge.enables.as_ref().filter(|_| edge.action.starts_with("iam:"));
+        let leads_to = way_round.map_or(edge.capability, |enabled| enabled.capability);
+        answer(format!("{} {leads_to} {} by any way", edge.principal, edge.target));
+        if way_round.is_none() {
+            answer(format!("{} {} {} {}", edge.principal, edge.capability, edge.target, edge.action));
+        }
     }
     answers
 }
