@@ -9,7 +9,6 @@ use cadastre_model::checklist::Verdict;
 use cadastre_model::declaration::Declaration;
 use cadastre_model::evidence::Evidence;
 
-#[expect(clippy::unwrap_used, reason = "a fixture that cannot be read fails the test")]
 fn found(name: &str) -> Vec<String> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name);
     let declaration = Declaration::read(&directory.join("boundary.yaml")).unwrap();
