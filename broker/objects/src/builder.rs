@@ -1,8 +1,8 @@
 //! Building an object in memory: batches in, sealed bytes out.
 
 use bytes::Bytes;
-use cadastre_keys::envelope::{SealingKey, TAG_LENGTH};
-use cadastre_keys::{DataKey, KeyError};
+use cadastre_keys::KeyError;
+use cadastre_keys::envelope::TAG_LENGTH;
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::TopicPartition;
 
@@ -12,6 +12,7 @@ use crate::envelope::Envelope;
 use crate::error::ObjectError;
 use crate::index::{ObjectIndex, encoded_length};
 use crate::object_id::{ObjectKind, ObjectName};
+use crate::object_keys::{ObjectKey, Sealer};
 use crate::trailer::{TRAILER_LENGTH, Trailer};
 
 /// Collects the blocks of one object. Its memory is the size of the object; the caller bounds that by
@@ -19,7 +20,7 @@ use crate::trailer::{TRAILER_LENGTH, Trailer};
 #[derive(Debug)]
 pub struct ObjectBuilder {
     envelope: Envelope,
-    key: SealingKey,
+    key: Sealer,
     binding: BlockBinding,
     sealed: Vec<Bytes>,
     blocks: Vec<Block>,
@@ -42,16 +43,12 @@ pub struct BuiltObject {
 }
 
 impl ObjectBuilder {
-    /// Starts an object. `data_key` must have been generated under the name's encryption context.
-    ///
-    /// # Errors
-    /// [`ObjectError::Key`] when the library refuses the key.
-    pub fn new(name: ObjectName, created_at_ms: i64, data_key: DataKey) -> Result<Self, ObjectError> {
-        let (key, _opening, wrapped_key) =
-            SealingKey::from_generated(data_key).map_err(|source| key_error(&name, source))?;
+    /// Starts an object. `key` must have been made for this very name.
+    #[must_use]
+    pub fn new(name: ObjectName, created_at_ms: i64, key: ObjectKey) -> Self {
         let binding = BlockBinding::new(&name);
-        let envelope = Envelope { name, wrapped_key, created_at_ms };
-        Ok(Self { envelope, key, binding, sealed: Vec::new(), blocks: Vec::new(), position: 0 })
+        let envelope = Envelope { name, wrapped_key: key.wrapped, created_at_ms };
+        Self { envelope, key: key.sealer, binding, sealed: Vec::new(), blocks: Vec::new(), position: 0 }
     }
 
     /// Size of the object if it were finished now, in bytes.

@@ -13,6 +13,7 @@ mod binding;
 mod block;
 mod builder;
 mod codec;
+mod compact;
 pub mod compaction;
 mod damage;
 mod disk_cache;
@@ -22,6 +23,7 @@ mod index;
 mod location;
 mod merge;
 mod object_id;
+mod object_keys;
 mod opened;
 mod orphans;
 mod probe;
@@ -36,6 +38,7 @@ mod writer;
 
 pub use block::{Block, Placement};
 pub use builder::{BuiltObject, ObjectBuilder};
+pub use compact::{Compacted, CompactionTask, compact};
 pub use damage::{Damage, HeldRecords, Quarantine, Region};
 pub use disk_cache::DiskCache;
 pub use envelope::Envelope;
@@ -44,6 +47,7 @@ pub use index::{ObjectIndex, PartitionSpan};
 pub use location::StoreLocation;
 pub use merge::{MergePlanner, MergeTask, MergedObject, StoredObject, merge};
 pub use object_id::{ObjectId, ObjectIdError, ObjectKind, ObjectName};
+pub use object_keys::{ObjectKey, ObjectKeys};
 pub use opened::OpenedObject;
 pub use orphans::{
     Finding, Listed, Orphan, References, Suspects, SweepReport, SweepSettings, Sweeper, judge,

@@ -133,7 +133,7 @@ pub async fn merge(
     mut place: impl FnMut(ObjectId, &Block, &RecordBatch) -> Option<RecordBatch>,
     now_ms: i64,
 ) -> Result<Option<MergedObject>, ObjectError> {
-    let mut builder = writer.start(ObjectKind::Partition, now_ms).await?;
+    let mut builder = writer.start(ObjectKind::Partition, Some(task.partition.topic), now_ms).await?;
     let mut left_behind = Vec::new();
     for (id, span) in &task.sources {
         let Some(object) = reference(*id) else {

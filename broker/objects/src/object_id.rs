@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use cadastre_keys::EncryptionContext;
+use cadastre_keys::{EncryptionContext, context};
 use object_store::path::{Path, PathPart};
 
 use crate::trailer::FORMAT_VERSION;
@@ -163,11 +163,11 @@ impl ObjectName {
     #[must_use]
     pub fn encryption_context(&self) -> EncryptionContext {
         EncryptionContext::new()
-            .with("cadastre:cluster", &self.cluster_id)
-            .with("cadastre:purpose", "object")
-            .with("cadastre:object", self.id.to_string())
+            .with(context::CLUSTER, &self.cluster_id)
+            .with(context::PURPOSE, context::purpose::OBJECT)
+            .with(context::OBJECT, self.id.to_string())
             .with("cadastre:kind", self.kind.name())
-            .with("cadastre:format", FORMAT_VERSION.to_string())
+            .with(context::FORMAT, FORMAT_VERSION.to_string())
     }
 }
 

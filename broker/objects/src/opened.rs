@@ -1,8 +1,8 @@
 //! An object whose end was read: its index authenticated, its blocks ready to be opened.
 
 use bytes::Bytes;
-use cadastre_keys::WrappedKey;
-use cadastre_keys::envelope::{OpeningKey, TAG_LENGTH};
+use cadastre_keys::envelope::TAG_LENGTH;
+use cadastre_keys::{HandleOpenError, KeyError, WrappedKey};
 use cadastre_protocol::record_batch::RecordBatch;
 
 use crate::binding::{BlockBinding, index_binding};
@@ -12,6 +12,7 @@ use crate::envelope::Envelope;
 use crate::error::ObjectError;
 use crate::index::{ObjectIndex, encoded_length};
 use crate::object_id::ObjectName;
+use crate::object_keys::Opener;
 use crate::trailer::{FORMAT_VERSION, TRAILER_LENGTH, Trailer, TrailerDefect};
 
 /// The end of an object, before anything in it is believed.
@@ -94,15 +95,16 @@ impl UncheckedTail {
 
 impl SealedTail {
     /// Authenticates the index, and with it every plain byte.
-    pub(crate) fn open(self, key: &OpeningKey) -> Result<OpenedObject, ObjectError> {
+    pub(crate) fn open(self, key: &Opener) -> Result<OpenedObject, ObjectError> {
         let name = &self.envelope.name;
         let damaged = |what| ObjectError::from(Damage::of(name, Region::Index, what));
         let number = u64::from(self.tail.trailer.block_count);
         let additional_data = index_binding(&self.encoded_envelope, &self.tail.encoded_trailer);
         let mut buffer = self.sealed_index.to_vec();
-        let plain = key
-            .open(number, &additional_data, &mut buffer)
-            .map_err(|_unauthentic| damaged("does not authenticate"))?;
+        let plain = key.open(number, &additional_data, &mut buffer).map_err(|error| match error {
+            HandleOpenError::Open(_) => damaged("does not authenticate"),
+            HandleOpenError::Expired => expired(name),
+        })?;
         let index = ObjectIndex::decode(name.kind, plain).map_err(|error| damaged(error.0))?;
         if index.blocks().len() as u64 != number || index.blocks_length() != self.tail.trailer.blocks_length {
             return Err(damaged("contradicts the trailer"));
@@ -149,26 +151,36 @@ impl OpenedObject {
         self.index.weight().saturating_add(1024)
     }
 
-    /// Opens one block; what comes out has been authenticated, parsed, and compared with the index.
+    /// Opens one block; what comes out has been authenticated, parsed, and compared with the index. The outer error
+    /// is a lease that ended meanwhile.
     pub(crate) fn open_block(
         &self,
-        key: &OpeningKey,
+        key: &Opener,
         number: u32,
         block: &Block,
         sealed: &[u8],
-    ) -> Result<RecordBatch, Damage> {
+    ) -> Result<Result<RecordBatch, Damage>, ObjectError> {
         let damaged = |what| Damage::of_block(self.name(), number, block, what);
         let mut buffer = sealed.to_vec();
-        let length = key
-            .open(u64::from(number), &self.binding.of(number, block), &mut buffer)
-            .map_err(|_unauthentic| damaged("does not authenticate"))?
-            .len();
+        let opened = key.open(u64::from(number), &self.binding.of(number, block), &mut buffer);
+        let length = match opened {
+            Ok(plain) => plain.len(),
+            Err(HandleOpenError::Open(_)) => return Ok(Err(damaged("does not authenticate"))),
+            // Says nothing about the bytes.
+            Err(HandleOpenError::Expired) => return Err(expired(self.name())),
+        };
         buffer.truncate(length);
         let mut bytes = Bytes::from(buffer);
-        let batch = RecordBatch::parse(&mut bytes).map_err(|_malformed| damaged("is no record batch"))?;
+        let Ok(batch) = RecordBatch::parse(&mut bytes) else {
+            return Ok(Err(damaged("is no record batch")));
+        };
         if !bytes.is_empty() || !block.describes(&batch) {
-            return Err(damaged("is not the batch that the index describes"));
+            return Ok(Err(damaged("is not the batch that the index describes")));
         }
-        Ok(batch)
+        Ok(Ok(batch))
     }
+}
+
+fn expired(name: &ObjectName) -> ObjectError {
+    ObjectError::Key { name: Box::new(name.clone()), source: KeyError::Expired }
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures::TryStreamExt;
+use futures::future::join_all;
 use object_store::path::Path;
 
 use crate::error::StoreError;
@@ -11,12 +12,14 @@ use crate::store::Store;
 /// The folder that probes write to.
 const FOLDER: &str = "probe";
 const FIRST: &[u8] = b"0123456789 first writer";
+/// Writers that try to take a name at once.
+const RACERS: usize = 16;
 const SECOND: &[u8] = b"0123456789 second writer";
 
 /// What was found out about a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Of two writers of one name, the second is refused. Without it, only one writer at all is safe.
+    /// Of many writers of one name, one wins, also when they come at once. Without it, only one writer at all is safe.
     pub conditional_put: bool,
 }
 
@@ -31,7 +34,7 @@ impl Capabilities {
         }
         Err(unsuitable(
             store,
-            "it ignores `If-None-Match: *`, so that one broker could overwrite another's object",
+            "it does not honour `If-None-Match: *` always, so that one broker could overwrite another's object",
         ))
     }
 }
@@ -42,17 +45,34 @@ impl Capabilities {
 /// [`StoreError::Unsuitable`] when the store answers wrongly; else what a request failed with.
 pub async fn probe(store: &Store, id: ObjectId) -> Result<Capabilities, StoreError> {
     let path = Path::from_iter([FOLDER, &id.to_string()]);
+    let raced = Path::from_iter([FOLDER, &format!("{id}-raced")]);
     store.put_new(&path, vec![Bytes::from_static(FIRST)]).await?;
     let found = examine(store, &path).await;
+    let race = race(store, &raced).await;
     // Deleted whatever was found, so that a failing start leaves nothing behind.
-    let deleted = store.delete(&path).await;
-    let capabilities = found?;
+    let deleted = store.delete(&path).await.and(store.delete(&raced).await);
+    let Capabilities { conditional_put } = found?;
+    let capabilities = Capabilities { conditional_put: conditional_put && race? };
     deleted?;
     match store.size(&path).await {
         Err(StoreError::NotFound { .. }) => Ok(capabilities),
         Ok(_) => Err(unsuitable(store, "a deleted object is still there")),
         Err(error) => Err(error),
     }
+}
+
+/// Whether of writers that come at once just one is told that it won. Some servers look first and write then.
+async fn race(store: &Store, path: &Path) -> Result<bool, StoreError> {
+    let writers = (0..RACERS).map(|_| store.put_new(path, vec![Bytes::from_static(FIRST)]));
+    let mut winners = 0;
+    for outcome in join_all(writers).await {
+        match outcome {
+            Ok(()) => winners += 1,
+            Err(StoreError::AlreadyExists { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(winners == 1)
 }
 
 async fn examine(store: &Store, path: &Path) -> Result<Capabilities, StoreError> {

@@ -4,8 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cadastre_keys::envelope::OpeningKey;
-use cadastre_keys::{KeyProvider, WrappedKey};
+use cadastre_keys::WrappedKey;
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::TopicPartition;
 use futures::{StreamExt, stream};
@@ -18,6 +17,7 @@ use crate::damage::{Damage, Quarantine};
 use crate::disk_cache::{DiskCache, RunKey};
 use crate::error::{ObjectError, StoreError};
 use crate::object_id::{ObjectId, ObjectName};
+use crate::object_keys::{ObjectKeys, Opener};
 use crate::opened::{OpenedObject, UncheckedTail};
 use crate::runs::{RunSettings, coalesce, runs};
 use crate::store::Store;
@@ -100,7 +100,7 @@ pub struct ObjectReader {
 #[derive(Debug)]
 struct Inner {
     store: Store,
-    keys: Arc<dyn KeyProvider>,
+    keys: ObjectKeys,
     settings: ReaderSettings,
     objects: WeighedCache<ObjectId, Arc<OpenedObject>>,
     runs: WeighedCache<RunKey, Arc<Run>>,
@@ -154,10 +154,10 @@ impl ObjectReader {
     /// A reader over `store`. `keys` is asked for an object's key at every read, cached records included, so that
     /// a key that is withdrawn stops reads as soon as `keys` notices.
     #[must_use]
-    pub fn new(store: Store, keys: Arc<dyn KeyProvider>, settings: ReaderSettings) -> Self {
+    pub fn new(store: Store, keys: impl Into<ObjectKeys>, settings: ReaderSettings) -> Self {
         let inner = Inner {
             store,
-            keys,
+            keys: keys.into(),
             objects: cache(settings.index_cache_bytes, 64 << 10),
             runs: cache(settings.cache_bytes, settings.runs.run_bytes),
             quarantine: Quarantine::default(),
@@ -204,7 +204,7 @@ impl ObjectReader {
     async fn open_with_key(
         &self,
         object: &ObjectReference,
-    ) -> Result<(Arc<OpenedObject>, OpeningKey), ObjectError> {
+    ) -> Result<(Arc<OpenedObject>, Opener), ObjectError> {
         let inner = &self.inner;
         let opened = inner.objects.get_or_insert_async(&object.name.id, inner.open(object)).await;
         let opened = opened.inspect_err(|error| inner.note(error))?;
@@ -262,7 +262,7 @@ impl ObjectReader {
     async fn read_blocks(
         &self,
         opened: &Arc<OpenedObject>,
-        key: OpeningKey,
+        key: Opener,
         numbers: Range<u32>,
     ) -> Result<Vec<StoredBatch>, ObjectError> {
         let inner = &self.inner;
@@ -302,7 +302,7 @@ impl ObjectReader {
     }
 
     /// Starts fetching what a reader that goes on will ask for, as far as there is room.
-    fn fetch_ahead(&self, opened: &Arc<OpenedObject>, key: &Arc<OpeningKey>, following: &[Range<u32>]) {
+    fn fetch_ahead(&self, opened: &Arc<OpenedObject>, key: &Arc<Opener>, following: &[Range<u32>]) {
         let partition_of = |number: u32| opened.index().blocks().get(number as usize).map(|it| it.partition);
         let before = following.first().and_then(|run| partition_of(run.start.saturating_sub(1)));
         for run in following.iter().take(self.inner.settings.read_ahead) {
@@ -339,7 +339,7 @@ impl ObjectReader {
         for (range, count) in requests {
             let bytes = self.inner.fetch(&object.name, range.clone()).await?;
             for (number, block) in served.by_ref().take(count) {
-                let batch = opened.open_block(&key, number, block, part(&bytes, range.start, block));
+                let batch = opened.open_block(&key, number, block, part(&bytes, range.start, block))?;
                 if let Err(damage) = &batch {
                     self.inner.quarantine.report(damage);
                 }
@@ -373,10 +373,9 @@ impl ObjectReader {
 }
 
 impl Inner {
-    async fn key(&self, name: &ObjectName, wrapped: &WrappedKey) -> Result<OpeningKey, ObjectError> {
+    async fn key(&self, name: &ObjectName, wrapped: &WrappedKey) -> Result<Opener, ObjectError> {
         let failed = |source| ObjectError::Key { name: Box::new(name.clone()), source };
-        let secret = self.keys.unwrap(wrapped, &name.encryption_context()).await.map_err(failed)?;
-        OpeningKey::new(&secret).map_err(failed)
+        self.keys.open(name, wrapped).await.map_err(failed)
     }
 
     async fn open(&self, object: &ObjectReference) -> Result<Arc<OpenedObject>, ObjectError> {
@@ -400,7 +399,7 @@ impl Inner {
     async fn run(
         &self,
         opened: &OpenedObject,
-        key: &OpeningKey,
+        key: &Opener,
         numbers: Range<u32>,
     ) -> Result<Arc<Run>, ObjectError> {
         let run_key = (opened.name().id, numbers.start);
@@ -416,7 +415,7 @@ impl Inner {
     async fn fetch_run(
         &self,
         opened: &OpenedObject,
-        key: &OpeningKey,
+        key: &Opener,
         numbers: Range<u32>,
     ) -> Result<Arc<Run>, ObjectError> {
         let run_key = (opened.name().id, numbers.start);
@@ -426,7 +425,7 @@ impl Inner {
         if let Some(disk) = &self.settings.disk_cache
             && let Some(bytes) = disk.get(run_key).await
         {
-            let run = open_run(opened, key, &numbers, start, &bytes);
+            let run = open_run(opened, key, &numbers, start, &bytes)?;
             if run.batches.iter().all(Result::is_ok) {
                 return Ok(Arc::new(run));
             }
@@ -435,7 +434,7 @@ impl Inner {
             disk.remove(run_key).await;
         }
         let bytes = self.fetch(opened.name(), start..end).await?;
-        let run = open_run(opened, key, &numbers, start, &bytes);
+        let run = open_run(opened, key, &numbers, start, &bytes)?;
         let mut damaged = false;
         for damage in run.batches.iter().filter_map(|batch| batch.as_ref().err()) {
             damaged = true;
@@ -460,15 +459,21 @@ impl Inner {
     }
 }
 
-fn open_run(opened: &OpenedObject, key: &OpeningKey, numbers: &Range<u32>, start: u64, bytes: &Bytes) -> Run {
+fn open_run(
+    opened: &OpenedObject,
+    key: &Opener,
+    numbers: &Range<u32>,
+    start: u64,
+    bytes: &Bytes,
+) -> Result<Run, ObjectError> {
     let blocks = slice(opened, numbers);
     let batches: Vec<_> = numbers
         .clone()
         .zip(blocks)
         .map(|(number, block)| opened.open_block(key, number, block, part(bytes, start, block)))
-        .collect();
+        .collect::<Result<_, _>>()?;
     let overhead = size_of::<Result<RecordBatch, Damage>>().saturating_mul(batches.len()).saturating_add(64);
-    Run { weight: (bytes.len() as u64).saturating_add(overhead as u64), batches }
+    Ok(Run { weight: (bytes.len() as u64).saturating_add(overhead as u64), batches })
 }
 
 /// The sealed bytes of a block in bytes that begin at `start` of the object; empty where they end before, which

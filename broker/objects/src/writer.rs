@@ -1,20 +1,20 @@
 //! Writing objects: names that are never used twice, data keys bound to them, uploads that replace nothing.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cadastre_keys::KeyProvider;
+use cadastre_protocol::types::TopicId;
 
 use crate::builder::{BuiltObject, ObjectBuilder};
 use crate::error::{ObjectError, StoreError};
 use crate::object_id::{ObjectId, ObjectKind, ObjectName};
+use crate::object_keys::ObjectKeys;
 use crate::store::Store;
 
 /// Writes the objects of one writer epoch. Must be made once for each epoch: it counts the names.
 #[derive(Debug)]
 pub struct ObjectWriter {
     store: Store,
-    keys: Arc<dyn KeyProvider>,
+    keys: ObjectKeys,
     cluster_id: String,
     writer_epoch: u64,
     next_sequence: AtomicU64,
@@ -23,8 +23,8 @@ pub struct ObjectWriter {
 impl ObjectWriter {
     /// A writer for an epoch that nobody else has or had.
     #[must_use]
-    pub fn new(store: Store, keys: Arc<dyn KeyProvider>, cluster_id: String, writer_epoch: u64) -> Self {
-        Self { store, keys, cluster_id, writer_epoch, next_sequence: AtomicU64::new(0) }
+    pub fn new(store: Store, keys: impl Into<ObjectKeys>, cluster_id: String, writer_epoch: u64) -> Self {
+        Self { store, keys: keys.into(), cluster_id, writer_epoch, next_sequence: AtomicU64::new(0) }
     }
 
     /// The cluster whose objects are written.
@@ -39,20 +39,23 @@ impl ObjectWriter {
         self.writer_epoch
     }
 
-    /// Starts an object under a fresh name and data key.
+    /// Starts an object under a fresh name and data key; `topic` names the one topic that it will hold, if it is one,
+    /// and so the key that deleting the topic destroys.
     ///
     /// # Errors
-    /// [`ObjectError::Key`] when the provider gives no key.
-    pub async fn start(&self, kind: ObjectKind, created_at_ms: i64) -> Result<ObjectBuilder, ObjectError> {
+    /// [`ObjectError::Key`] when no key can be had.
+    pub async fn start(
+        &self,
+        kind: ObjectKind,
+        topic: Option<TopicId>,
+        created_at_ms: i64,
+    ) -> Result<ObjectBuilder, ObjectError> {
         let sequence = self.next_sequence.fetch_add(1, Ordering::Relaxed);
         let id = ObjectId { writer_epoch: self.writer_epoch, sequence };
         let name = ObjectName { cluster_id: self.cluster_id.clone(), kind, id };
-        let data_key = self
-            .keys
-            .generate_data_key(&name.encryption_context())
-            .await
-            .map_err(|source| ObjectError::Key { name: Box::new(name.clone()), source })?;
-        ObjectBuilder::new(name, created_at_ms, data_key)
+        let generated = self.keys.generate(&name, topic).await;
+        let key = generated.map_err(|source| ObjectError::Key { name: Box::new(name.clone()), source })?;
+        Ok(ObjectBuilder::new(name, created_at_ms, key))
     }
 
     /// Writes a finished object; durable on return. Nothing that exists is ever replaced.

@@ -30,14 +30,19 @@ use support::{CLUSTER, build, contents, keys, partition, servers};
 const MANY: usize = 1_030;
 
 async fn check_store(store: &Store) {
-    an_object_reads_back_whole_and_in_ranges(store).await;
-    a_taken_name_is_never_written_over(store).await;
+    check_sequential(store).await;
     of_many_writers_of_a_name_one_wins(store).await;
-    what_does_not_exist_is_told_as_such(store).await;
-    listings_are_complete(store).await;
     let capabilities = probe(store, ObjectId { writer_epoch: 1, sequence: 1 }).await.unwrap();
     assert_eq!(capabilities, Capabilities { conditional_put: true });
     capabilities.require_shared(store).unwrap();
+}
+
+/// All but what needs atomic conditions.
+async fn check_sequential(store: &Store) {
+    an_object_reads_back_whole_and_in_ranges(store).await;
+    a_taken_name_is_never_written_over(store).await;
+    what_does_not_exist_is_told_as_such(store).await;
+    listings_are_complete(store).await;
     for kind in ObjectKind::ALL {
         objects_of_batches_read_back(store, kind).await;
     }
@@ -174,10 +179,15 @@ async fn a_directory_conforms() {
     check_store(&location.open(StoreSettings::default()).unwrap()).await;
 }
 
+/// s3s-fs 0.14.1 looks whether the name is free and writes then: enough for one writer, and what the race in the
+/// probe is there to find. Which of the two it shows is a matter of timing.
 #[tokio::test]
-async fn an_s3_server_over_a_directory_conforms() {
+async fn an_s3_server_over_a_directory_conforms_for_one_writer() {
     let directory = tempfile::tempdir().unwrap();
-    check_store(&servers::s3s(directory.path()).await).await;
+    let store = servers::s3s(directory.path()).await;
+    check_sequential(&store).await;
+    let capabilities = probe(&store, ObjectId { writer_epoch: 1, sequence: 1 }).await.unwrap();
+    assert_eq!(capabilities.require_shared(&store).is_ok(), capabilities.conditional_put);
 }
 
 #[tokio::test]

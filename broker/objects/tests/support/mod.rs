@@ -66,7 +66,7 @@ pub(crate) async fn build(
     kind: ObjectKind,
     contents: &[(TopicPartition, RecordBatch)],
 ) -> BuiltObject {
-    let mut builder = writer.start(kind, 5_000).await.unwrap();
+    let mut builder = writer.start(kind, None, 5_000).await.unwrap();
     for (partition, batch) in contents {
         builder.push(*partition, batch, 4_000).unwrap();
     }
