@@ -8,10 +8,11 @@ use serde_json::Value;
 use crate::process;
 
 /// Each room and the rooms that it may use, tests apart.
-const ALLOWED: [(&str, &[&str]); 22] = [
+const ALLOWED: [(&str, &[&str]); 23] = [
     ("cadastre-protocol", &[]),
     ("cadastre-keys", &[]),
     ("cadastre-key-services", &["cadastre-keys"]),
+    ("cadastre-sequencer", &["cadastre-protocol", "cadastre-keys"]),
     ("cadastre-objects", &["cadastre-protocol", "cadastre-keys"]),
     ("cadastre-storage", &["cadastre-protocol", "cadastre-keys", "cadastre-objects"]),
     ("cadastre-security", &["cadastre-protocol"]),
