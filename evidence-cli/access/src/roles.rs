@@ -102,6 +102,10 @@ impl<'a> Identities<'a> {
             .collect();
         let mut seen: BTreeSet<usize> =
             holding.iter().filter_map(|arn| world.by_arn.get(*arn).copied()).collect();
+        // Whose policies were not read may hold anything.
+        let unread =
+            world.identities.iter().enumerate().filter(|(_, identity)| identity.policies_missing.is_some());
+        seen.extend(unread.map(|(place, _)| place));
         let mut steps: Vec<(Edges, BTreeSet<usize>)> = Vec::with_capacity(world.identities.len());
         for place in 0..world.identities.len() {
             let mut towards = Edges::default();

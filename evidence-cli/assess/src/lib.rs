@@ -4,6 +4,7 @@
 //! command and the test tools hand in verified evidence and take the whole assessment back.
 
 pub mod mutation;
+pub mod role;
 pub mod waivers;
 pub mod what_if;
 
