@@ -10,14 +10,17 @@ use anyhow::Context;
 
 use crate::process;
 
-/// Python packages: the AWS server, the foreign Kafka clients, and validators of exports.
-const PYTHON_PACKAGES: [&str; 6] = [
+/// Python packages: the AWS server, the foreign Kafka clients, validators of exports, and DSSE and in-toto
+/// libraries that check packets.
+const PYTHON_PACKAGES: [&str; 8] = [
     "moto[server]==5.2.5",
     "kafka-python",
     "confluent-kafka",
     "compliance-trestle==5.2.0",
     "ocsf-json-schema==1.2.0",
     "jsonschema",
+    "securesystemslib[crypto]",
+    "in-toto-attestation",
 ];
 
 /// The validator of OSCAL documents, which needs a newer Python than the rest.

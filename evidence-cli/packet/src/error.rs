@@ -10,6 +10,7 @@ use crate::key::KeyError;
 use crate::leaf::LeavesError;
 use crate::path::{PacketPath, PathError};
 use crate::randomness::RandomnessError;
+use crate::redact::{LeakError, RulesError};
 use crate::signer::SignerError;
 use crate::timestamp::TimestampError;
 
@@ -151,6 +152,12 @@ pub enum PacketError {
     /// A redaction of a redacted packet.
     #[error("the packet is redacted already")]
     AlreadyRedacted,
+    /// The rules cannot be used.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    /// A value survived.
+    #[error(transparent)]
+    Leak(#[from] LeakError),
 }
 
 /// How a command that met an error ends.
@@ -209,6 +216,9 @@ impl PacketError {
             }
             Self::Chain { .. } => Some("ask for the packets in between"),
             Self::AlreadyRedacted => Some("redact the original packet with both sets of rules"),
+            Self::Leak(_) => {
+                Some("withhold the file (`withhold: files:`), or render it again from the redacted evidence")
+            }
             Self::Timestamp(error) => error.hint(),
             _ => None,
         }

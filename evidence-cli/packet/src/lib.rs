@@ -51,6 +51,7 @@ pub use manifest::{EvidenceSummary, FileEntry, Manifest, Role, SCHEMA};
 pub use output::write_new;
 pub use path::{PacketPath, PathError};
 pub use randomness::{Randomness, RandomnessError, SeededRandomness, SystemRandomness};
+pub use redact::{RedactOptions, Redacted, Rules, redact};
 pub use show::{Contents, show};
 pub use sign::{SignOptions, Signed, attach_timestamp, sign};
 pub use signer::{LocalKey, Signer, SignerError, ecdsa_der};

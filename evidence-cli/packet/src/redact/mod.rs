@@ -1,5 +1,15 @@
 //! Redaction: another packet, with parts withheld or pseudonymised, that still verifies against the same signature.
 
+mod decode;
+mod leak;
+mod pseudonym;
+mod replace;
+mod rules;
 mod statement;
+mod values;
+mod write;
 
+pub use leak::LeakError;
+pub use rules::{Rules, RulesError};
 pub use statement::{DerivedFile, REDACTED_SCHEMA, Redaction, Replaced, Told, Withheld};
+pub use write::{RedactOptions, Redacted, redact};
