@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 
+use crate::organisation;
 use crate::parts::Parts;
 use crate::process;
 use crate::reference_account::{ReferenceAccount, script};
@@ -24,6 +25,8 @@ pub(crate) enum Bench {
     },
     /// First build of the README's first command, and a rebuild after touching `graph`
     Build,
+    /// An organization of 20 accounts with the policies AWS manages: capabilities, plaintext derivations, cuts
+    Organisation(organisation::Options),
 }
 
 /// Runs one benchmark.
@@ -31,6 +34,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Scan { roles } => scan(*roles),
         Bench::Build => build(),
+        Bench::Organisation(options) => options.measure(),
     }
 }
 
@@ -178,7 +182,7 @@ fn touch(path: &Path) -> anyhow::Result<()> {
 }
 
 /// One line about the machine, so that nobody compares figures of different ones.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu
         .lines()
@@ -196,7 +200,8 @@ fn machine() -> String {
     format!("Machine: {model}, {cores} cores, {memory} GiB.")
 }
 
-fn publish(name: &str, text: &str) -> anyhow::Result<()> {
+/// Writes and prints a page of results.
+pub(crate) fn publish(name: &str, text: &str) -> anyhow::Result<()> {
     let directory = process::root().join("docs/benchmarks");
     fs::create_dir_all(&directory)?;
     fs::write(directory.join(name), text)?;

@@ -6,6 +6,7 @@ mod bench;
 mod directions;
 mod fixtures;
 mod mutations;
+mod organisation;
 mod parts;
 mod policies;
 mod process;

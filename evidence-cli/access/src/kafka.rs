@@ -27,7 +27,7 @@ const SUPER_USERS: &str = "super.users";
 /// The setting that opens what no ACL covers.
 const DEFAULT_ALLOW: &str = "allow.everyone.if.no.acl.found";
 /// The one resource of type CLUSTER.
-const CLUSTER: &str = "kafka-cluster";
+pub(crate) const CLUSTER: &str = "kafka-cluster";
 
 /// How a cluster decides.
 struct Authorizer<'a> {
@@ -281,7 +281,7 @@ fn reasons(proofs: Vec<Proof>) -> Vec<Reason> {
     proofs.into_iter().map(Reason::from).collect()
 }
 
-fn statement(acl: &AclBinding) -> StatementRef {
+pub(crate) fn statement(acl: &AclBinding) -> StatementRef {
     StatementRef {
         policy: format!(
             "{} {} {} on {} {}:{}",
@@ -297,14 +297,14 @@ fn statement(acl: &AclBinding) -> StatementRef {
     }
 }
 
-fn covers(acl: &AclBinding, name: &str) -> bool {
+pub(crate) fn covers(acl: &AclBinding, name: &str) -> bool {
     match acl.pattern_type.as_str() {
         "PREFIXED" => name.starts_with(&acl.resource_name),
         _ => acl.resource_name == name || acl.resource_name == "*",
     }
 }
 
-fn same(bound: &str, operation: &str) -> bool {
+pub(crate) fn same(bound: &str, operation: &str) -> bool {
     bound == operation || bound == "ALL"
 }
 

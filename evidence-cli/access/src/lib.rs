@@ -33,6 +33,7 @@ mod statements;
 mod tagging;
 mod targets;
 mod variable;
+mod why_not;
 mod world;
 
 use std::sync::{Arc, LazyLock};
@@ -41,6 +42,8 @@ use cadastre_model::access::{Access, CapabilityEdge};
 use cadastre_model::declaration::Declaration;
 use cadastre_model::inventory::Inventory;
 use rayon::slice::ParallelSliceMut;
+
+pub use why_not::why_not;
 
 /// Evaluates everything the inventory holds: who may do what to which target, and why.
 ///

@@ -298,7 +298,7 @@ pub(crate) fn place(world: &World, identity: &Identity) -> Resource {
 }
 
 /// An identity as something that capabilities are asked about.
-fn as_target(world: &World, identity: &Identity) -> Target {
+pub(crate) fn as_target(world: &World, identity: &Identity) -> Target {
     Target {
         id: identity.arn.clone(),
         kind: match identity.kind {

@@ -4,6 +4,7 @@
 //! command and the test tools hand in verified evidence and take the whole assessment back.
 
 pub mod mutation;
+mod questions;
 pub mod role;
 pub mod waivers;
 pub mod what_if;
@@ -76,6 +77,23 @@ pub struct Assessment {
 #[must_use]
 pub fn inventory(records: &[Record], declaration: &Declaration) -> Inventory {
     cadastre_inventory::build(records, declaration).0
+}
+
+/// Who may do what, alone: every capability of everybody over every target.
+#[must_use]
+pub fn access(inventory: &Inventory, declaration: &Declaration) -> Access {
+    cadastre_access::evaluate(inventory, declaration)
+}
+
+/// The boundary graph alone, with every plaintext derivation and its cut.
+#[must_use]
+pub fn graph(
+    inventory: &Inventory,
+    access: &Access,
+    reachability: &Reachability,
+    declaration: &Declaration,
+) -> BoundaryGraph {
+    cadastre_graph::build(inventory, access, reachability, declaration)
 }
 
 /// Everything that follows from evidence and declaration.

@@ -9,7 +9,7 @@ use cadastre_model::declaration::Declaration;
 use cadastre_model::evidence::Evidence;
 use cadastre_model::graph::BoundaryGraph;
 
-fn fixture(name: &str) -> (Assessment, Declaration) {
+pub(crate) fn fixture(name: &str) -> (Assessment, Declaration) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name);
     let declaration = Declaration::read(&directory.join("boundary.yaml")).unwrap();
     let evidence = Evidence::read(&directory.join("evidence")).unwrap();
