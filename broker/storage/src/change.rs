@@ -2,6 +2,7 @@
 
 use crate::command::Command;
 use crate::error::StorageError;
+use crate::packed::PackedObject;
 use crate::request::StateChange;
 use crate::state::LogState;
 
@@ -10,8 +11,8 @@ pub(crate) const MAXIMUM_PARTITIONS: i32 = 100_000;
 
 impl StateChange {
     /// The commands to be written, none when the state is as asked for already, and the reply.
-    pub(crate) fn commands(&self, state: &LogState) -> Result<(Vec<Command>, i64), StorageError> {
-        match *self {
+    pub(crate) fn commands(self, state: &LogState) -> Result<(Vec<Command>, i64), StorageError> {
+        match self {
             Self::CreatePartitions { topic, count } => {
                 let existing = i32::try_from(state.topic_partitions(topic).len()).unwrap_or(i32::MAX);
                 if count < existing.max(1) || count > MAXIMUM_PARTITIONS {
@@ -56,8 +57,20 @@ impl StateChange {
             }
             Self::ExpireProducers { idle_since_ms } => Ok(expire_producers(state, idle_since_ms)),
             Self::Reclaim => Ok((Vec::new(), 0)),
+            Self::AddObject { object } => Ok(add_object(state, object)),
         }
     }
+}
+
+/// Drops shares of partitions that were deleted, or moved on, while the object was written.
+fn add_object(state: &LogState, mut object: PackedObject) -> (Vec<Command>, i64) {
+    object.shares.retain(|share| {
+        state.partitions.get(&share.topic_partition()).is_some_and(|partition| {
+            share.end_offset > partition.log_start && share.base_offset >= partition.packed_to()
+        })
+    });
+    let shares = i64::try_from(object.shares.len()).unwrap_or(i64::MAX);
+    (if shares == 0 { Vec::new() } else { vec![Command::AddObject(object)] }, shares)
 }
 
 fn move_log_start(

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::CodecError;
 use crate::metadata_kind::MetadataChange;
+use crate::packed::PackedObject;
 
 /// One change of the log's state. The order of variants and fields is part of the format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,10 @@ pub(crate) enum Command {
     ForgetSegments { ids: Vec<u64> },
     /// Producers that wrote nothing for long are forgotten by a partition.
     ExpireProducers { topic: [u8; 16], partition: i32, producer_ids: Vec<i64> },
+    /// Records moved into a durable object. Since format version 2.
+    AddObject(PackedObject),
+    /// Objects of which no record can be read any more, about to be deleted. Since format version 2.
+    RemoveObjects { ids: Vec<(u64, u64)> },
 }
 
 /// The body of a frame of commands.
@@ -56,6 +61,8 @@ mod tests {
             Command::LeaderEpoch { epoch: 1 },
             Command::ForgetSegments { ids: vec![1, 2] },
             Command::ExpireProducers { topic: [3; 16], partition: 1, producer_ids: vec![7] },
+            Command::AddObject(PackedObject { id: (1, 2), size: 3, shares: Vec::new() }),
+            Command::RemoveObjects { ids: vec![(1, 2)] },
         ]
     }
 
@@ -74,7 +81,7 @@ mod tests {
             .iter()
             .map(|command| encode_commands(std::slice::from_ref(command)).unwrap()[1])
             .collect();
-        assert_eq!(shape, [0, 0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(shape, [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
         let kinds: Vec<u8> =
             MetadataKind::ALL.iter().map(|kind| postcard::to_allocvec(kind).unwrap()[0]).collect();
         assert_eq!(kinds, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);

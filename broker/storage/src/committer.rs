@@ -15,10 +15,11 @@ use crate::config::StorageConfig;
 use crate::descriptor::{BatchDescription, Descriptor, FrameKind};
 use crate::error::{AppendError, StorageError};
 use crate::metadata_kind::MetadataChange;
+use crate::packed::ObjectArea;
 use crate::producer::SequenceVerdict;
 use crate::request::{Appended, Request, StateChange};
 use crate::segment::{FrameLocation, SegmentWriter};
-use crate::segment_header::SegmentHeader;
+use crate::segment_header::{FORMAT_VERSION, SegmentHeader};
 use crate::shared::Shared;
 
 /// A group takes no further requests beyond this size, in bytes: it bounds the buffer and the wait of the first.
@@ -31,6 +32,7 @@ pub(crate) struct Committer {
     pub(crate) provider: Arc<dyn KeyProvider>,
     pub(crate) runtime: Handle,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) objects: Option<ObjectArea>,
     pub(crate) writer: SegmentWriter,
     pub(crate) staged: Vec<Staged>,
     /// The metadata version of the last frame that was staged.
@@ -141,7 +143,7 @@ impl Committer {
     /// Ends the segment and starts the next. Without a key nothing changes, and the requests may be tried again.
     fn roll(&mut self) -> Result<(), StorageError> {
         let id = self.writer.segment().id.saturating_add(1);
-        let context = SegmentHeader::encryption_context(&self.config.cluster_id, id);
+        let context = SegmentHeader::encryption_context(&self.config.cluster_id, id, FORMAT_VERSION);
         let generated = self.provider.generate_data_key(&context);
         let data_key = self
             .runtime
@@ -362,15 +364,19 @@ impl Committer {
         if commands.is_empty() {
             return Ok(reply);
         }
-        let frees = commands
-            .iter()
-            .any(|command| matches!(command, Command::DeleteTopic { .. } | Command::MoveLogStart { .. }));
+        let frees = commands.iter().any(|command| {
+            matches!(
+                command,
+                Command::DeleteTopic { .. } | Command::MoveLogStart { .. } | Command::AddObject(_)
+            )
+        });
         self.stage_commands(commands, None);
         self.flush();
         if let Some(reason) = self.shared.failure() {
             return Err(unavailable(reason));
         }
         if frees {
+            self.delete_dead_objects()?;
             self.delete_dead_segments()?;
         }
         Ok(reply)

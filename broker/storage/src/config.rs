@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use cadastre_objects::{ReaderSettings, Store};
+
 use crate::Clock;
 use crate::file_system::{FileSystem, LocalFileSystem};
 
@@ -30,6 +32,27 @@ pub struct StorageConfig {
     pub clock: Clock,
     /// The files below; tests put faults here.
     pub file_system: Arc<dyn FileSystem>,
+    /// Where records go when they leave the log; without it they stay in segments.
+    pub objects: Option<ObjectConfig>,
+}
+
+/// Objects beside the log.
+#[derive(Debug, Clone)]
+pub struct ObjectConfig {
+    /// The directory or bucket. What it acknowledges must be durable.
+    pub store: Store,
+    /// Objects are closed at about this size.
+    pub object_bytes: u64,
+    /// Caches and requests of reading.
+    pub reader: ReaderSettings,
+}
+
+impl ObjectConfig {
+    /// Objects of up to 32 MiB in `store`, read with default settings.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { store, object_bytes: 32 << 20, reader: ReaderSettings::default() }
+    }
 }
 
 impl StorageConfig {
@@ -47,6 +70,7 @@ impl StorageConfig {
             accept_damaged_metadata: false,
             clock: Clock::system(),
             file_system: Arc::new(LocalFileSystem),
+            objects: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use cadastre_keys::KeyError;
+use cadastre_objects::ObjectError;
 use cadastre_protocol::types::{TopicId, TopicPartition};
 
 /// Why the log could not be opened, or a change of its state was refused.
@@ -107,6 +108,12 @@ pub enum StorageError {
         /// Offset after the last that can be read.
         high_watermark: i64,
     },
+    /// Records could not be moved into an object; they stay in the log.
+    #[error("records cannot be moved out of the log")]
+    Object {
+        /// The reason.
+        source: Box<ObjectError>,
+    },
     /// Nothing can be written at the moment; nothing was acknowledged that is not durable.
     #[error("the log cannot be written: {reason}")]
     Unavailable {
@@ -125,6 +132,7 @@ impl StorageError {
         match self {
             Self::Unavailable { .. } | Self::Closed => true,
             Self::Key { source, .. } => source.is_retriable(),
+            Self::Object { source } => source.is_retriable(),
             _ => false,
         }
     }
@@ -230,6 +238,16 @@ pub enum ReadError {
         segment: u64,
         /// The system's reason.
         source: io::Error,
+    },
+    /// Kafka's `KAFKA_STORAGE_ERROR`: the object that holds the records could not be read.
+    #[error("cannot read records of `{partition}` from offset {offset} on")]
+    Object {
+        /// The partition.
+        partition: TopicPartition,
+        /// The offset asked for.
+        offset: i64,
+        /// The reason.
+        source: Box<ObjectError>,
     },
     /// The reading task was cancelled, as the runtime is shutting down.
     #[error("reading was cancelled")]

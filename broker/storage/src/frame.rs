@@ -6,7 +6,6 @@ use cadastre_keys::envelope::{OpeningKey, SealingKey, TAG_LENGTH};
 use crate::codec::FieldReader;
 use crate::descriptor::Descriptor;
 use crate::report::HeldRecords;
-use crate::segment_header::FORMAT_VERSION;
 
 /// Bytes of the plain header.
 pub(crate) const FRAME_HEADER_LENGTH: usize = 22;
@@ -22,9 +21,9 @@ pub(crate) struct FrameScope {
 }
 
 impl FrameScope {
-    pub(crate) fn new(cluster_id: &str, segment_id: u64) -> Self {
+    pub(crate) fn new(cluster_id: &str, segment_id: u64, version: u32) -> Self {
         let mut prefix = DOMAIN.to_vec();
-        prefix.extend_from_slice(&FORMAT_VERSION.to_be_bytes());
+        prefix.extend_from_slice(&version.to_be_bytes());
         prefix.extend_from_slice(&(cluster_id.len() as u64).to_be_bytes());
         prefix.extend_from_slice(cluster_id.as_bytes());
         prefix.extend_from_slice(&segment_id.to_be_bytes());
@@ -212,7 +211,7 @@ mod tests {
     #[test]
     fn frames_number_themselves_and_read_back() {
         let (mut sealing, opening) = keys();
-        let scope = FrameScope::new("cluster", 1);
+        let scope = FrameScope::new("cluster", 1, 2);
         let mut bytes = Vec::new();
         let first = seal_frame(&scope, &mut sealing, &descriptor(), b"one", &mut bytes).unwrap();
         let second = seal_frame(&scope, &mut sealing, &descriptor(), b"two", &mut bytes).unwrap();
@@ -226,7 +225,7 @@ mod tests {
     #[test]
     fn every_flipped_bit_is_noticed_and_a_damaged_body_is_still_named() {
         let (mut sealing, opening) = keys();
-        let scope = FrameScope::new("cluster", 1);
+        let scope = FrameScope::new("cluster", 1, 2);
         let mut bytes = Vec::new();
         let header = seal_frame(&scope, &mut sealing, &descriptor(), b"records", &mut bytes).unwrap();
         let body_starts = FRAME_HEADER_LENGTH + usize::from(header.descriptor_length);
@@ -246,9 +245,13 @@ mod tests {
     fn a_frame_does_not_open_in_another_cluster_or_segment() {
         let (mut sealing, opening) = keys();
         let mut bytes = Vec::new();
-        let scope = FrameScope::new("cluster", 1);
+        let scope = FrameScope::new("cluster", 1, 2);
         seal_frame(&scope, &mut sealing, &descriptor(), b"records", &mut bytes).unwrap();
-        for other in [FrameScope::new("cluster", 2), FrameScope::new("clustes", 1)] {
+        for other in [
+            FrameScope::new("cluster", 2, 2),
+            FrameScope::new("clustes", 1, 2),
+            FrameScope::new("cluster", 1, 1),
+        ] {
             assert_eq!(open_frame(&other, &opening, &bytes), Err(FrameDefect::Descriptor));
         }
     }
@@ -256,7 +259,7 @@ mod tests {
     #[test]
     fn a_frame_cut_anywhere_does_not_open() {
         let (mut sealing, opening) = keys();
-        let scope = FrameScope::new("cluster", 1);
+        let scope = FrameScope::new("cluster", 1, 2);
         let mut bytes = Vec::new();
         seal_frame(&scope, &mut sealing, &descriptor(), b"records", &mut bytes).unwrap();
         for length in 0..bytes.len() {

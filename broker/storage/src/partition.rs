@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use cadastre_objects::ObjectId;
 use tokio::sync::watch;
 
 use crate::descriptor::BatchDescription;
 use crate::error::AppendError;
+use crate::packed::{PackedShare, ShareEntry};
 use crate::producer::{ProducerEntry, SequenceVerdict};
 use crate::segment::{FrameLocation, Segment};
 
@@ -41,6 +43,8 @@ pub(crate) enum Plan {
     OutOfRange,
     /// Records from the offset up to this one are lost.
     Hole { to: i64 },
+    /// An object holds the offset, and everything up to the end.
+    Object { id: ObjectId, end_offset: i64 },
 }
 
 /// One partition's state.
@@ -49,6 +53,8 @@ pub(crate) struct Partition {
     pub(crate) log_start: i64,
     /// The offset that the next batch gets.
     pub(crate) next_offset: i64,
+    /// What objects hold, by base offset: always before the batches that are still in the log.
+    shares: BTreeMap<i64, ShareEntry>,
     batches: BTreeMap<i64, BatchEntry>,
     size_bytes: u64,
     pub(crate) producers: BTreeMap<i64, ProducerEntry>,
@@ -60,6 +66,7 @@ impl Partition {
         Self {
             log_start,
             next_offset: end_offset,
+            shares: BTreeMap::new(),
             batches: BTreeMap::new(),
             size_bytes: 0,
             producers: BTreeMap::new(),
@@ -125,6 +132,13 @@ impl Partition {
     /// Forgets batches that end before `offset`; never moves back.
     pub(crate) fn move_log_start(&mut self, offset: i64) {
         self.log_start = self.log_start.max(offset);
+        while let Some(first) = self.shares.first_entry() {
+            if first.get().end_offset > self.log_start {
+                break;
+            }
+            let bytes = first.remove().bytes;
+            self.size_bytes = self.size_bytes.saturating_sub(bytes);
+        }
         while let Some(first) = self.batches.first_entry() {
             if first.get().last_offset >= self.log_start {
                 break;
@@ -142,6 +156,16 @@ impl Partition {
         }
         if offset == high_watermark {
             return Plan::Batches(Vec::new());
+        }
+        if offset < self.packed_to() {
+            let share = self.shares.range(..=offset).next_back().filter(|(_, it)| it.end_offset > offset);
+            return match share {
+                Some((_, share)) => Plan::Object { id: share.object, end_offset: share.end_offset },
+                None => {
+                    let next = self.shares.range(offset..).next();
+                    Plan::Hole { to: next.map_or(high_watermark, |(base, _)| *base) }
+                }
+            };
         }
         let holder =
             self.batches.range(..=offset).next_back().filter(|(_, entry)| entry.last_offset >= offset);
@@ -179,16 +203,63 @@ impl Partition {
             .map(|(base_offset, entry)| plan_batch(*base_offset, entry))
     }
 
-    /// The first of the batches that hold the latest timestamp, and that timestamp.
-    pub(crate) fn latest_batch(&self) -> Option<(PlannedBatch, i64)> {
-        let latest = self.batches.values().map(|entry| entry.maximum_timestamp).max()?;
-        self.first_batch_since(latest).map(|batch| (batch, latest))
+    /// Offset after the last record that objects hold.
+    pub(crate) fn packed_to(&self) -> i64 {
+        self.shares.last_key_value().map_or(0, |(_, share)| share.end_offset)
+    }
+
+    /// Reads a share from its object from now on; what the log itself held of it is let go.
+    pub(crate) fn add_share(&mut self, object: ObjectId, share: &PackedShare) {
+        if share.end_offset <= self.log_start || share.base_offset < self.packed_to() {
+            return;
+        }
+        while let Some(first) = self.batches.first_entry() {
+            if first.get().last_offset >= share.end_offset {
+                break;
+            }
+            let size = first.remove().size;
+            self.size_bytes = self.size_bytes.saturating_sub(u64::from(size));
+        }
+        self.size_bytes = self.size_bytes.saturating_add(share.bytes);
+        let entry = ShareEntry {
+            object,
+            end_offset: share.end_offset,
+            bytes: share.bytes,
+            maximum_timestamp: share.maximum_timestamp,
+            epochs: share.epochs.clone(),
+        };
+        self.shares.insert(share.base_offset, entry);
+    }
+
+    /// Forgets what objects hold, before a snapshot says it anew.
+    pub(crate) fn forget_shares(&mut self) {
+        let bytes: u64 = self.shares.values().map(|share| share.bytes).sum();
+        self.size_bytes = self.size_bytes.saturating_sub(bytes);
+        self.shares.clear();
+    }
+
+    /// Whether the share at `base_offset` is read from `object`.
+    pub(crate) fn reads(&self, object: ObjectId, base_offset: i64) -> bool {
+        self.shares.get(&base_offset).is_some_and(|share| share.object == object)
+    }
+
+    /// Every share, in order.
+    pub(crate) fn shares(&self) -> impl Iterator<Item = (i64, &ShareEntry)> {
+        self.shares.iter().map(|(base_offset, share)| (*base_offset, share))
+    }
+
+    /// The latest timestamp among batches in the log, milliseconds since the epoch.
+    pub(crate) fn latest_unpacked(&self) -> Option<i64> {
+        self.batches.values().map(|entry| entry.maximum_timestamp).max()
     }
 
     /// The largest epoch up to `epoch` under which something was written, and the offset where it ends.
     pub(crate) fn end_of_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
-        let found = self.batches.values().map(|entry| entry.leader_epoch).filter(|it| *it <= epoch).max()?;
-        let end = self.batches.iter().find(|(_, entry)| entry.leader_epoch > found).map(|(base, _)| *base);
+        let packed = self.shares.values().flat_map(|share| share.epochs.iter().copied());
+        let logged = self.batches.iter().map(|(base, entry)| (entry.leader_epoch, *base));
+        let starts = || packed.clone().chain(logged.clone());
+        let found = starts().map(|(epoch, _)| epoch).filter(|it| *it <= epoch).max()?;
+        let end = starts().find(|(epoch, _)| *epoch > found).map(|(_, base)| base);
         Some((found, end.unwrap_or_else(|| self.high_watermark())))
     }
 
@@ -198,15 +269,19 @@ impl Partition {
         let limit = u64::try_from(retention_bytes).ok();
         let mut remaining = self.size_bytes;
         let mut start = self.log_start;
-        for entry in self.batches.values() {
-            let size = u64::from(entry.size);
-            let expired = retention_ms >= 0 && now_ms.saturating_sub(entry.maximum_timestamp) > retention_ms;
+        let packed =
+            self.shares.values().map(|share| (share.bytes, share.maximum_timestamp, share.end_offset));
+        let logged = self.batches.values().map(|entry| {
+            (u64::from(entry.size), entry.maximum_timestamp, entry.last_offset.saturating_add(1))
+        });
+        for (size, maximum_timestamp, end_offset) in packed.chain(logged) {
+            let expired = retention_ms >= 0 && now_ms.saturating_sub(maximum_timestamp) > retention_ms;
             let surplus = limit.is_some_and(|limit| remaining.saturating_sub(size) >= limit);
             if !expired && !surplus {
                 break;
             }
             remaining = remaining.saturating_sub(size);
-            start = entry.last_offset.saturating_add(1);
+            start = end_offset;
         }
         start.max(self.log_start)
     }
@@ -215,11 +290,13 @@ impl Partition {
     pub(crate) fn holes(&self) -> Vec<(i64, i64)> {
         let mut holes = Vec::new();
         let mut expected = self.log_start;
-        for (base_offset, entry) in &self.batches {
-            if *base_offset > expected {
-                holes.push((expected, *base_offset));
+        let packed = self.shares.iter().map(|(base, share)| (*base, share.end_offset));
+        let logged = self.batches.iter().map(|(base, entry)| (*base, entry.last_offset.saturating_add(1)));
+        for (base_offset, end_offset) in packed.chain(logged) {
+            if base_offset > expected {
+                holes.push((expected, base_offset));
             }
-            expected = expected.max(entry.last_offset.saturating_add(1));
+            expected = expected.max(end_offset);
         }
         if self.next_offset > expected {
             holes.push((expected, self.next_offset));

@@ -14,6 +14,31 @@ const NEARLY_DEAD: u64 = 5;
 const MOVED_BYTES: u64 = 16 << 20;
 
 impl Committer {
+    /// Lets go of objects in which nothing can be read any more, and has them deleted in the background. What a crash
+    /// leaves behind is an orphan: the sweep finds it.
+    pub(crate) fn delete_dead_objects(&mut self) -> Result<(), StorageError> {
+        let Some(area) = self.objects.clone() else { return Ok(()) };
+        let dead = self.shared.read().dead_objects();
+        if dead.is_empty() {
+            return Ok(());
+        }
+        let ids = dead.iter().map(|id| (id.writer_epoch, id.sequence)).collect();
+        self.stage_commands(vec![Command::RemoveObjects { ids }], None);
+        self.flush();
+        if let Some(reason) = self.shared.failure() {
+            return Err(unavailable(reason));
+        }
+        self.runtime.spawn(async move {
+            for name in dead.into_iter().map(|id| area.name(id)) {
+                area.reader.forget(&name);
+                if let Err(error) = area.reader.store().delete(&name.path()).await {
+                    tracing::warn!(%error, object = %name, "a dead object is left for the sweep");
+                }
+            }
+        });
+        Ok(())
+    }
+
     /// Copies the live records of nearly dead segments forward, deletes dead ones; tells how many were deleted.
     pub(crate) fn reclaim(&mut self) -> Result<i64, StorageError> {
         let mut budget = MOVED_BYTES;

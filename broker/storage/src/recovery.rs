@@ -142,7 +142,7 @@ fn open_segment(
         });
     }
     let key = |source| StorageError::Key { segment: id, key_id: header.wrapped_key.key_id.clone(), source };
-    let context = SegmentHeader::encryption_context(&config.cluster_id, id);
+    let context = SegmentHeader::encryption_context(&config.cluster_id, id, header.version);
     let data_key = runtime.block_on(provider.unwrap(&header.wrapped_key, &context)).map_err(key)?;
     let opening = OpeningKey::new(&data_key).map_err(key)?;
     Ok(SegmentReading::Sound(Segment::new(&header, path, file, opening, length)))
@@ -226,7 +226,7 @@ impl Replay<'_> {
             partition.next_offset = partition.next_offset.max(witness.end_offset);
         }
         match descriptor.kind {
-            FrameKind::Snapshot => match Snapshot::decode(&body) {
+            FrameKind::Snapshot => match Snapshot::decode(segment.version, &body) {
                 Ok(snapshot) => {
                     self.state.restore(snapshot);
                     self.state.segments.insert(segment.id);
@@ -264,7 +264,8 @@ impl Replay<'_> {
         if descriptor.kind == FrameKind::Records {
             partition.advance(batch);
         }
-        if batch.end_offset() > partition.log_start {
+        // What an object holds by now is read from there.
+        if batch.end_offset() > partition.log_start.max(partition.packed_to()) {
             let length = u32::try_from(header.frame_length()).unwrap_or(u32::MAX);
             let location = FrameLocation::new(Arc::clone(segment), position, length);
             partition.index(batch, location, u32::try_from(size).unwrap_or(u32::MAX));

@@ -6,6 +6,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::error::{AppendError, StorageError};
 use crate::metadata_kind::MetadataChange;
+use crate::packed::PackedObject;
 
 /// What became of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,4 +82,6 @@ pub(crate) enum StateChange {
     ExpireProducers { idle_since_ms: i64 },
     /// Copies live records out of nearly dead segments; replies the number of segments deleted.
     Reclaim,
+    /// Refers to a durable object from now on; replies how many of its shares are used.
+    AddObject { object: PackedObject },
 }

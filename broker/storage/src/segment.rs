@@ -13,7 +13,7 @@ use crate::descriptor::{Descriptor, Witness};
 use crate::error::StorageError;
 use crate::file_system::LogFile;
 use crate::frame::{FrameDefect, FrameScope, OpenedFrame, open_frame, seal_frame};
-use crate::segment_header::{HEADER_LENGTH, SegmentHeader};
+use crate::segment_header::{FORMAT_VERSION, HEADER_LENGTH, SegmentHeader};
 
 /// Digits of a segment's file name, as many as the largest id has.
 const NAME_DIGITS: usize = 20;
@@ -34,6 +34,8 @@ pub(crate) fn segment_id(path: &Path) -> Option<u64> {
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) id: u64,
+    /// The format it was written in.
+    pub(crate) version: u32,
     pub(crate) path: PathBuf,
     pub(crate) key_id: String,
     pub(crate) created_at_ms: i64,
@@ -62,11 +64,12 @@ impl Segment {
         Self {
             id: header.segment_id,
             path,
+            version: header.version,
             key_id: header.wrapped_key.key_id.clone(),
             created_at_ms: header.created_at_ms,
             file,
             key,
-            scope: FrameScope::new(&header.cluster_id, header.segment_id),
+            scope: FrameScope::new(&header.cluster_id, header.segment_id, header.version),
             length: AtomicU64::new(length),
             live_bytes: AtomicU64::new(0),
         }
@@ -224,6 +227,7 @@ fn new_header(
     let (sealing, opening, wrapped_key): (_, _, WrappedKey) = SealingKey::from_generated(data_key)
         .map_err(|source| StorageError::Key { segment: id, key_id, source })?;
     let header = SegmentHeader {
+        version: FORMAT_VERSION,
         segment_id: id,
         created_at_ms: config.clock.now_ms(),
         cluster_id: config.cluster_id.clone(),

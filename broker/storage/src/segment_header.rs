@@ -7,7 +7,7 @@ use crate::codec::{CodecError, FieldReader, put_short_bytes};
 /// Bytes before the first frame.
 pub(crate) const HEADER_LENGTH: u64 = 4096;
 /// The only format version this code writes, and the newest that it reads.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 2;
 
 const MAGIC: [u8; 8] = *b"CADASWAL";
 const COPY_LENGTH: usize = 2048;
@@ -17,6 +17,8 @@ const PREFIX_LENGTH: usize = 20;
 /// What a segment says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SegmentHeader {
+    /// The format that the segment was written in.
+    pub(crate) version: u32,
     pub(crate) segment_id: u64,
     /// Milliseconds since the epoch.
     pub(crate) created_at_ms: i64,
@@ -39,12 +41,12 @@ pub(crate) enum HeaderReading {
 
 impl SegmentHeader {
     /// What the data key of the segment is bound to.
-    pub(crate) fn encryption_context(cluster_id: &str, segment_id: u64) -> EncryptionContext {
+    pub(crate) fn encryption_context(cluster_id: &str, segment_id: u64, version: u32) -> EncryptionContext {
         EncryptionContext::new()
             .with("cadastre:cluster", cluster_id)
             .with("cadastre:purpose", "write-ahead-log")
             .with("cadastre:segment", segment_id.to_string())
-            .with("cadastre:format", FORMAT_VERSION.to_string())
+            .with("cadastre:format", version.to_string())
     }
 
     /// The header block; fails only when cluster id, key id and wrapped key do not fit into a copy.
@@ -58,7 +60,7 @@ impl SegmentHeader {
 
         let mut copy = Vec::with_capacity(COPY_LENGTH);
         copy.extend_from_slice(&MAGIC);
-        copy.extend_from_slice(&FORMAT_VERSION.to_be_bytes());
+        copy.extend_from_slice(&self.version.to_be_bytes());
         copy.extend_from_slice(&crc32c::crc32c(&copy).to_be_bytes());
         let length = u32::try_from(body.len()).map_err(|_length| CodecError("segment header"))?;
         copy.extend_from_slice(&length.to_be_bytes());
@@ -100,6 +102,9 @@ impl SegmentHeader {
         if version > FORMAT_VERSION {
             return Err(CopyDefect::Newer(version));
         }
+        if version == 0 {
+            return Err(CopyDefect::Damaged);
+        }
         let length = usize::try_from(fields.u32()?).map_err(|_length| CopyDefect::Damaged)?;
         let mut body = FieldReader::new(fields.slice(length)?, "segment header");
         let checksum = fields.u32()?;
@@ -108,6 +113,7 @@ impl SegmentHeader {
             return Err(CopyDefect::Damaged);
         }
         let header = Self {
+            version,
             segment_id: body.u64()?,
             created_at_ms: body.i64()?,
             cluster_id: body.short_text()?,
@@ -142,6 +148,7 @@ mod tests {
 
     fn header() -> SegmentHeader {
         SegmentHeader {
+            version: FORMAT_VERSION,
             segment_id: 7,
             created_at_ms: 1_700_000_000_000,
             cluster_id: "4L6g3nShT-eMCtK--X86sw".to_owned(),
@@ -154,6 +161,12 @@ mod tests {
         let block = header().encode().unwrap();
         assert_eq!(block.len() as u64, HEADER_LENGTH);
         assert_eq!(SegmentHeader::read(&block), HeaderReading::Sound(header()));
+    }
+
+    #[test]
+    fn a_header_of_version_1_is_read() {
+        let older = SegmentHeader { version: 1, ..header() };
+        assert_eq!(SegmentHeader::read(&older.encode().unwrap()), HeaderReading::Sound(older));
     }
 
     #[test]
@@ -179,10 +192,10 @@ mod tests {
     #[test]
     fn a_newer_version_is_told_from_damage() {
         let mut block = header().encode().unwrap();
-        block[8..12].copy_from_slice(&2_u32.to_be_bytes());
+        block[8..12].copy_from_slice(&(FORMAT_VERSION + 1).to_be_bytes());
         let checksum = crc32c::crc32c(&block[..12]);
         block[12..16].copy_from_slice(&checksum.to_be_bytes());
-        assert_eq!(SegmentHeader::read(&block), HeaderReading::Newer(2));
+        assert_eq!(SegmentHeader::read(&block), HeaderReading::Newer(FORMAT_VERSION + 1));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::CodecError;
 use crate::metadata_kind::MetadataKind;
+use crate::packed::PackedObject;
 use crate::producer::ProducerEntry;
 
 /// The body of a snapshot frame. The order of fields is part of the format.
@@ -18,6 +19,8 @@ pub(crate) struct Snapshot {
     pub(crate) leader_epoch: i32,
     /// Segments that exist, the one with this snapshot included.
     pub(crate) segments: BTreeSet<u64>,
+    /// Objects that hold records of the log. Since format version 2.
+    pub(crate) objects: Vec<PackedObject>,
 }
 
 /// One partition in a snapshot. The order of fields is part of the format.
@@ -35,7 +38,16 @@ impl Snapshot {
         postcard::to_allocvec(self).map_err(|_unbounded| CodecError("snapshot"))
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+    /// Reads a snapshot of a segment of format `version`.
+    pub(crate) fn decode(version: u32, bytes: &[u8]) -> Result<Self, CodecError> {
+        // Version 1 is version 2 without the last field, whose empty list is one zero byte.
+        let padded;
+        let bytes = if version == 1 {
+            padded = [bytes, &[0]].concat();
+            padded.as_slice()
+        } else {
+            bytes
+        };
         match postcard::take_from_bytes(bytes) {
             Ok((snapshot, [])) => Ok(snapshot),
             Ok(_) | Err(_) => Err(CodecError("snapshot")),
@@ -78,9 +90,13 @@ mod tests {
             partitions in prop::collection::vec(any_partition(), 0..4),
             (next_producer_id, leader_epoch) in any::<(i64, i32)>(),
             segments in prop::collection::btree_set(any::<u64>(), 0..5),
+            objects in prop::collection::vec(any::<(u64, u64)>(), 0..3),
         ) -> Snapshot {
             let metadata = BTreeMap::from([(kind, table)]);
-            Snapshot { metadata_version, metadata, partitions, next_producer_id, leader_epoch, segments }
+            let objects = objects.into_iter().map(|id| PackedObject { id, size: 7, shares: Vec::new() }).collect();
+            Snapshot {
+                metadata_version, metadata, partitions, next_producer_id, leader_epoch, segments, objects,
+            }
         }
     }
 
@@ -88,13 +104,24 @@ mod tests {
         #[test]
         fn a_snapshot_reads_back_and_leaves_nothing_over(snapshot in any_snapshot()) {
             let bytes = snapshot.encode().unwrap();
-            prop_assert_eq!(Snapshot::decode(&bytes), Ok(snapshot));
-            prop_assert!(Snapshot::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
+            prop_assert_eq!(Snapshot::decode(2, &bytes), Ok(snapshot));
+            prop_assert!(Snapshot::decode(2, &[bytes.as_slice(), &[0]].concat()).is_err());
+        }
+
+        /// Version 1 ended before the objects.
+        #[test]
+        fn a_snapshot_of_version_1_reads_as_one_without_objects(snapshot in any_snapshot()) {
+            let snapshot = Snapshot { objects: Vec::new(), ..snapshot };
+            let bytes = snapshot.encode().unwrap();
+            let (last, first_version) = bytes.split_last().unwrap();
+            prop_assert_eq!(*last, 0);
+            prop_assert_eq!(Snapshot::decode(1, first_version), Ok(snapshot));
+            prop_assert!(Snapshot::decode(2, first_version).is_err());
         }
 
         #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ignored = Snapshot::decode(&bytes);
+            let _ignored = (Snapshot::decode(1, &bytes), Snapshot::decode(2, &bytes));
         }
     }
 }

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cadastre_protocol::types::{TopicId, TopicPartition};
 
+use cadastre_objects::ObjectId;
+
 use crate::command::Command;
 use crate::metadata_kind::{MetadataChange, MetadataKind};
+use crate::packed::PackedObject;
 use crate::partition::Partition;
 use crate::snapshot::{PartitionSnapshot, Snapshot};
 
@@ -21,6 +24,8 @@ pub(crate) struct LogState {
     pub(crate) leader_epoch: i32,
     /// Segments that ought to exist.
     pub(crate) segments: BTreeSet<u64>,
+    /// Objects that hold records of the log.
+    pub(crate) objects: BTreeMap<ObjectId, PackedObject>,
 }
 
 impl LogState {
@@ -62,7 +67,32 @@ impl LogState {
                     partition.producers.retain(|id, _| !producer_ids.contains(id));
                 }
             }
+            Command::AddObject(object) => self.add_object(object),
+            Command::RemoveObjects { ids } => {
+                self.objects.retain(|_, object| !ids.contains(&object.id));
+            }
         }
+    }
+
+    fn add_object(&mut self, object: PackedObject) {
+        let id = object.object_id();
+        for share in &object.shares {
+            if let Some(partition) = self.partitions.get_mut(&share.topic_partition()) {
+                partition.add_share(id, share);
+            }
+        }
+        self.objects.insert(id, object);
+    }
+
+    /// Objects of which no record can be read any more.
+    pub(crate) fn dead_objects(&self) -> Vec<ObjectId> {
+        let read = |object: &PackedObject| {
+            object.shares.iter().any(|share| {
+                let partition = self.partitions.get(&share.topic_partition());
+                partition.is_some_and(|it| it.reads(object.object_id(), share.base_offset))
+            })
+        };
+        self.objects.iter().filter(|(_, object)| !read(object)).map(|(id, _)| *id).collect()
     }
 
     fn apply_metadata(&mut self, change: MetadataChange) {
@@ -104,6 +134,7 @@ impl LogState {
             next_producer_id: self.next_producer_id,
             leader_epoch: self.leader_epoch,
             segments: self.segments.clone(),
+            objects: self.objects.values().cloned().collect(),
         }
     }
 
@@ -114,6 +145,7 @@ impl LogState {
             let id = TopicPartition { topic: TopicId(stored.topic), partition: stored.partition };
             let mut partition =
                 before.remove(&id).unwrap_or_else(|| Partition::new(stored.log_start, stored.end_offset));
+            partition.forget_shares();
             partition.move_log_start(stored.log_start);
             partition.next_offset = partition.next_offset.max(stored.end_offset);
             partition.producers = stored.producers;
@@ -124,5 +156,7 @@ impl LogState {
         self.next_producer_id = snapshot.next_producer_id;
         self.leader_epoch = snapshot.leader_epoch;
         self.segments = snapshot.segments;
+        self.objects = BTreeMap::new();
+        snapshot.objects.into_iter().for_each(|object| self.add_object(object));
     }
 }

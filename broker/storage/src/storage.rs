@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cadastre_keys::KeyProvider;
+use cadastre_objects::ObjectError;
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::{TopicId, TopicPartition};
 use tokio::runtime::Handle;
@@ -15,6 +16,7 @@ use crate::error::{AppendError, ReadError, StorageError};
 use crate::metadata::Metadata;
 use crate::metadata_kind::MetadataChange;
 use crate::open::{Opened, open};
+use crate::packed::ObjectArea;
 use crate::partition::{Partition, Plan, PlannedBatch};
 use crate::producer::ProducerSummary;
 use crate::reader::{first_record_since, from_memory, from_segments};
@@ -40,6 +42,7 @@ struct Inner {
     maximum_waiting: usize,
     maximum_frame_bytes: usize,
     report: RecoveryReport,
+    objects: Option<ObjectArea>,
     /// Reserved producer ids that were not handed out: the next one, and the end of the block.
     producer_ids: tokio::sync::Mutex<(i64, i64)>,
 }
@@ -104,7 +107,7 @@ impl Storage {
         let maximum_frame_bytes = config.maximum_frame_bytes;
         let runtime = Handle::current();
         let opening = tokio::task::spawn_blocking(move || open(config, provider, runtime));
-        let Opened { shared, requests, report } = opening.await.map_err(|error| {
+        let Opened { shared, requests, report, objects } = opening.await.map_err(|error| {
             StorageError::Unavailable { reason: format!("opening ended early: {error}") }
         })??;
         let inner = Inner {
@@ -114,13 +117,18 @@ impl Storage {
             maximum_waiting,
             maximum_frame_bytes,
             report,
+            objects,
             producer_ids: tokio::sync::Mutex::new((0, 0)),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
+    }
+
+    pub(crate) fn objects(&self) -> Option<&ObjectArea> {
+        self.inner.objects.as_ref()
     }
 
     /// What opening the log found: torn writes, damage, losses.
@@ -194,6 +202,21 @@ impl Storage {
         offset: i64,
         maximum_bytes: usize,
     ) -> Result<Fetched, ReadError> {
+        match self.read_once(partition, offset, maximum_bytes).await {
+            // The object was deleted while it was read, since its records were: the bounds say so now.
+            Err(ReadError::Object { source, .. }) if matches!(*source, ObjectError::Missing { .. }) => {
+                self.read_once(partition, offset, maximum_bytes).await
+            }
+            other => other,
+        }
+    }
+
+    async fn read_once(
+        &self,
+        partition: TopicPartition,
+        offset: i64,
+        maximum_bytes: usize,
+    ) -> Result<Fetched, ReadError> {
         let (plan, bounds) =
             self.with_partition(partition, |it| (it.plan(offset, maximum_bytes), watermarks(it)))?;
         let Watermarks { log_start_offset, high_watermark } = bounds;
@@ -209,6 +232,9 @@ impl Storage {
                 });
             }
             Plan::Hole { to } => return Err(ReadError::Damaged { partition, from: offset, to }),
+            Plan::Object { id, end_offset } => {
+                self.read_packed(partition, offset, maximum_bytes, id, end_offset).await?
+            }
         };
         Ok(Fetched { records, high_watermark, log_start_offset })
     }
@@ -252,6 +278,9 @@ impl Storage {
         partition: TopicPartition,
         timestamp: i64,
     ) -> Result<Option<TimestampedOffset>, ReadError> {
+        if let Some(found) = self.packed_record_since(partition, timestamp).await? {
+            return Ok(Some(found));
+        }
         let found = self.with_partition(partition, |it| it.first_batch_since(timestamp))?;
         match found {
             Some(batch) => self.record_since(partition, batch, timestamp).await,
@@ -267,9 +296,10 @@ impl Storage {
         &self,
         partition: TopicPartition,
     ) -> Result<Option<TimestampedOffset>, ReadError> {
-        let found = self.with_partition(partition, Partition::latest_batch)?;
-        match found {
-            Some((batch, timestamp)) => self.record_since(partition, batch, timestamp).await,
+        let packed = self.latest_packed(partition).await?;
+        let logged = self.with_partition(partition, Partition::latest_unpacked)?;
+        match packed.max(logged) {
+            Some(latest) => self.offset_for_timestamp(partition, latest).await,
             None => Ok(None),
         }
     }
@@ -317,7 +347,8 @@ impl Storage {
         })
     }
 
-    /// Sum of the sizes of all batches that can be read, in bytes.
+    /// Sum of the sizes of all batches that can be read, in bytes. Where the log starts within an object, the whole of the
+    /// partition's share in it counts.
     ///
     /// # Errors
     /// [`ReadError::UnknownPartition`].
@@ -431,7 +462,7 @@ impl Storage {
         closed
     }
 
-    async fn change(&self, change: StateChange) -> Result<i64, StorageError> {
+    pub(crate) async fn change(&self, change: StateChange) -> Result<i64, StorageError> {
         let (reply, answer) = oneshot::channel();
         self.send(Request::Change { change, reply })?;
         answer.await.map_err(|_gone| StorageError::Closed)?
@@ -447,7 +478,7 @@ impl Storage {
         Arc::clone(&self.inner.waiting).acquire_many_owned(permits).await.ok()
     }
 
-    fn with_partition<T>(
+    pub(crate) fn with_partition<T>(
         &self,
         partition: TopicPartition,
         ask: impl FnOnce(&Partition) -> T,

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use cadastre_keys::{KeyProvider, LocalKeyFile};
 use cadastre_protocol::record_batch::RecordBatch;
-use cadastre_storage::{MetadataChange, MetadataKind, Storage, StorageConfig};
-use support::{CLUSTER, TOPIC, batch_at, partition};
+use cadastre_storage::{MetadataChange, MetadataKind, ObjectConfig, Storage, StorageConfig};
+use support::{CLUSTER, TOPIC, batch_at, object_directory, partition};
 
 const ROUNDS: u32 = 20;
 const WRITERS: i32 = 4;
@@ -25,7 +25,14 @@ const HOME: &str = "CADASTRE_KILL_TEST_HOME";
 
 fn config(home: &Path) -> StorageConfig {
     // Small segments, so that kills also meet their creation.
-    StorageConfig { segment_bytes: 60_000, cache_bytes: 0, ..StorageConfig::new(home.join("log"), CLUSTER) }
+    let log = home.join("log");
+    let objects = ObjectConfig { object_bytes: 50_000, ..object_directory(&log) };
+    StorageConfig {
+        segment_bytes: 60_000,
+        cache_bytes: 0,
+        objects: Some(objects),
+        ..StorageConfig::new(log, CLUSTER)
+    }
 }
 
 async fn open(home: &Path) -> Storage {
@@ -54,8 +61,17 @@ async fn child_that_appends_until_it_is_killed() {
     storage.create_partitions(TOPIC, WRITERS).await.unwrap();
     let writers: Vec<_> =
         (0..WRITERS).map(|writer| tokio::spawn(append_for_ever(storage.clone(), writer))).collect();
+    // Packing goes on all the time, so that kills meet each of its steps.
+    tokio::spawn(pack_for_ever(storage));
     for writer in writers {
         writer.await.unwrap();
+    }
+}
+
+async fn pack_for_ever(storage: Storage) {
+    loop {
+        storage.pack(0).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
 }
 
@@ -134,6 +150,7 @@ async fn acknowledged_records_survive_a_kill() {
     LocalKeyFile::create(&root.path().join("kek")).unwrap();
     let mut all = Vec::new();
     let mut torn = 0;
+    let mut packed = 0;
     for round in 0..ROUNDS {
         let home = root.path().to_owned();
         let acknowledged = tokio::task::spawn_blocking(move || run_and_kill(&home, round)).await.unwrap();
@@ -154,7 +171,9 @@ async fn acknowledged_records_survive_a_kill() {
                 assert!(i64::from_be_bytes(stored.try_into().unwrap()) >= offset);
             }
         }
+        packed = packed.max(storage.object_references().unwrap().objects.len());
         storage.close().await.unwrap();
     }
-    eprintln!("{} batches acknowledged over {ROUNDS} kills, {torn} torn tails", all.len());
+    assert!(packed > 0, "no kill met records in objects");
+    eprintln!("{packed} objects; {} batches acknowledged over {ROUNDS} kills, {torn} torn tails", all.len());
 }

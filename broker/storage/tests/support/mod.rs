@@ -8,10 +8,13 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use bytes::Bytes;
 use cadastre_keys::{KeyProvider, LocalKeyFile};
+use cadastre_objects::{StoreLocation, StoreSettings};
 use cadastre_protocol::record::Record;
 use cadastre_protocol::record_batch::{Producer, RecordBatch};
 use cadastre_protocol::types::{TopicId, TopicPartition};
-use cadastre_storage::{FileSystem, LocalFileSystem, LogFile, Storage, StorageConfig, StorageError};
+use cadastre_storage::{
+    FileSystem, LocalFileSystem, LogFile, ObjectConfig, Storage, StorageConfig, StorageError,
+};
 use tempfile::TempDir;
 
 pub(crate) const CLUSTER: &str = "4L6g3nShT-eMCtK--X86sw";
@@ -44,6 +47,20 @@ impl Home {
         StorageConfig { fsync: false, ..StorageConfig::new(self.directory(), CLUSTER) }
     }
 
+    /// Settings with small segments and small objects in a directory below the log's.
+    pub(crate) fn packing_config(&self) -> StorageConfig {
+        let objects = ObjectConfig { object_bytes: 4_000, ..object_directory(&self.directory()) };
+        StorageConfig { segment_bytes: 9_000, cache_bytes: 0, objects: Some(objects), ..self.config() }
+    }
+
+    /// The object files, in order.
+    pub(crate) fn objects(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        collect_files(&self.directory().join("objects"), &mut files);
+        files.sort();
+        files
+    }
+
     pub(crate) async fn open(&self) -> Storage {
         self.open_with(self.config()).await.unwrap()
     }
@@ -72,6 +89,26 @@ impl Home {
 
     pub(crate) fn quarantined(&self) -> usize {
         std::fs::read_dir(self.directory().join("quarantine")).map_or(0, Iterator::count)
+    }
+}
+
+/// Objects in `objects` below a log directory, which is made.
+pub(crate) fn object_directory(log: &Path) -> ObjectConfig {
+    let directory = log.join("objects");
+    std::fs::create_dir_all(&directory).unwrap();
+    let location = StoreLocation::directory(&directory).unwrap();
+    ObjectConfig::new(location.open(StoreSettings::default()).unwrap())
+}
+
+fn collect_files(directory: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect_files(&path, files);
+        } else {
+            files.push(path);
+        }
     }
 }
 
