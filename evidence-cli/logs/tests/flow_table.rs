@@ -284,6 +284,73 @@ fn hostile_json_is_refused_and_what_came_before_is_used() {
     );
 }
 
+/// A Parquet file of two rows in the columns that AWS writes, and one row of a status.
+fn parquet(status: &str) -> Vec<u8> {
+    use std::sync::Arc;
+
+    use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
+    use parquet::file::writer::SerializedFileWriter;
+
+    let schema = "message flow { optional int32 version; optional binary srcaddr (UTF8); optional binary dstaddr (UTF8);
+        optional int32 dstport; required int32 protocol; optional int64 packets; optional int64 bytes; optional int64 start;
+        optional int64 end; optional binary action (UTF8); optional binary log_status (UTF8); }";
+    let schema = Arc::new(parquet::schema::parser::parse_message_type(schema).unwrap());
+    let mut out = Vec::new();
+    let mut writer = SerializedFileWriter::new(&mut out, schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let text = |values: [&str; 2]| values.map(ByteArray::from);
+    let levels: [i16; 3] = [1, 1, 0];
+    for name in
+        ["version", "srcaddr", "dstaddr", "dstport", "protocol", "packets", "bytes", "start", "end", "action"]
+    {
+        let mut column = group.next_column().unwrap().unwrap();
+        let written = match name {
+            "srcaddr" => column.typed::<ByteArrayType>().write_batch(
+                &text(["10.0.0.1", "10.0.0.1"]),
+                Some(&levels),
+                None,
+            ),
+            "dstaddr" => column.typed::<ByteArrayType>().write_batch(
+                &text(["10.0.0.2", "10.0.0.2"]),
+                Some(&levels),
+                None,
+            ),
+            "action" => {
+                column.typed::<ByteArrayType>().write_batch(&text(["ACCEPT", "REJECT"]), Some(&levels), None)
+            }
+            "version" | "dstport" => column.typed::<Int32Type>().write_batch(&[2, 2], Some(&levels), None),
+            "protocol" => column.typed::<Int32Type>().write_batch(&[6, 6, 6], None, None),
+            _ => column.typed::<Int64Type>().write_batch(&[5, 7], Some(&levels), None),
+        };
+        written.unwrap();
+        column.close().unwrap();
+    }
+    let mut column = group.next_column().unwrap().unwrap();
+    let status = ["OK", "OK", status].map(ByteArray::from);
+    column.typed::<ByteArrayType>().write_batch(&status, Some(&[1, 1, 1]), None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+    out
+}
+
+#[test]
+fn parquet_is_read_by_the_names_of_its_columns() {
+    let whole = parquet("SKIPDATA");
+    let expected = ["10.0.0.1 10.0.0.2 2 6 ACCEPT 5 5 1 5 5", "10.0.0.1 10.0.0.2 2 6 REJECT 7 7 1 7 7"];
+    check(&[("a.log.parquet", &whole)], &expected, &[]);
+    check(&[("b.parquet", &parquet("none"))], &expected, &[("bad-field", 1)]);
+    let directory = directory(&[("a.log.parquet", &whole)]);
+    assert_eq!(json_of(directory.path())["gaps"], json!({ "nodata": 0, "skipdata": 1 }));
+    // No damage to a byte of it brings the reader down.
+    for at in (0..whole.len()).step_by(7) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0xff;
+        std::fs::write(directory.path().join("a.log.parquet"), damaged).unwrap();
+        let _either = rows(directory.path());
+    }
+}
+
 #[test]
 fn damaged_parquet_is_told_and_nothing_else_is_lost() {
     check(

@@ -83,7 +83,9 @@ pub fn verify_trail(
         let trusted: BTreeSet<usize> = judged.trusted.iter().copied().collect();
         for (at, entry) in entries.iter().enumerate() {
             let facts = fields.entry((entry.chain.account.clone(), entry.chain.region.clone())).or_default();
-            facts.last = facts.last.max(Some(entry.end));
+            if !matches!(entry.content, EntryContent::Foreign(_)) {
+                facts.last = facts.last.max(Some(entry.end));
+            }
             let EntryContent::Digest(digest) = &entry.content else { continue };
             for log in &digest.logs {
                 let found = bucket.find_log(entry, digest, log, &log_index);
@@ -256,15 +258,18 @@ fn ends(
     findings: &mut Findings,
 ) {
     let trail = |name: &ChainName| (name.organization.clone(), name.trail.clone(), name.home_region.clone());
+    let own = |entry: &&&Entry| !matches!(entry.content, EntryContent::Foreign(_));
     let mut newest: BTreeMap<_, i64> = BTreeMap::new();
     for (name, entries) in chains.iter().filter(|(name, _)| !name.backfill) {
-        if let Some(last) = entries.last() {
+        if let Some(last) = entries.iter().rfind(own) {
             let newest = newest.entry(trail(name)).or_insert(last.end);
             *newest = (*newest).max(last.end);
         }
     }
     for (name, entries) in chains.iter().filter(|(name, _)| !name.backfill) {
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { continue };
+        let (Some(first), Some(last)) = (entries.iter().find(own), entries.iter().rfind(own)) else {
+            continue;
+        };
         let due = newest.get(&trail(name)).copied().max(to);
         if let Some(due) = due.filter(|due| last.end.saturating_add(DIGEST_DUE) < *due) {
             let due = Timestamp::from_seconds(due).map_or_else(String::new, |time| format!(" {time}"));

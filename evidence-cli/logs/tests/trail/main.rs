@@ -412,6 +412,15 @@ fn stray_and_foreign_digests_are_found() {
         &["digest-link"],
         1,
     );
+    // The same under a name that is later than any.
+    check(
+        |world, made| {
+            let bytes = world.files[&made[12].key].clone();
+            world.files.insert(Chain::standard().digest_key(START + 900 * HOUR), bytes);
+        },
+        &["digest-link"],
+        1,
+    );
     // A properly signed digest that the chain passes over.
     check(
         |world, made| {
