@@ -27,6 +27,12 @@ pub(crate) enum Bench {
     Build,
     /// An organization of 20 accounts with the policies AWS manages: capabilities, plaintext derivations, cuts
     Organisation(organisation::Options),
+    /// Verification of a large packet, beside sha256sum, openssl and unzip on the same bytes
+    Packet {
+        /// Size of the packet
+        #[arg(long, default_value_t = 1_024)]
+        mebibytes: u32,
+    },
 }
 
 /// Runs one benchmark.
@@ -35,6 +41,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
         Bench::Scan { roles } => scan(*roles),
         Bench::Build => build(),
         Bench::Organisation(options) => options.measure(),
+        Bench::Packet { mebibytes } => publish("packet.md", &crate::packet::bench(*mebibytes, &machine())?),
     }
 }
 

@@ -7,6 +7,7 @@ mod directions;
 mod fixtures;
 mod mutations;
 mod organisation;
+mod packet;
 mod parts;
 mod policies;
 mod process;
@@ -43,6 +44,12 @@ enum Verb {
     },
     /// Check that rooms depend on each other only in the directions of ARCHITECTURE.md
     Directions,
+    /// Change a packet in many ways and hold verification to detecting each
+    PacketTamper {
+        /// Single-byte changes, and as many structural ones
+        #[arg(default_value_t = 10_000)]
+        changes: u32,
+    },
     /// Run the controls and their tests on Open Policy Agent, and compare the engines
     Policies,
     /// Record the reference account and its Kafka cluster into fixtures/ again
@@ -58,6 +65,7 @@ fn main() -> ExitCode {
         Verb::Parts => parts::Parts::prepare().map(|parts| parts.describe()),
         Verb::Mutations { directory, verbose } => mutations::run(&directory, verbose),
         Verb::Directions => directions::run(),
+        Verb::PacketTamper { changes } => packet::tamper(changes),
         Verb::Policies => policies::run(),
         Verb::RecordFixtures(options) => fixtures::record(&options),
         Verb::Bench(bench) => bench::run(&bench),

@@ -348,6 +348,8 @@ fn timestamps_of_openssls_authority_verify_and_every_byte_of_them_counts() {
         &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
         &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
     ];
+    // Every byte where time does not matter, every seventh otherwise.
+    let step = if std::env::var_os("CADASTRE_TAMPERINGS").is_some() { 1 } else { 7 };
     for algorithm in algorithms {
         let directory = tempfile::tempdir().unwrap();
         let at = directory.path();
@@ -375,7 +377,7 @@ fn timestamps_of_openssls_authority_verify_and_every_byte_of_them_counts() {
         assert!(show(&stamped).unwrap().timestamp);
 
         let start = stamped.windows(13).position(|window| window == b"timestamp.tsr").unwrap() + 13;
-        for place in start..start + 1_500 {
+        for place in (start..start + 1_500).step_by(step) {
             let mut changed = stamped.clone();
             changed[place] ^= 0x20;
             // The checksum is put right, so that the token itself must refuse the change.

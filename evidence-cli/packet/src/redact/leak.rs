@@ -13,7 +13,7 @@ const DEEPEST: usize = 5;
 /// Values shorter than this are looked for as whole words only.
 pub(crate) const WHOLE_WORD_BELOW: usize = 6;
 /// How many bytes one stream may inflate to.
-const MAXIMUM_INFLATED: u64 = 64 << 20;
+const MAXIMUM_INFLATED: u64 = 32 << 20;
 /// How many bytes are looked at for each byte of a file, over all decodings.
 const MAXIMUM_EFFORT: u64 = 64;
 
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn a_bomb_is_refused_and_not_inflated() {
-        let bomb = gzip(&vec![0; 65 << 20]);
+        let bomb = gzip(&vec![0; 33 << 20]);
         assert!(matches!(searcher().check("f", &bomb), Err(LeakError::Unsearchable { .. })));
     }
 }

@@ -169,3 +169,18 @@ pub fn canonical_zip(parts: &[(String, Vec<u8>)]) -> Vec<u8> {
     bytes.extend([0, 0]);
     bytes
 }
+
+/// Takes a packet apart into named contents.
+pub fn apart(packet: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut parts = Vec::new();
+    let mut at = 0;
+    while packet[at..].starts_with(b"PK\x03\x04") {
+        let size = u32::from_le_bytes(packet[at + 18..at + 22].try_into().unwrap()) as usize;
+        let name = u16::from_le_bytes(packet[at + 26..at + 28].try_into().unwrap()) as usize;
+        let start = at + 30 + name;
+        let path = String::from_utf8(packet[at + 30..start].to_vec()).unwrap();
+        parts.push((path, packet[start..start + size].to_vec()));
+        at = start + size;
+    }
+    parts
+}
