@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::process;
 
 /// Each room and the rooms that it may use, tests apart.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 24] = [
     ("cadastre-protocol", &[]),
     ("cadastre-keys", &[]),
     ("cadastre-key-services", &["cadastre-keys"]),
@@ -32,6 +32,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("cadastre-model", &[]),
     ("cadastre-inventory", &["cadastre-model"]),
     ("cadastre-collect", &["cadastre-model", "cadastre-protocol"]),
+    ("cadastre-offline", &["cadastre-model"]),
     ("cadastre-access", &["cadastre-model"]),
     ("cadastre-network", &["cadastre-model"]),
     ("cadastre-logs", &["cadastre-model"]),
@@ -56,6 +57,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
         &[
             "cadastre-model",
             "cadastre-collect",
+            "cadastre-offline",
             "cadastre-access",
             "cadastre-assess",
             "cadastre-graph",

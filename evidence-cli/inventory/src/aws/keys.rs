@@ -11,7 +11,10 @@ use crate::aws::arn::Arn;
 use crate::node::{Node, Read};
 use crate::reader::Reader;
 
-/// Reads every key that was listed or described.
+/// Questions whose answers show that a key is there.
+const ABOUT_A_KEY: [&str; 3] = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListGrants"];
+
+/// Reads every key that was listed, described or otherwise asked about.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Vec<Key> {
     let aliases = Aliases::read(reader);
     let mut found: BTreeMap<String, EvidenceIds> = BTreeMap::new();
@@ -25,9 +28,11 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Vec<Key> {
             }
         }
     }
-    for answer in reader.answers.of("kms:DescribeKey") {
-        if answer.latest().is_some_and(|series| !series.pages.is_empty()) {
-            found.entry(answer.subject.to_owned()).or_default();
+    for operation in ABOUT_A_KEY {
+        for answer in reader.answers.of(operation) {
+            if answer.latest().is_some_and(|series| !series.pages.is_empty()) {
+                found.entry(answer.subject.to_owned()).or_default();
+            }
         }
     }
     found.into_iter().map(|(arn, evidence)| key(reader, &aliases, arn, evidence)).collect()
