@@ -22,6 +22,7 @@ mod expression;
 mod facts;
 mod glob;
 mod grammar;
+mod guards;
 mod index;
 mod kafka;
 mod passing;
@@ -78,6 +79,7 @@ pub fn evaluate(inventory: &Inventory, declaration: &Declaration) -> Access {
     access.edges = edges.all;
     access.edges.par_sort_unstable_by(|a, b| order(a).cmp(&order(b)));
     access.edges.dedup();
+    access.guards = guards::dead(&world, &targets, &access.edges);
     access.destruction = edges.destruction;
     access.destruction.sort_unstable();
     access.destruction.dedup();

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod escalation;
 #[cfg(test)]
+mod guards;
+#[cfg(test)]
 mod kafka;
 #[cfg(test)]
 mod properties;
