@@ -33,6 +33,12 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 1_024)]
         mebibytes: u32,
     },
+    /// Single decisions on AWS policies, beside another evaluator
+    Decisions {
+        /// How long each way of deciding is measured, in seconds of processor time
+        #[arg(long, default_value_t = 5)]
+        seconds: u32,
+    },
 }
 
 /// Runs one benchmark.
@@ -42,6 +48,9 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
         Bench::Build => build(),
         Bench::Organisation(options) => options.measure(),
         Bench::Packet { mebibytes } => publish("packet.md", &crate::packet::bench(*mebibytes, &machine())?),
+        Bench::Decisions { seconds } => {
+            publish("decisions.md", &crate::access_bench::run(*seconds, &machine())?)
+        }
     }
 }
 

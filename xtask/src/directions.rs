@@ -71,7 +71,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
             "cadastre-protocol",
         ],
     ),
-    ("xtask", &["cadastre-model", "cadastre-assess"]),
+    ("xtask", &["cadastre-model", "cadastre-access", "cadastre-assess"]),
 ];
 
 /// Crates that do I/O; the pure rooms must do without them.

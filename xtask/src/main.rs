@@ -2,6 +2,12 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a development tool that talks to a terminal")]
 
+mod access_bench;
+mod access_cases;
+mod access_classes;
+mod access_differential;
+mod access_peer;
+mod access_scenarios;
 mod bench;
 mod directions;
 mod fixtures;
@@ -52,6 +58,8 @@ enum Verb {
     },
     /// Run the controls and their tests on Open Policy Agent, and compare the engines
     Policies,
+    /// Compare our evaluation of AWS policies with another evaluator's on generated cases
+    AccessDifferential(access_differential::Options),
     /// Record the reference account and its Kafka cluster into fixtures/ again
     RecordFixtures(fixtures::Options),
     /// Measure, and write the results to docs/benchmarks/
@@ -67,6 +75,7 @@ fn main() -> ExitCode {
         Verb::Directions => directions::run(),
         Verb::PacketTamper { changes } => packet::tamper(changes),
         Verb::Policies => policies::run(),
+        Verb::AccessDifferential(options) => access_differential::run(&options),
         Verb::RecordFixtures(options) => fixtures::record(&options),
         Verb::Bench(bench) => bench::run(&bench),
     };

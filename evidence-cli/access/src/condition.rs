@@ -197,7 +197,25 @@ pub(crate) fn evaluate(conditions: &[Condition], context: &impl Context) -> Expr
 }
 
 impl Condition {
-    fn evaluate(&self, context: &impl Context) -> Expression {
+    /// The condition that a symbolic test stands for.
+    #[cfg(test)]
+    pub(crate) fn of_test(body: &TestBody) -> Option<Self> {
+        let values: Option<Vec<Wanted>> =
+            body.values.iter().map(|value| Wanted::parse(body.relation, value, true)).collect();
+        Some(Self {
+            key: body.key.clone(),
+            lower: body.key.to_ascii_lowercase(),
+            multivalued: false,
+            relation: body.relation,
+            negated: false,
+            quantifier: body.quantifier,
+            when_absent: body.or_absent || body.quantifier == Quantifier::All,
+            if_exists: body.or_absent,
+            values: values?,
+        })
+    }
+
+    pub(crate) fn evaluate(&self, context: &impl Context) -> Expression {
         let fact = context.of(&self.lower);
         if self.relation == Relation::Absent {
             let absent = match fact {

@@ -127,6 +127,10 @@ pub(crate) fn matches(pattern: &[u8], text: &str) -> bool {
 
 /// Both kinds of star may stand in one pattern, so all places it can be at are followed side by side.
 fn matches_in_parts(pattern: &[u8], text: &str) -> bool {
+    // Every byte but a star takes at least one of the text.
+    if pattern.iter().filter(|byte| !matches!(**byte, ANY | ANY_IN_PART)).count() > text.len() {
+        return false;
+    }
     let mut at = vec![false; pattern.len() + 1];
     if let Some(first) = at.first_mut() {
         *first = true;

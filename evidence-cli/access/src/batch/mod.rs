@@ -10,6 +10,8 @@ mod grant;
 mod judge;
 mod policy;
 mod principal;
+#[cfg(test)]
+mod properties;
 mod request;
 mod stream;
 mod strict;
