@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 
+use crate::bench_logs;
 use crate::organisation;
 use crate::parts::Parts;
 use crate::process;
@@ -39,6 +40,10 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 5)]
         seconds: u32,
     },
+    /// Verify a CloudTrail trail, beside the AWS CLI's own code
+    Trail(bench_logs::TrailOptions),
+    /// Group flow logs, beside DuckDB
+    FlowTable(bench_logs::FlowOptions),
 }
 
 /// Runs one benchmark.
@@ -51,17 +56,19 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
         Bench::Decisions { seconds } => {
             publish("decisions.md", &crate::access_bench::run(*seconds, &machine())?)
         }
+        Bench::Trail(options) => bench_logs::trail(options),
+        Bench::FlowTable(options) => bench_logs::flow_table(options),
     }
 }
 
 /// What one run of a program took.
-struct Measured {
-    seconds: f64,
-    peak_mebibytes: f64,
+pub(crate) struct Measured {
+    pub(crate) seconds: f64,
+    pub(crate) peak_mebibytes: f64,
 }
 
 /// Runs a program under GNU time's eye: seconds by our clock, peak memory as the kernel tells of children.
-fn measure(command: &mut Command, accepted: &[i32]) -> anyhow::Result<Measured> {
+pub(crate) fn measure(command: &mut Command, accepted: &[i32]) -> anyhow::Result<Measured> {
     let started = Instant::now();
     let mut child = command.stdout(Stdio::null()).stdin(Stdio::null()).spawn().context("cannot run")?;
     let status_file = format!("/proc/{}/status", child.id());

@@ -9,6 +9,7 @@ mod access_differential;
 mod access_peer;
 mod access_scenarios;
 mod bench;
+mod bench_logs;
 mod directions;
 mod fixtures;
 mod mutations;

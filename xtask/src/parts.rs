@@ -12,7 +12,7 @@ use crate::process;
 
 /// Python packages: the AWS servers, OpenBao, the foreign Kafka clients, validators of exports, and DSSE and in-toto
 /// libraries that check packets.
-const PYTHON_PACKAGES: [&str; 11] = [
+const PYTHON_PACKAGES: [&str; 12] = [
     "moto[server]==5.2.5",
     "ministack==1.5.33",
     "cryptography",
@@ -24,6 +24,7 @@ const PYTHON_PACKAGES: [&str; 11] = [
     "jsonschema",
     "securesystemslib[crypto]",
     "in-toto-attestation",
+    "duckdb==2.0.0",
 ];
 
 /// The validator of OSCAL documents, which needs a newer Python than the rest.
