@@ -1,8 +1,9 @@
 //! The evidence record: one observation, content-addressed and never edited.
 
 use std::fmt;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -10,9 +11,22 @@ use crate::time::Timestamp;
 
 /// The content address of a record: `sha256:` and 64 hexadecimal digits over the RFC 8785 canonical JSON
 /// of everything in the record but the id itself.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RecordId(String);
+///
+/// Everything that is concluded names the records it rests on, so an id is shared and not copied.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordId(Arc<str>);
+
+impl Serialize for RecordId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for RecordId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(String::deserialize(deserializer)?.into()))
+    }
+}
 
 impl RecordId {
     /// The id as text.
@@ -198,7 +212,7 @@ impl Observation {
                 subject: self.subject.clone(),
                 source,
             })?;
-        Ok(RecordId(format!("sha256:{}", hex::encode(Sha256::digest(&canonical)))))
+        Ok(RecordId(format!("sha256:{}", hex::encode(Sha256::digest(&canonical))).into()))
     }
 }
 
