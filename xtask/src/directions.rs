@@ -14,7 +14,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
     ("cadastre-key-services", &["cadastre-keys"]),
     ("cadastre-sequencer", &["cadastre-protocol", "cadastre-keys"]),
     ("cadastre-objects", &["cadastre-protocol", "cadastre-keys"]),
-    ("cadastre-storage", &["cadastre-protocol", "cadastre-keys", "cadastre-objects"]),
+    ("cadastre-storage", &["cadastre-protocol", "cadastre-keys", "cadastre-objects", "cadastre-sequencer"]),
     ("cadastre-security", &["cadastre-protocol"]),
     ("cadastre-coordinator", &["cadastre-protocol"]),
     (

@@ -249,6 +249,12 @@ pub enum ReadError {
         /// The reason.
         source: Box<ObjectError>,
     },
+    /// Kafka's `KAFKA_STORAGE_ERROR`, retriable: the store, the database or the key service cannot be asked.
+    #[error("records cannot be read at the moment: {reason}")]
+    Unavailable {
+        /// What happened.
+        reason: String,
+    },
     /// The reading task was cancelled, as the runtime is shutting down.
     #[error("reading was cancelled")]
     Cancelled,

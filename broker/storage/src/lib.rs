@@ -1,8 +1,11 @@
 //! The write-ahead log: durable, encrypted, recovered after a crash.
 //!
-//! One log holds the records of every partition and the broker's metadata. [`Storage`] is the handle; a single
+//! In embedded mode one log holds the records of every partition and the broker's metadata. [`Storage`] is the handle; a single
 //! committer thread behind it writes, syncs once for everybody who waits, and only then answers. The format and
 //! the reasons for it stand in `docs/rfcs/0001-write-ahead-log.md`.
+//!
+//! In cluster mode ([`Storage::open_cluster`]) nothing is kept here: batches go into objects of a shared store, and a
+//! sequencer gives them their offsets (`docs/rfcs/0003-objects.md`, `docs/rfcs/0004-sequencer.md`).
 //!
 //! What holds at any moment:
 //! - readers see durable records only;
@@ -13,11 +16,13 @@
 mod cache;
 mod change;
 mod clock;
+mod cluster;
 mod codec;
 mod command;
 mod committer;
 mod config;
 mod descriptor;
+mod embedded;
 mod error;
 mod file_system;
 mod frame;
@@ -41,6 +46,7 @@ mod state;
 mod storage;
 
 pub use clock::Clock;
+pub use cluster::ClusterConfig;
 pub use config::{ObjectConfig, StorageConfig};
 pub use error::{AppendError, ReadError, StorageError};
 pub use file_system::{FileSystem, LocalFileSystem, LogFile};

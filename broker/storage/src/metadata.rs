@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::Storage;
 use crate::error::StorageError;
 use crate::metadata_kind::{MetadataChange, MetadataKind};
+use crate::storage::Mode;
 
 /// Access to the metadata of a log. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -23,24 +24,38 @@ impl Metadata {
     /// [`StorageError::TooLarge`] for a list beyond the largest frame, [`StorageError::Unavailable`] or
     /// [`StorageError::Closed`] when it cannot be written.
     pub async fn commit(&self, changes: Vec<MetadataChange>) -> Result<(), StorageError> {
-        self.storage.commit(changes).await
+        match self.storage.mode() {
+            Mode::Embedded(storage) => storage.commit(changes).await,
+            Mode::Cluster(cluster) => cluster.storage.commit(changes).await,
+        }
     }
 
     /// All entries of a kind, as last committed.
     #[must_use]
     pub fn entries(&self, kind: MetadataKind) -> BTreeMap<String, Vec<u8>> {
-        self.storage.shared().read().metadata.get(&kind).cloned().unwrap_or_default()
+        match self.storage.mode() {
+            Mode::Embedded(storage) => {
+                storage.shared().read().metadata.get(&kind).cloned().unwrap_or_default()
+            }
+            Mode::Cluster(cluster) => cluster.storage.entries(kind),
+        }
     }
 
     /// One entry, as last committed.
     #[must_use]
     pub fn get(&self, kind: MetadataKind, key: &str) -> Option<Vec<u8>> {
-        self.storage.shared().read().metadata.get(&kind)?.get(key).cloned()
+        match self.storage.mode() {
+            Mode::Embedded(storage) => storage.shared().read().metadata.get(&kind)?.get(key).cloned(),
+            Mode::Cluster(cluster) => cluster.storage.get(kind, key),
+        }
     }
 
     /// Number of commits since the log began; rises with each change, so that callers can tell that nothing did.
     #[must_use]
     pub fn version(&self) -> u64 {
-        self.storage.shared().read().metadata_version
+        match self.storage.mode() {
+            Mode::Embedded(storage) => storage.shared().read().metadata_version,
+            Mode::Cluster(cluster) => cluster.storage.metadata_version(),
+        }
     }
 }

@@ -7,13 +7,14 @@ use cadastre_objects::{Damage, ObjectError, ObjectId, ObjectKind, References, St
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::TopicPartition;
 
+use crate::embedded::EmbeddedStorage;
 use crate::error::{ReadError, StorageError};
 use crate::packed::{ObjectArea, PackedObject, PackedShare};
 use crate::partition::PlannedBatch;
 use crate::reader::first_record_since;
 use crate::request::StateChange;
 use crate::segment::FrameReadError;
-use crate::storage::{Storage, TimestampedOffset};
+use crate::storage::TimestampedOffset;
 
 /// How often an object is written under another name when the first is taken.
 const NAMES_TRIED: u32 = 3;
@@ -36,7 +37,7 @@ struct Taken {
     appended_at_ms: i64,
 }
 
-impl Storage {
+impl EmbeddedStorage {
     /// Moves the records of all segments but the two newest into objects, after which the segments are deleted. To be
     /// called from time to time; does nothing without an object store. Appends go on meanwhile.
     ///
@@ -45,7 +46,7 @@ impl Storage {
     ///
     /// # Errors
     /// [`StorageError::Object`] when an object cannot be written; the records stay in the log.
-    pub async fn pack(&self, now_ms: i64) -> Result<PackReport, StorageError> {
+    pub(crate) async fn pack(&self, now_ms: i64) -> Result<PackReport, StorageError> {
         let mut report = PackReport::default();
         let Some(area) = self.objects() else { return Ok(report) };
         let _turn = area.packing.lock().await;
@@ -110,7 +111,7 @@ impl Storage {
 
     /// What the sweep has to know: the objects that the log refers to, and its own epoch.
     #[must_use]
-    pub fn object_references(&self) -> Option<References> {
+    pub(crate) fn object_references(&self) -> Option<References> {
         let area = self.objects()?;
         let epoch = area.writer.writer_epoch();
         Some(References {

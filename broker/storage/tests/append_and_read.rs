@@ -127,10 +127,10 @@ async fn repeated_batches_are_acknowledged_once_and_gaps_refused() {
     let storage = home.open().await;
     assert!(storage.append(partition(0), from(0, 1)).await.unwrap().duplicate, "remembered over a restart");
     assert_eq!(storage.watermarks(partition(0)).unwrap().high_watermark, 6);
-    let producers = storage.producers(partition(0)).unwrap();
+    let producers = storage.producers(partition(0)).await.unwrap();
     assert_eq!((producers[0].producer_id, producers[0].epoch, producers[0].last_sequence), (4, 1, 1));
     assert_eq!(storage.expire_producers(i64::MAX).await.unwrap(), 1);
-    assert!(storage.producers(partition(0)).unwrap().is_empty());
+    assert!(storage.producers(partition(0)).await.unwrap().is_empty());
 }
 
 #[tokio::test]
