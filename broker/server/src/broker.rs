@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use cadastre_keys::ledger::LedgerFile;
 use cadastre_protocol::api::SupportedApis;
 use cadastre_security::authorizer::SuperUsers;
 use cadastre_security::sasl::DecoySecret;
@@ -17,7 +18,7 @@ use crate::background;
 use crate::cluster_identity::{ClusterIdentity, IdentityError};
 use crate::config::{BrokerConfig, ListenerConfig};
 use crate::dispatch::operations::implemented;
-use crate::format::{self, FormatError};
+use crate::format::{self, FormatError, OpenedStorage};
 use crate::listeners::acceptor;
 use crate::listeners::connection_limits::ConnectionCounts;
 use crate::listeners::listener_security::{ListenerSecurity, ListenerSecurityError};
@@ -42,6 +43,7 @@ pub struct Broker;
 #[derive(Debug)]
 pub struct RunningBroker {
     node: Arc<Node>,
+    ledger: Arc<LedgerFile>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -118,7 +120,7 @@ impl Broker {
         // Bound first: a port that is taken is found out before anything is written.
         let sockets = bind_all(&config).await?;
         let identity = identity(&config)?;
-        let storage = format::open_storage(&config, &identity.cluster_id).await?;
+        let OpenedStorage { storage, ledger } = format::open_storage(&config, &identity.cluster_id).await?;
         report_recovery(&storage);
         let (stop, stopping) = watch::channel(false);
         let node = Arc::new(assemble(config, identity, storage, stopping)?);
@@ -144,7 +146,7 @@ impl Broker {
         let _fresh = node.bound.set(bound);
         background::spawn(&mut tasks, &node);
         tracing::info!(cluster_id = %node.cluster_id, node_id = node.config.node_id, "broker started");
-        Ok(RunningBroker { node, stop, tasks })
+        Ok(RunningBroker { node, ledger, stop, tasks })
     }
 }
 
@@ -177,7 +179,9 @@ impl RunningBroker {
         // Fails only when nobody listens any more.
         let _nobody = self.stop.send(true);
         while self.tasks.join_next().await.is_some() {}
-        self.node.storage.close().await.map_err(StateError::from)?;
+        let closed = self.node.storage.close().await.map_err(StateError::from);
+        self.ledger.close();
+        closed?;
         tracing::info!("broker stopped");
         Ok(())
     }

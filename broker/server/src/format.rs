@@ -5,7 +5,9 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cadastre_keys::{KeyError, LocalKeyFile};
+use cadastre_key_services::{KeyServiceKind, open_provider};
+use cadastre_keys::ledger::LedgerFile;
+use cadastre_keys::{KeyError, LocalKeyFile, SystemKeyClock};
 use cadastre_security::scram::{ScramError, ScramUser};
 use cadastre_storage::{Storage, StorageConfig, StorageError};
 
@@ -31,8 +33,8 @@ pub struct Formatted {
     pub cluster_id: String,
     /// The log directory.
     pub directory: PathBuf,
-    /// The file with the key-encryption key.
-    pub key_file: PathBuf,
+    /// The file with the key-encryption key, if it is in a file.
+    pub key_file: Option<PathBuf>,
     /// The users that were given credentials.
     pub users: Vec<String>,
 }
@@ -95,18 +97,19 @@ pub async fn format(config: &BrokerConfig, options: &FormatOptions) -> Result<Fo
         None => initialize(config, options.cluster_id.clone())?,
     };
     if !users.is_empty() {
-        let storage = open_storage(config, &identity.cluster_id).await?;
+        let OpenedStorage { storage, ledger } = open_storage(config, &identity.cluster_id).await?;
         let changes = users
             .iter()
             .map(|user| scram::stored(&user.name, user.credential.mechanism(), Some(&user.credential)))
             .collect();
         storage.metadata().commit(changes).await?;
         storage.close().await?;
+        ledger.close();
     }
     Ok(Formatted {
         cluster_id: identity.cluster_id,
         directory: directory.to_owned(),
-        key_file: config.key_file.clone(),
+        key_file: config.keys.local_file.clone(),
         users: users.into_iter().map(|user| user.name).collect::<BTreeSet<_>>().into_iter().collect(),
     })
 }
@@ -118,11 +121,13 @@ pub(crate) fn initialize(
 ) -> Result<ClusterIdentity, FormatError> {
     let identity = ClusterIdentity::new(cluster_id, config.node_id)?;
     make_directory(config.log_directory())?;
-    if !config.key_file.exists() {
-        if let Some(parent) = config.key_file.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    let key_file = config.keys.local_file.as_ref();
+    let key_file = key_file.filter(|file| config.keys.kind == KeyServiceKind::LocalFile && !file.exists());
+    if let Some(key_file) = key_file {
+        if let Some(parent) = key_file.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             make_directory(parent)?;
         }
-        LocalKeyFile::create(&config.key_file)?;
+        LocalKeyFile::create(key_file)?;
     }
     identity.write(config.log_directory())?;
     Ok(identity)
@@ -133,9 +138,18 @@ pub(crate) fn storage_directory(config: &BrokerConfig) -> PathBuf {
     config.log_directory().join("log")
 }
 
-/// Opens the log with the key from its file.
-pub(crate) async fn open_storage(config: &BrokerConfig, cluster_id: &str) -> Result<Storage, FormatError> {
-    let key = Arc::new(LocalKeyFile::open(&config.key_file)?);
+/// The log, and the ledger of the keys it uses, to be closed after it.
+pub(crate) struct OpenedStorage {
+    pub(crate) storage: Storage,
+    pub(crate) ledger: Arc<LedgerFile>,
+}
+
+/// Opens the log with the configured keys.
+pub(crate) async fn open_storage(
+    config: &BrokerConfig,
+    cluster_id: &str,
+) -> Result<OpenedStorage, FormatError> {
+    let keys = open_provider(&config.keys, Arc::new(SystemKeyClock)).await?;
     let mut storage = StorageConfig::new(storage_directory(config), cluster_id);
     storage.fsync = config.fsync;
     // One log holds all partitions, so Kafka's default for one partition is only taken when it is written out.
@@ -144,7 +158,8 @@ pub(crate) async fn open_storage(config: &BrokerConfig, cluster_id: &str) -> Res
     }
     let largest = usize::try_from(config.number("message.max.bytes")).unwrap_or(0);
     storage.maximum_frame_bytes = storage.maximum_frame_bytes.max(largest.saturating_add(1 << 20));
-    Ok(Storage::open(storage, key).await?)
+    let storage = Storage::open(storage, keys.provider).await?;
+    Ok(OpenedStorage { storage, ledger: keys.ledger })
 }
 
 fn make_directory(path: &Path) -> Result<(), FormatError> {

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cadastre_key_services::KeyProviderConfig;
+use cadastre_keys::KeyError;
+
 use super::definition::{PropertyDefinition, PropertyType, ValueError, Visibility, boolean, list};
 use super::listener::{self, ListenerConfig};
 use super::nearest::nearest;
@@ -47,8 +50,8 @@ pub struct BrokerConfig {
     pub listeners: Vec<ListenerConfig>,
     /// Who may do what.
     pub authorization: AuthorizationConfig,
-    /// The file with the key-encryption key.
-    pub key_file: PathBuf,
+    /// What wraps data keys, and where its use is recorded.
+    pub keys: KeyProviderConfig,
     /// Where audit files are written.
     pub audit_directory: PathBuf,
     /// Whether an acknowledged record has been forced to the disk.
@@ -105,6 +108,9 @@ pub enum ConfigError {
     /// A value does not fit its property, or the rest of the configuration.
     #[error(transparent)]
     Value(#[from] ValueError),
+    /// The properties about keys do not fit together.
+    #[error("property {0}")]
+    Keys(#[from] KeyError),
 }
 
 fn line_suffix(line: usize) -> String {
@@ -145,10 +151,10 @@ impl BrokerConfig {
             }
             definition.check(value).map_err(|error| error.for_property(name))?;
         }
-        Self::assemble(Arc::new(properties)).map_err(ConfigError::Value)
+        Self::assemble(Arc::new(properties))
     }
 
-    fn assemble(properties: Arc<Properties>) -> Result<Self, ValueError> {
+    fn assemble(properties: Arc<Properties>) -> Result<Self, ConfigError> {
         check_roles(&properties)?;
         let reader = Reader(&properties);
         let log_directories: Vec<PathBuf> = match properties.get("log.dirs") {
@@ -159,7 +165,7 @@ impl BrokerConfig {
         .map(PathBuf::from)
         .collect();
         let Some(first) = log_directories.first().filter(|first| !first.as_os_str().is_empty()) else {
-            return Err(ValueError::new("log.dirs", "", "at least one directory"));
+            return Err(ValueError::new("log.dirs", "", "at least one directory").into());
         };
         let path = |name: &str, default: &str| {
             properties.get(name).map_or_else(|| first.join(default), |value| PathBuf::from(value.trim()))
@@ -172,7 +178,7 @@ impl BrokerConfig {
             rack: properties.get("broker.rack").map(|rack| rack.trim().to_owned()),
             listeners,
             authorization: authorization(&properties)?,
-            key_file: path("cadastre.key.file", "key-encryption.key"),
+            keys: KeyProviderConfig::parse(&|name| properties.get(name).map(str::to_owned), first)?,
             audit_directory: path("cadastre.audit.directory", "audit"),
             fsync: reader.flag("cadastre.fsync"),
             auto_format: reader.flag("cadastre.auto.format"),
@@ -237,10 +243,11 @@ impl BrokerConfig {
         if self.log_directories.len() > 1 {
             notices.push(format!("log.dirs: only `{}` is used", self.log_directory().display()));
         }
-        if self.key_file.starts_with(self.log_directory()) {
+        let key_file = self.keys.local_file.as_ref();
+        if let Some(key_file) = key_file.filter(|file| file.starts_with(self.log_directory())) {
             notices.push(format!(
                 "warning: the key-encryption key `{}` lies beside the log it protects; set cadastre.key.file",
-                self.key_file.display()
+                key_file.display()
             ));
         }
         if !self.fsync {
@@ -503,6 +510,23 @@ mod tests {
         check_refused(
             "super.users=alice",
             "property `super.users`: `alice` is refused, expected principals like `User:alice`, separated by `;`",
+        );
+    }
+
+    #[test]
+    fn every_property_about_keys_is_in_the_table() {
+        for name in cadastre_key_services::PROPERTY_NAMES {
+            assert!(OWN_PROPERTIES.contains_key(name), "{name}");
+        }
+        let in_table = OWN_PROPERTIES.keys().filter(|name| name.starts_with("cadastre.key."));
+        assert_eq!(in_table.count(), cadastre_key_services::PROPERTY_NAMES.len());
+    }
+
+    #[test]
+    fn a_key_service_without_its_key_is_refused() {
+        check_refused(
+            "listeners=PLAINTEXT://:1\ncadastre.key.provider=aws-kms",
+            "property `cadastre.key.aws.kms.key.arn`: expected a value, since cadastre.key.provider=aws-kms",
         );
     }
 
