@@ -1,4 +1,4 @@
-//! Embeds `policies/` into the library: every Rego file and the catalogue, by path below that directory.
+//! Embeds `policies/` into the library: every Rego file, the catalogue, and the frameworks.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("../../policies").canonicalize()?;
     let mut files = Vec::new();
-    collect(&root, &mut files)?;
+    collect(&root, "rego", &mut files)?;
     files.sort();
     let mut source =
         String::from("/// Every embedded Rego file: its path below `policies/`, and its text.\n");
@@ -23,18 +23,29 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "pub(crate) const CATALOGUE: &str = include_str!({:?});",
         root.join("catalogue.yaml").display().to_string()
     )?;
+    let mut frameworks = Vec::new();
+    collect(&root.join("frameworks"), "yaml", &mut frameworks)?;
+    frameworks.sort();
+    source.push_str(
+        "\n/// Every framework: its id, and its file.\npub(crate) const FRAMEWORKS: &[(&str, &str)] = &[\n",
+    );
+    for file in &frameworks {
+        let id = file.file_stem().unwrap_or_default().to_string_lossy();
+        writeln!(source, "    ({id:?}, include_str!({:?})),", file.display().to_string())?;
+    }
+    source.push_str("];\n");
     fs::write(PathBuf::from(std::env::var("OUT_DIR")?).join("embedded.rs"), source)?;
     Ok(())
 }
 
-/// Adds the Rego files below a directory, and has Cargo watch every directory for new ones.
-fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+/// Adds the files of a kind below a directory, and has Cargo watch every directory for new ones.
+fn collect(directory: &Path, extension: &str, files: &mut Vec<PathBuf>) -> io::Result<()> {
     println!("cargo:rerun-if-changed={}", directory.display());
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         if path.is_dir() {
-            collect(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "rego") {
+            collect(&path, extension, files)?;
+        } else if path.extension().is_some_and(|found| found == extension) {
             files.push(path);
         }
     }

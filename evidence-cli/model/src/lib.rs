@@ -10,6 +10,7 @@ pub mod control;
 pub mod coverage;
 pub mod declaration;
 pub mod evidence;
+pub mod framework;
 pub mod graph;
 pub mod inventory;
 pub mod known;

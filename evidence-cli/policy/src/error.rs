@@ -41,6 +41,14 @@ pub enum PolicyError {
         /// What the parser said.
         message: String,
     },
+    /// A framework's file does not parse.
+    #[error("the framework `{framework}` is malformed: {message}")]
+    Framework {
+        /// Its id.
+        framework: String,
+        /// What the parser said.
+        message: String,
+    },
     /// The engine refused the set as a whole.
     #[error("the policies do not fit together: {message}")]
     Engine {

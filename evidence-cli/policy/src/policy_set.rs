@@ -103,6 +103,11 @@ impl PolicySet {
         self.controls.values().map(|(control, _)| control)
     }
 
+    /// Controls and libraries, sorted by package.
+    pub fn modules(&self) -> impl Iterator<Item = &PolicyFile> {
+        self.modules.values()
+    }
+
     /// One control with the file that defines it.
     #[must_use]
     pub fn control(&self, id: &str) -> Option<(&Control, &PolicyFile)> {

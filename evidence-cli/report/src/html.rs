@@ -8,7 +8,9 @@ use crate::citations::Citations;
 use crate::diagram;
 use crate::error::ReportError;
 use crate::input::ReportInput;
-use crate::section::{appendix, coverage, decision, flows, kafka, keys, paths, permissions, readiness};
+use crate::section::{
+    appendix, coverage, decision, flows, frameworks, kafka, keys, paths, permissions, readiness,
+};
 use crate::templates::{self, DIAGRAM_PAGE_STYLE, DIAGRAM_STYLE, REPORT_STYLE, SCRIPT};
 
 /// The report as one self-contained HTML file: no network, no fonts, no script but the one whose hash its content
@@ -40,6 +42,7 @@ pub fn html(input: &ReportInput<'_>) -> Result<String, ReportError> {
             flows => Value::from(Serde(&flows)),
             keys => Value::from(Serde(&keys)),
             kafka => Value::from(Serde(&kafka)),
+            frameworks => Value::from(Serde(&frameworks::build(input.frameworks))),
             coverage => Value::from(Serde(&coverage)),
             appendix => Value::from(Serde(&appendix)),
             diagram => Value::from_safe_string(picture.markup),

@@ -5,6 +5,7 @@ use cadastre_model::checklist::Checklist;
 use cadastre_model::coverage::Coverage;
 use cadastre_model::declaration::Declaration;
 use cadastre_model::evidence::Evidence;
+use cadastre_model::framework::FrameworkStanding;
 use cadastre_model::graph::BoundaryGraph;
 use cadastre_model::inventory::Inventory;
 use cadastre_model::reach::Reachability;
@@ -28,4 +29,6 @@ pub struct ReportInput<'a> {
     pub graph: &'a BoundaryGraph,
     /// The verdicts.
     pub checklist: &'a Checklist,
+    /// How the verdicts stand against frameworks that others publish.
+    pub frameworks: &'a [FrameworkStanding],
 }

@@ -58,6 +58,7 @@ pub(crate) fn all(input: &ReportInput<'_>) -> Vec<Table> {
         summary(input.checklist),
         controls(input.checklist),
         findings(input.checklist),
+        frameworks(input),
         paths(input),
         permissions(input),
         keys(input),
@@ -122,6 +123,35 @@ pub(crate) fn findings(checklist: &Checklist) -> Table {
     Table {
         name: "findings",
         header: vec!["control", "area", "verdict", "subject", "message", "path", "fix", "evidence"],
+        rows,
+    }
+}
+
+fn frameworks(input: &ReportInput<'_>) -> Table {
+    let mut rows = Vec::new();
+    for framework in input.frameworks {
+        for requirement in &framework.requirements {
+            let controls: Vec<String> = requirement
+                .controls
+                .iter()
+                .map(|control| match control.verdict {
+                    Some(verdict) => format!("{}: {}", control.id, words::verdict(verdict)),
+                    None => format!("{}: not examined", control.id),
+                })
+                .collect();
+            rows.push(row![
+                framework.name.as_str(),
+                framework.version.as_str(),
+                requirement.id.as_str(),
+                requirement.title.as_str(),
+                requirement.verdict.name(),
+                controls.join("\n"),
+            ]);
+        }
+    }
+    Table {
+        name: "frameworks",
+        header: vec!["framework", "version", "requirement", "about", "verdict", "controls"],
         rows,
     }
 }

@@ -17,7 +17,7 @@ macro_rules! template {
 }
 
 /// Every template by name.
-const TEMPLATES: [(&str, &str); 15] = [
+const TEMPLATES: [(&str, &str); 16] = [
     template!("macros.html"),
     template!("marks.html"),
     template!("report.html"),
@@ -31,6 +31,7 @@ const TEMPLATES: [(&str, &str); 15] = [
     template!("sections/flows.html"),
     template!("sections/keys.html"),
     template!("sections/kafka.html"),
+    template!("sections/frameworks.html"),
     template!("sections/coverage.html"),
     template!("sections/appendix.html"),
 ];

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use cadastre_model::framework::FrameworkStanding;
+use cadastre_policy::Framework;
 use cadastre_report::ReportInput;
 
 use super::inputs::{self, Judged};
@@ -33,6 +35,8 @@ pub(super) fn write(
     formats: &[ReportFormat],
 ) -> anyhow::Result<Vec<String>> {
     let assessment = &judged.assessment;
+    let frameworks: Vec<FrameworkStanding> =
+        Framework::builtin()?.iter().map(|framework| framework.standing(&assessment.checklist)).collect();
     let input = ReportInput {
         declaration: &judged.declaration,
         evidence: &judged.evidence,
@@ -42,6 +46,7 @@ pub(super) fn write(
         reachability: &assessment.reachability,
         graph: &assessment.graph,
         checklist: &assessment.checklist,
+        frameworks: &frameworks,
     };
     let mut paths = Vec::new();
     let mut put = |name: &str, content: &[u8]| -> anyhow::Result<()> {

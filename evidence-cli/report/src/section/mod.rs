@@ -4,6 +4,7 @@ pub(crate) mod appendix;
 pub(crate) mod coverage;
 pub(crate) mod decision;
 pub(crate) mod flows;
+pub(crate) mod frameworks;
 pub(crate) mod kafka;
 pub(crate) mod keys;
 pub(crate) mod paths;

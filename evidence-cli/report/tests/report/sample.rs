@@ -10,6 +10,7 @@ use cadastre_model::checklist::{Checklist, ControlResult, Finding, SCHEMA, Verdi
 use cadastre_model::coverage::{Coverage, Question};
 use cadastre_model::declaration::Declaration;
 use cadastre_model::evidence::Evidence;
+use cadastre_model::framework::{ControlStanding, FrameworkStanding, RequirementStanding};
 use cadastre_model::graph::{BoundaryGraph, Node, NodeKind, PlaintextPath, Plane, PrincipalView, Side, Step};
 use cadastre_model::inventory::Inventory;
 use cadastre_model::reach::{Crossing, Direction, Hop, PermittedFlow, Ports, Reachability};
@@ -43,6 +44,7 @@ pub(crate) struct Sample {
     pub(crate) reachability: Reachability,
     pub(crate) graph: BoundaryGraph,
     pub(crate) checklist: Checklist,
+    pub(crate) frameworks: Vec<FrameworkStanding>,
 }
 
 fn at() -> Timestamp {
@@ -88,6 +90,7 @@ impl Sample {
         sample.graph = BoundaryGraph::default();
         sample.checklist.controls.clear();
         sample.checklist.not_examined.clear();
+        sample.frameworks.clear();
         sample
     }
 
@@ -101,6 +104,7 @@ impl Sample {
             reachability: &self.reachability,
             graph: &self.graph,
             checklist: &self.checklist,
+            frameworks: &self.frameworks,
         }
     }
 
@@ -201,6 +205,7 @@ impl Sample {
             coverage: coverage(&records),
             reachability: reachability(&say, &ids),
             checklist: checklist(&say, &role, &ids),
+            frameworks: frameworks(),
             evidence: Evidence::from_records(records, "0.1.0", at(), at(), true),
             declaration,
             access,
@@ -305,6 +310,29 @@ fn reachability(say: &dyn Fn(&str) -> String, ids: &[RecordId]) -> Reachability 
         }],
         unknown: vec![],
     }
+}
+
+fn frameworks() -> Vec<FrameworkStanding> {
+    let control = |id: &str, verdict| ControlStanding { id: id.to_owned(), verdict };
+    vec![FrameworkStanding {
+        id: "soc-2".to_owned(),
+        name: "SOC 2".to_owned(),
+        version: "2017".to_owned(),
+        requirements: vec![
+            RequirementStanding {
+                id: "CC6.1".to_owned(),
+                title: "Logical access".to_owned(),
+                verdict: Verdict::RedFlag,
+                controls: vec![control("BND-04", Some(Verdict::RedFlag))],
+            },
+            RequirementStanding {
+                id: "CC7.4".to_owned(),
+                title: "Incidents".to_owned(),
+                verdict: Verdict::Unproven,
+                controls: vec![control("OPS-04", None)],
+            },
+        ],
+    }]
 }
 
 fn checklist(say: &dyn Fn(&str) -> String, role: &str, ids: &[RecordId]) -> Checklist {
