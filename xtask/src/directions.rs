@@ -63,6 +63,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
             "cadastre-graph",
             "cadastre-logs",
             "cadastre-logs",
+            "cadastre-packet",
             "cadastre-policy",
             "cadastre-report",
             "cadastre-packet",

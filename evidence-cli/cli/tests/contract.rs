@@ -223,6 +223,179 @@ fn verify_trail_refuses_what_is_no_trail() {
 }
 
 #[test]
+fn a_flow_table_adds_up_and_counts_what_it_cannot_use() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status\n\
+        2 111122223333 eni-1 10.0.0.1 10.0.0.2 40000 9092 6 3 300 1700000000 1700000060 ACCEPT OK\n\
+        2 111122223333 eni-1 10.0.0.1 10.0.0.2 40001 9092 6 2 200 1700000060 1700000120 ACCEPT OK\n\
+        2 111122223333 eni-1 - - - - - - - 1700000120 1700000180 - NODATA\n\
+        2 111122223333 eni-1 10.0.0.1\n";
+    std::fs::write(directory.path().join("flow.log"), log).unwrap();
+    let path = directory.path().to_str().unwrap();
+    let output = cadastre(&["logs", "flow-table", path, "--format", "json"]);
+    check(&output, 0, "the table is incomplete");
+    let table: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = table["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(
+        (&rows[0]["bytes"], &rows[0]["packets"], &rows[0]["flows"]),
+        (&500.into(), &5.into(), &2.into())
+    );
+    assert_eq!(table["gaps"]["nodata"], 1);
+    assert_eq!(table["rejected_lines"], 1);
+    check(&cadastre(&["logs", "flow-table", path, "--fail-on", "unproven"]), 4, "incomplete");
+}
+
+/// An answer of `who-can` as JSON.
+fn readers(further: &[&str]) -> serde_json::Value {
+    let fixture = fixtures().join("planted");
+    let evidence = fixture.join("evidence").display().to_string();
+    let boundary = fixture.join("boundary.yaml").display().to_string();
+    let mut arguments = vec![
+        "who-can",
+        "read-records",
+        "topic:payments.transactions",
+        &evidence,
+        "-b",
+        &boundary,
+        "--format",
+        "json",
+    ];
+    arguments.extend(further);
+    let output = cadastre(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", shown(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn who_can_without_somebody_no_longer_names_them_and_explain_tells_their_way() {
+    let all = readers(&[]);
+    let first = all["principals"][0]["principal"].as_str().unwrap().to_owned();
+    let without = readers(&["--without", &first]);
+    let named = |answer: &serde_json::Value| {
+        answer["principals"].as_array().unwrap().iter().any(|one| one["principal"] == first.as_str())
+    };
+    assert!(named(&all) && !named(&without));
+
+    let fixture = fixtures().join("planted");
+    let evidence = fixture.join("evidence").display().to_string();
+    let boundary = fixture.join("boundary.yaml").display().to_string();
+    let explain = cadastre(&[
+        "explain",
+        &first,
+        "read-records",
+        "topic:payments.transactions",
+        &evidence,
+        "-b",
+        &boundary,
+    ]);
+    assert_eq!(explain.status.code(), Some(0), "{}", shown(&explain));
+    assert!(String::from_utf8_lossy(&explain.stdout).contains("  1. "), "{}", shown(&explain));
+    check(
+        &cadastre(&[
+            "explain",
+            "nobody",
+            "read-records",
+            "topic:payments.transactions",
+            &evidence,
+            "-b",
+            &boundary,
+        ]),
+        1,
+        "knows no principal `nobody`",
+    );
+}
+
+#[test]
+fn a_role_is_assessed_before_it_exists() {
+    let pack = fixtures().join("permission-packs/automq-byoc-aws");
+    let path = |name: &str| pack.join(name).display().to_string();
+    let (trust, policy, boundary) =
+        (path("trust-policy.json"), path("role-policy.json"), path("boundary.yaml"));
+    let assess = |format: &str| {
+        cadastre(&[
+            "assess-role",
+            "--trust",
+            &trust,
+            "--policy",
+            &policy,
+            "-b",
+            &boundary,
+            "--format",
+            format,
+        ])
+    };
+    let output = assess("json");
+    assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
+    let assessment: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(assessment["schema"], "cadastre/role-assessment/v1");
+    assert_eq!(output.stdout, assess("json").stdout, "the same documents give the same bytes");
+    assert!(
+        assess("md")
+            .stdout
+            .starts_with(b"## What `arn:aws:iam::111122223333:role/assessed-role` could reach")
+    );
+}
+
+/// Runs a program that the test needs beside ours.
+#[track_caller]
+fn openssl(arguments: &[&str]) {
+    let output = Command::new("openssl").args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+}
+
+#[test]
+fn a_packet_is_made_signed_verified_and_redacted_and_a_changed_byte_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let (key, public) = (path("review.key"), path("review.pub"));
+    openssl(&["genpkey", "-algorithm", "ed25519", "-out", &key]);
+    openssl(&["pkey", "-in", &key, "-pubout", "-out", &public]);
+    Command::new("chmod").args(["600", &key]).status().unwrap();
+    let fixture = fixtures().join("planted");
+    let evidence = fixture.join("evidence").display().to_string();
+    let boundary = fixture.join("boundary.yaml").display().to_string();
+    let packet = path("packet.zip");
+    let create = |output: &str| {
+        cadastre(&["packet", "create", &evidence, "-b", &boundary, "-o", output, "--sign-key", &key])
+    };
+    check(&create(&packet), 0, "wrote");
+    check(&create(&packet), 1, "packet.zip");
+
+    let verify =
+        |packet: &str| cadastre(&["packet", "verify", packet, "--public-key", &public, "--format", "json"]);
+    let verified = verify(&packet);
+    assert_eq!(verified.status.code(), Some(0), "{}", shown(&verified));
+    let verification: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
+    assert_eq!(verification["leaves"]["withheld"], 0);
+
+    let other = path("other.pub");
+    openssl(&["genpkey", "-algorithm", "ed25519", "-out", &path("other.key")]);
+    openssl(&["pkey", "-in", &path("other.key"), "-pubout", "-out", &other]);
+    check(&cadastre(&["packet", "verify", &packet, "--public-key", &other]), 1, "error:");
+
+    let mut bytes = std::fs::read(&packet).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(path("changed.zip"), bytes).unwrap();
+    check(&verify(&path("changed.zip")), 3, "not verified");
+
+    let rules = path("redaction.yaml");
+    std::fs::write(&rules, "schema: cadastre/redaction-rules/v1\naccounts: all\naddresses: all\n").unwrap();
+    let shared = path("shared.zip");
+    let redact =
+        cadastre(&["packet", "redact", &packet, "--rules", &rules, "--public-key", &public, "-o", &shared]);
+    assert_eq!(redact.status.code(), Some(0), "{}", shown(&redact));
+    let redacted = verify(&shared);
+    assert_eq!(redacted.status.code(), Some(0), "{}", shown(&redacted));
+    let redacted: serde_json::Value = serde_json::from_slice(&redacted.stdout).unwrap();
+    assert_eq!(redacted["root"], verification["root"]);
+    let shared = std::fs::read(&shared).unwrap();
+    assert!(!shared.windows(12).any(|window| window == b"999988887777"));
+    assert!(cadastre(&["packet", "show", &packet]).stdout.starts_with(b"packet of payments"));
+}
+
+#[test]
 fn drift_between_clean_and_planted_exits_with_2_and_speaks_of_capabilities() {
     let clean = fixtures().join("clean/evidence").display().to_string();
     let same = judge("drift", "clean", &["--baseline", &clean]);

@@ -177,10 +177,38 @@ pub(crate) enum GraphFormat {
 Examples:
   cadastre who-can read-records topic:payments evidence -b boundary.yaml
   cadastre who-can decrypt alias/payments evidence --format json
+  cadastre who-can read-records topic:payments evidence --without streamco-support --without a1b2c3d4e5#0
 
 Capabilities: read-records write-records read-objects write-objects decrypt manage-key operate-host
 change-policy assume read-logs alter-logs reach")]
 pub(crate) struct WhoCan {
+    /// What is asked about
+    #[arg(value_parser = parse_capability)]
+    pub capability: Capability,
+    /// `topic:NAME`, an ARN, a key alias, a bucket name or an instance id
+    pub target: String,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Answer as if this principal, grant, policy or statement (POLICY#NUMBER, RECORD#POINTER) were gone
+    #[arg(long, value_name = "NAME")]
+    pub without: Vec<String>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: TableFormat,
+}
+
+/// `cadastre explain`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cadastre explain streamco-support read-records topic:payments/orders evidence
+  cadastre explain arn:aws:iam::111122223333:role/app decrypt alias/payments evidence --format json
+
+Tells the best way step by step with the statements that allow it and what closes every way; where there is
+none, what stands in the way and what it would need.")]
+pub(crate) struct Explain {
+    /// Who: an ARN, `User:name`, or a name that only one principal has
+    pub principal: String,
     /// What is asked about
     #[arg(value_parser = parse_capability)]
     pub capability: Capability,

@@ -11,6 +11,7 @@ Examples:
   cadastre scan -b boundary.yaml -o evidence
   cadastre scan -b boundary.yaml -o evidence --only kafka --no-probes
   cadastre scan --permissions > scanner-policy.json
+  cadastre scan -b boundary.yaml --offline exports -o evidence     files that the AWS CLI printed
 
 AWS credentials come from the environment, profiles or instance roles, as with the AWS CLI.")]
 pub(crate) struct Scan {
@@ -32,6 +33,9 @@ pub(crate) struct Scan {
     /// Do not try anonymous, plaintext and old-TLS connections to listeners
     #[arg(long)]
     pub no_probes: bool,
+    /// Read files that the AWS CLI printed instead of asking anybody (docs/formats/offline.md)
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["only", "aws_endpoint_url", "aws_profile", "no_probes"])]
+    pub offline: Option<PathBuf>,
     /// Replace an evidence directory that exists
     #[arg(long)]
     pub force: bool,

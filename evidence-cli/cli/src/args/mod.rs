@@ -5,7 +5,9 @@ pub(crate) mod assess;
 pub(crate) mod broker;
 pub(crate) mod collect;
 pub(crate) mod logs;
+pub(crate) mod packet;
 pub(crate) mod policy;
+pub(crate) mod role;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     Graph(assess::Graph),
     /// List who has a capability on a target, by which path
     WhoCan(assess::WhoCan),
+    /// Tell why somebody can do something, step by step, or what stands in the way
+    Explain(assess::Explain),
     /// Evaluate the controls and print the checklist
     Check(assess::Check),
     /// Write reports: HTML, Markdown, JSON, SVG
@@ -67,12 +71,17 @@ pub(crate) enum Command {
     Drift(assess::Drift),
     /// Accept a finding by name, with a reason and an end
     Waive(assess::Waive),
+    /// Assess a role before it exists: what could it reach in this boundary?
+    AssessRole(role::AssessRole),
     /// Answer access questions in bulk
     #[command(subcommand)]
     Access(access::Access),
     /// Read logs that clouds left: verify trails
     #[command(subcommand)]
     Logs(logs::Logs),
+    /// Pack, sign, verify and redact everything in one file
+    #[command(subcommand)]
+    Packet(packet::Packet),
     /// List, show and test the controls
     #[command(subcommand)]
     Policy(policy::Policy),

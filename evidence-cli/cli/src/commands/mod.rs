@@ -5,14 +5,17 @@ mod broker;
 mod check;
 mod demo;
 mod drift;
+mod explain;
 mod graph;
 mod init;
 mod inputs;
 mod local_cluster;
 mod logs;
 mod output;
+mod packet;
 mod policy;
 mod report;
+mod role;
 mod scan;
 mod waive;
 mod who_can;
@@ -37,12 +40,15 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Exit>
         Command::Scan(arguments) => scan::run(&arguments, terminal),
         Command::Graph(arguments) => graph::run(&arguments, terminal),
         Command::WhoCan(arguments) => who_can::run(&arguments, terminal),
+        Command::Explain(arguments) => explain::run(&arguments, terminal),
         Command::Check(arguments) => check::run(&arguments, terminal),
         Command::Report(arguments) => report::run(&arguments, terminal),
         Command::Drift(arguments) => drift::run(&arguments, terminal),
         Command::Waive(arguments) => waive::run(&arguments, terminal),
+        Command::AssessRole(arguments) => role::run(&arguments, terminal),
         Command::Access(arguments) => access::run(&arguments, terminal),
         Command::Logs(arguments) => logs::run(&arguments, terminal),
+        Command::Packet(arguments) => packet::run(&arguments, terminal),
         Command::Policy(arguments) => policy::run(&arguments, terminal),
         Command::Completions { shell } => {
             let mut script = Vec::new();

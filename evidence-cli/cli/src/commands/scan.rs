@@ -1,5 +1,6 @@
 //! `cadastre scan`: collects evidence, read-only.
 
+use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
@@ -7,9 +8,10 @@ use cadastre_collect::aws::{self, AccountTarget, AwsTarget};
 use cadastre_collect::kafka::{self, KafkaOptions, KafkaTarget};
 use cadastre_model::checklist::Verdict;
 use cadastre_model::declaration::{Declaration, Provider};
-use cadastre_model::evidence::{EvidenceWriter, Manifest};
+use cadastre_model::evidence::{Evidence, EvidenceWriter, Manifest};
 use cadastre_model::progress::Progress;
-use cadastre_model::{Clock, SystemClock};
+use cadastre_model::{Clock, SystemClock, Timestamp};
+use cadastre_offline::OfflineFile;
 use tokio_util::sync::CancellationToken;
 
 use super::output;
@@ -25,6 +27,9 @@ pub(super) fn run(arguments: &Scan, terminal: &Terminal) -> anyhow::Result<Exit>
     if arguments.permissions {
         terminal::print(&(serde_json::to_string_pretty(&aws::permissions::iam_policy())? + "\n"))?;
         return Ok(Exit::Clean);
+    }
+    if let (Some(files), Some(directory)) = (&arguments.offline, &arguments.output) {
+        return offline(files, directory, arguments, terminal);
     }
     let Some(directory) = &arguments.output else { anyhow::bail!("--output is missing") };
     let mut declaration = Declaration::read(&arguments.boundary)?;
@@ -44,6 +49,73 @@ pub(super) fn run(arguments: &Scan, terminal: &Terminal) -> anyhow::Result<Exit>
     terminal.finish();
     summarize(&manifest, directory, terminal);
     Ok(if settled(&manifest) { Exit::Clean } else { Exit::Incomplete })
+}
+
+/// Turns files that others exported into evidence. Their own times date the evidence, so that the same files give the
+/// same bytes.
+fn offline(files: &Path, directory: &Path, arguments: &Scan, terminal: &Terminal) -> anyhow::Result<Exit> {
+    Declaration::read(&arguments.boundary)?;
+    if arguments.force {
+        output::remove_evidence(directory)?;
+    }
+    terminal.step("reading files");
+    let mut exported = Vec::new();
+    gather(files, files, &mut exported, terminal)?;
+    let read = cadastre_offline::read(&exported)?;
+    anyhow::ensure!(!read.records.is_empty(), "`{}` holds no answer that can be read", files.display());
+    let times = || read.records.iter().map(|record| record.observed_at);
+    let (Some(started_at), Some(finished_at)) = (times().min(), times().max()) else {
+        anyhow::bail!("`{}` holds no answer that can be read", files.display());
+    };
+    for (path, reason) in &read.skipped {
+        terminal.warn(&format!("`{}` was not read: {}", terminal::inert(path), terminal::inert(reason)));
+    }
+    let evidence =
+        Evidence::from_records(read.records, env!("CARGO_PKG_VERSION"), started_at, finished_at, true);
+    let manifest = evidence.write(directory)?;
+    terminal.finish();
+    summarize(&manifest, directory, terminal);
+    Ok(if settled(&manifest) { Exit::Clean } else { Exit::Incomplete })
+}
+
+/// Every file below a directory, with the time at which it was written.
+fn gather(
+    root: &Path,
+    directory: &Path,
+    files: &mut Vec<OfflineFile>,
+    terminal: &Terminal,
+) -> anyhow::Result<()> {
+    let cannot = || format!("cannot read `{}`", directory.display());
+    for entry in fs::read_dir(directory).with_context(cannot)? {
+        let path = entry.with_context(cannot)?.path();
+        let cannot = || format!("cannot read `{}`", path.display());
+        let metadata = fs::symlink_metadata(&path).with_context(cannot)?;
+        if metadata.is_dir() {
+            gather(root, &path, files, terminal)?;
+        } else if metadata.is_file() {
+            anyhow::ensure!(
+                metadata.len() <= cadastre_offline::MAXIMUM_SIZE as u64,
+                "`{}` is larger than {} bytes",
+                path.display(),
+                cadastre_offline::MAXIMUM_SIZE
+            );
+            let written = metadata.modified().with_context(cannot)?;
+            let seconds = written.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+            let written_at = i64::try_from(seconds).ok().and_then(Timestamp::from_seconds);
+            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            files.push(OfflineFile {
+                path: name,
+                content: fs::read(&path).with_context(cannot)?,
+                written_at: written_at.with_context(|| format!("`{}` has no usable date", path.display()))?,
+            });
+        } else {
+            terminal.warn(&format!(
+                "`{}` was not read: it is no file, and links are not followed",
+                path.display()
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Files that the declaration names are found beside it, wherever the command was started.

@@ -1,9 +1,10 @@
 //! `cadastre who-can`: who has a capability on a target, by which path.
 
 use anyhow::bail;
+use cadastre_assess::what_if::WhatIf;
 use cadastre_model::graph::Step;
 
-use super::inputs;
+use super::inputs::{self, Judged};
 use crate::args::assess::{TableFormat, WhoCan};
 use crate::exit::Exit;
 use crate::terminal::{self, Terminal, columns, inert};
@@ -13,9 +14,13 @@ pub(super) fn run(arguments: &WhoCan, terminal: &Terminal) -> anyhow::Result<Exi
     let judged = inputs::judge(&arguments.inputs, terminal)?;
     terminal.finish();
     let assessment = &judged.assessment;
-    let reasoner =
-        cadastre_graph::Reasoner::new(&assessment.inventory, &assessment.access, &judged.declaration);
-    let answer = reasoner.who_can(&assessment.graph, arguments.capability, &arguments.target);
+    let changed = without(&judged, &arguments.without)?;
+    let (inventory, access, graph) = match &changed {
+        None => (&assessment.inventory, &assessment.access, &assessment.graph),
+        Some(changed) => (&changed.inventory, &changed.access, &changed.graph),
+    };
+    let reasoner = cadastre_graph::Reasoner::new(inventory, access, &judged.declaration);
+    let answer = reasoner.who_can(graph, arguments.capability, &arguments.target);
     let Some(answer) = answer else {
         bail!("the evidence knows no target `{}`", arguments.target);
     };
@@ -44,7 +49,31 @@ pub(super) fn run(arguments: &WhoCan, terminal: &Terminal) -> anyhow::Result<Exi
         }
     };
     terminal::print(&text)?;
+    if let Some(changed) = &changed {
+        terminal.say(&format!("without {}:", arguments.without.join(", ")));
+        for change in changed.changes.iter().take(CHANGES_TOLD) {
+            terminal.say(&format!("  {}", inert(&change.message)));
+        }
+        if changed.changes.len() > CHANGES_TOLD {
+            terminal.say(&format!("  and {} more changes", changed.changes.len() - CHANGES_TOLD));
+        }
+    }
     Ok(Exit::Clean)
+}
+
+/// How many changes are told one by one.
+const CHANGES_TOLD: usize = 20;
+
+/// The assessment without what was named, where anything was.
+fn without(judged: &Judged, names: &[String]) -> anyhow::Result<Option<WhatIf>> {
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let mut removals = Vec::new();
+    for name in names {
+        removals.extend(judged.assessment.removal(name)?);
+    }
+    Ok(Some(judged.assessment.without(&judged.declaration, &removals)))
 }
 
 /// The steps of a path on one line.
