@@ -1,4 +1,4 @@
-//! `cargo xtask access-differential`: generated cases through our evaluator and through another one, every
+//! `cargo xtask differential iam`: generated cases through our evaluator and through another one, every
 //! disagreement put under a reason from AWS's documentation, the counts written to `docs/access-differential.md`.
 
 #![expect(
@@ -189,7 +189,7 @@ fn report(options: &Options, tally: &Tally) -> anyhow::Result<()> {
     let agreement = 1.0 - unexplained as f64 / compared.max(1) as f64;
     let mut text = format!(
         "# Our evaluator beside another one\n\n\
-         `cargo xtask access-differential --cases {} --seed {}` generates cases in the form of\n\
+         `cargo xtask differential iam --cases {} --seed {}` generates cases in the form of\n\
          `docs/formats/access-cases.md`, and asks `cadastre access eval` and `@cloud-copilot/iam-simulate` {VERSION} (a process of its\n\
          own). Where the two disagree and AWS's documentation says who is right, the case falls under a class below; whether it does\n\
          is read off the case, never off the answers. A case with the marks of several classes counts under the first.\n\n\

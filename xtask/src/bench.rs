@@ -15,6 +15,9 @@ use crate::parts::Parts;
 use crate::process;
 use crate::reference_account::{ReferenceAccount, script};
 
+/// How long each way of deciding is measured unless told otherwise, in seconds of processor time.
+const DECISION_SECONDS: u32 = 5;
+
 /// What to measure.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
@@ -26,6 +29,8 @@ pub(crate) enum Bench {
     },
     /// First build of the README's first command, and a rebuild after touching `graph`
     Build,
+    /// Single decisions beside another evaluator, then a whole organization: `decisions` and `organisation`
+    Access,
     /// An organization of 20 accounts with the policies AWS manages: capabilities, plaintext derivations, cuts
     Organisation(organisation::Options),
     /// Verification of a large packet, beside sha256sum, openssl and unzip on the same bytes
@@ -37,7 +42,7 @@ pub(crate) enum Bench {
     /// Single decisions on AWS policies, beside another evaluator
     Decisions {
         /// How long each way of deciding is measured, in seconds of processor time
-        #[arg(long, default_value_t = 5)]
+        #[arg(long, default_value_t = DECISION_SECONDS)]
         seconds: u32,
     },
     /// Verify a CloudTrail trail, beside the AWS CLI's own code
@@ -51,6 +56,10 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Scan { roles } => scan(*roles),
         Bench::Build => build(),
+        Bench::Access => {
+            run(&Bench::Decisions { seconds: DECISION_SECONDS })?;
+            run(&Bench::Organisation(organisation::Options::default()))
+        }
         Bench::Organisation(options) => options.measure(),
         Bench::Packet { mebibytes } => publish("packet.md", &crate::packet::bench(*mebibytes, &machine())?),
         Bench::Decisions { seconds } => {

@@ -59,13 +59,21 @@ enum Verb {
     },
     /// Run the controls and their tests on Open Policy Agent, and compare the engines
     Policies,
-    /// Compare our evaluation of AWS policies with another evaluator's on generated cases
-    AccessDifferential(access_differential::Options),
+    /// Compare our answers with those of somebody else's program, and write the result to docs/
+    #[command(subcommand)]
+    Differential(Differential),
     /// Record the reference account and its Kafka cluster into fixtures/ again
     RecordFixtures(fixtures::Options),
     /// Measure, and write the results to docs/benchmarks/
     #[command(subcommand)]
     Bench(bench::Bench),
+}
+
+/// What to compare.
+#[derive(Debug, Subcommand)]
+enum Differential {
+    /// Our evaluation of AWS policies with another evaluator's, on generated cases
+    Iam(access_differential::Options),
 }
 
 fn main() -> ExitCode {
@@ -76,7 +84,7 @@ fn main() -> ExitCode {
         Verb::Directions => directions::run(),
         Verb::PacketTamper { changes } => packet::tamper(changes),
         Verb::Policies => policies::run(),
-        Verb::AccessDifferential(options) => access_differential::run(&options),
+        Verb::Differential(Differential::Iam(options)) => access_differential::run(&options),
         Verb::RecordFixtures(options) => fixtures::record(&options),
         Verb::Bench(bench) => bench::run(&bench),
     };

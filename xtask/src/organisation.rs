@@ -423,7 +423,7 @@ fn generated_bucket(number: usize, roles: usize, dice: &mut Dice) -> anyhow::Res
 }
 
 /// Where the policies lie, for a run by hand.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Options {
     /// Measure one size in this process, and print the figures as JSON
     #[arg(long, requires = "policies")]

@@ -66,7 +66,7 @@ pub(super) fn up(arguments: &Up, terminal: &Terminal) -> anyhow::Result<Exit> {
     let child = spawn(&cluster, &paths)?;
     let pid = child.id();
     wait_until_ready(child, &paths)?;
-    output::write(&paths.pid, &format!("{pid}\n"))?;
+    output::write(&paths.pid, format!("{pid}\n"))?;
     if fresh {
         runtime.block_on(cluster.administer(&[]))?;
         output::write(&paths.boundary, &boundary(&cluster, state)?)?;

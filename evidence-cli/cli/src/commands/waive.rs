@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &Waive, terminal: &Terminal) -> anyhow::Result<Exit
     file.waivers.extend(accepted);
     file.waivers
         .sort_by(|a, b| (&a.control, &a.subject, &a.accepts).cmp(&(&b.control, &b.subject, &b.accepts)));
-    output::write(&path, &file.to_yaml())?;
+    output::write(&path, file.to_yaml())?;
     terminal.say(&format!(
         "{added} finding(s) of {id} on {} waived until {expires} in {}",
         arguments.subject,
