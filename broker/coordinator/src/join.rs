@@ -197,6 +197,8 @@ impl GroupCoordinator {
             return;
         };
         if is_durable {
+            let session_ms =
+                group.members.get(&new_id).map_or(0, |member| i64::from(member.session_timeout_ms));
             let mut response = group.join_response(&new_id);
             if resume.supports_skipping_assignment {
                 response.skip_assignment = group.is_leader(&new_id);
@@ -205,6 +207,8 @@ impl GroupCoordinator {
                 response.members = Vec::new();
                 response.leader = previous_leader.unwrap_or_default();
             }
+            // Nobody times out while waiting for an answer, so that the session begins with it.
+            self.extend_session(&group_id, &new_id, session_ms, now_ms);
             return self.reply(token, Response::Join(response));
         }
         let old_id = old.member_id.clone();

@@ -173,6 +173,7 @@ async fn a_compactor_and_a_retention_task_work_under_load() {
     let (compactor, epoch) = brokers[1].clone();
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let stopped = std::sync::Arc::clone(&stop);
+    let (done, ended) = std::sync::mpsc::channel();
     let moving = tokio::spawn(async move {
         let mut moved = 0;
         while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
@@ -182,13 +183,16 @@ async fn a_compactor_and_a_retention_task_work_under_load() {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        done.send(()).unwrap();
         moved
     });
+    // Log starts stand still again before the log is judged.
     let acknowledged = under_load(&brokers[..1], 4, 60, move || {
-        std::thread::park_timeout(Duration::from_millis(100));
+        std::thread::park_timeout(Duration::from_millis(300));
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        ended.recv().unwrap();
     })
     .await;
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
     assert!(moving.await.unwrap() > 0);
     assert_eq!(acknowledged, 4 * 60 * 3);
 }

@@ -416,6 +416,20 @@ fn a_return_that_cannot_be_written_leaves_the_former_member_in_place() {
 }
 
 #[test]
+fn a_member_whose_return_was_written_late_still_times_out() {
+    let (mut world, generation) = static_group();
+    world.is_storage_slow = true;
+    let back = world.join(static_member("one", "2"));
+    world.pass(60_000);
+    assert!(world.is_parked(back), "nobody times out while waiting for an answer");
+    world.is_storage_slow = false;
+    world.answer_writes(true);
+    assert_eq!(world.joined(back).generation_id, generation);
+    world.pass(1_000_000);
+    assert_eq!(world.state(), GroupState::Dead, "an empty group without offsets is gone");
+}
+
+#[test]
 fn a_static_member_with_other_protocols_rebalances() {
     let (mut world, generation) = static_group();
     let back = world.join(JoinRequest { protocols: protocols(&["sticky"]), ..static_member("one", "2") });

@@ -14,7 +14,7 @@ use super::shared::Shared;
 use super::store::{ReadFailure, Reader, Source};
 use super::transition::{Applied, Transition};
 use super::{FIRST_PAUSE, LONGEST_PAUSE};
-use crate::commit::{CommitOutcome, CommitRequest, Slice};
+use crate::commit::{BatchOutcome, CommitOutcome, CommitRequest, Slice};
 use crate::error::SequencerError;
 use crate::ids::{BrokerEpoch, ObjectId};
 use crate::object::Replacement;
@@ -224,6 +224,19 @@ impl Committer {
         }
         let known = self.learn(&session, &partitions, &producers).await?;
         let planned = plan(requests, &known);
+        // What looks like a producer's repetition may be this very object, committed by a call whose answer was lost.
+        // Asked after what is known was read: a commit that was seen there has its object's row here.
+        let repeated: Vec<ObjectId> = requests
+            .iter()
+            .zip(&planned.outcomes)
+            .filter(|(_, outcome)| {
+                outcome.appends.iter().flatten().any(|it| matches!(it, BatchOutcome::Duplicate(_)))
+            })
+            .map(|(request, _)| request.object)
+            .collect();
+        if !repeated.is_empty() && !self.reader(&session).objects(&repeated).await?.is_empty() {
+            return Err(Failure::ObjectExists);
+        }
         let transition = transition(epoch, requests, &planned, &known)?;
         if !transition.is_empty() {
             self.apply(&session, &transition).await?;
