@@ -3,81 +3,117 @@
 /// The bytes end early, or a field has a value that it cannot have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("malformed {0}")]
-pub(crate) struct CodecError(pub(crate) &'static str);
+pub struct CodecError(pub &'static str);
 
 /// Takes fields off the front of a slice.
 #[derive(Debug)]
-pub(crate) struct FieldReader<'a> {
+pub struct FieldReader<'a> {
     bytes: &'a [u8],
     what: &'static str,
 }
 
 impl<'a> FieldReader<'a> {
     /// Reads `bytes`; `what` names them in errors.
-    pub(crate) const fn new(bytes: &'a [u8], what: &'static str) -> Self {
+    pub const fn new(bytes: &'a [u8], what: &'static str) -> Self {
         Self { bytes, what }
     }
 
-    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
+    /// The next `N` bytes.
+    ///
+    /// # Errors
+    /// When the bytes end early.
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
         let (taken, rest) = self.bytes.split_first_chunk::<N>().ok_or(CodecError(self.what))?;
         self.bytes = rest;
         Ok(*taken)
     }
 
-    pub(crate) fn slice(&mut self, length: usize) -> Result<&'a [u8], CodecError> {
+    /// The next `length` bytes.
+    ///
+    /// # Errors
+    /// When the bytes end early.
+    pub fn slice(&mut self, length: usize) -> Result<&'a [u8], CodecError> {
         let (taken, rest) = self.bytes.split_at_checked(length).ok_or(CodecError(self.what))?;
         self.bytes = rest;
         Ok(taken)
     }
 
-    pub(crate) fn u8(&mut self) -> Result<u8, CodecError> {
+    /// A byte.
+    ///
+    /// # Errors
+    /// When the bytes end early.
+    pub fn u8(&mut self) -> Result<u8, CodecError> {
         self.array().map(u8::from_be_bytes)
     }
 
-    pub(crate) fn u16(&mut self) -> Result<u16, CodecError> {
+    /// An unsigned 16-bit field.
+    ///
+    /// # Errors
+    /// When the bytes end early.
+    pub fn u16(&mut self) -> Result<u16, CodecError> {
         self.array().map(u16::from_be_bytes)
     }
 
-    pub(crate) fn u32(&mut self) -> Result<u32, CodecError> {
+    /// An unsigned 32-bit field.
+    ///
+    /// # Errors
+    /// When the bytes end early.
+    pub fn u32(&mut self) -> Result<u32, CodecError> {
         self.array().map(u32::from_be_bytes)
     }
 
-    pub(crate) fn u64(&mut self) -> Result<u64, CodecError> {
+    /// An unsigned 64-bit field.
+    ///
+    /// # Errors
+    /// When the bytes end early.
+    pub fn u64(&mut self) -> Result<u64, CodecError> {
         self.array().map(u64::from_be_bytes)
     }
 
-    pub(crate) fn i16(&mut self) -> Result<i16, CodecError> {
+    /// A signed 16-bit field.
+    ///
+    /// # Errors
+    /// When the bytes end early.
+    pub fn i16(&mut self) -> Result<i16, CodecError> {
         self.array().map(i16::from_be_bytes)
     }
 
-    pub(crate) fn i32(&mut self) -> Result<i32, CodecError> {
+    /// A signed 32-bit field.
+    ///
+    /// # Errors
+    /// When the bytes end early.
+    pub fn i32(&mut self) -> Result<i32, CodecError> {
         self.array().map(i32::from_be_bytes)
     }
 
-    pub(crate) fn i64(&mut self) -> Result<i64, CodecError> {
+    /// A signed 64-bit field.
+    ///
+    /// # Errors
+    /// When the bytes end early.
+    pub fn i64(&mut self) -> Result<i64, CodecError> {
         self.array().map(i64::from_be_bytes)
     }
 
     /// Bytes behind a two-byte length.
-    pub(crate) fn short_bytes(&mut self) -> Result<&'a [u8], CodecError> {
+    pub fn short_bytes(&mut self) -> Result<&'a [u8], CodecError> {
         let length = self.u16()?;
         self.slice(usize::from(length))
     }
 
     /// Text behind a two-byte length.
-    pub(crate) fn short_text(&mut self) -> Result<String, CodecError> {
+    pub fn short_text(&mut self) -> Result<String, CodecError> {
         let bytes = self.short_bytes()?;
         std::str::from_utf8(bytes).map(str::to_owned).map_err(|_utf8| CodecError(self.what))
     }
 
     /// Ends the reading: bytes that are left over make it malformed.
-    pub(crate) const fn end(self) -> Result<(), CodecError> {
+    pub const fn end(self) -> Result<(), CodecError> {
         if self.bytes.is_empty() { Ok(()) } else { Err(CodecError(self.what)) }
     }
 }
 
 /// Appends bytes behind a two-byte length.
-pub(crate) fn put_short_bytes(target: &mut Vec<u8>, bytes: &[u8]) -> Result<(), CodecError> {
+pub fn put_short_bytes(target: &mut Vec<u8>, bytes: &[u8]) -> Result<(), CodecError> {
     let length =
         u16::try_from(bytes.len()).map_err(|_length| CodecError("field longer than 65,535 bytes"))?;
     target.extend_from_slice(&length.to_be_bytes());

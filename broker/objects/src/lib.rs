@@ -12,7 +12,7 @@
 mod binding;
 mod block;
 mod builder;
-mod codec;
+pub mod codec;
 mod compact;
 pub mod compaction;
 mod damage;

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::CodecError;
 use crate::metadata_kind::MetadataChange;
 use crate::packed::PackedObject;
+use cadastre_objects::codec::CodecError;
 
 /// One change of the log's state. The order of variants and fields is part of the format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::{TopicId, TopicPartition};
 
-use crate::codec::{CodecError, FieldReader};
+use cadastre_objects::codec::{CodecError, FieldReader};
 
 /// The kinds of frame. The codes are part of the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use cadastre_keys::KeyError;
 use cadastre_keys::envelope::{OpeningKey, SealingKey, TAG_LENGTH};
 
-use crate::codec::FieldReader;
 use crate::descriptor::Descriptor;
 use crate::report::HeldRecords;
+use cadastre_objects::codec::FieldReader;
 
 /// Bytes of the plain header.
 pub(crate) const FRAME_HEADER_LENGTH: usize = 22;

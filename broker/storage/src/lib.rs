@@ -17,7 +17,6 @@ mod cache;
 mod change;
 mod clock;
 mod cluster;
-mod codec;
 mod command;
 mod committer;
 mod config;

@@ -2,7 +2,7 @@
 
 use cadastre_keys::{EncryptionContext, WrappedKey};
 
-use crate::codec::{CodecError, FieldReader, put_short_bytes};
+use cadastre_objects::codec::{CodecError, FieldReader, put_short_bytes};
 
 /// Bytes before the first frame.
 pub(crate) const HEADER_LENGTH: u64 = 4096;

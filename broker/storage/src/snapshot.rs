@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::CodecError;
 use crate::metadata_kind::MetadataKind;
 use crate::packed::PackedObject;
 use crate::producer::ProducerEntry;
+use cadastre_objects::codec::CodecError;
 
 /// The body of a snapshot frame. The order of fields is part of the format.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
