@@ -103,7 +103,6 @@ pub(super) fn write_packet(
 
 /// Everything that goes into a packet beside the evidence.
 pub(super) fn files(judged: &Judged, inputs: &Inputs) -> anyhow::Result<Vec<PackFile>> {
-    let rendered = tempfile::tempdir().context("cannot make a temporary directory")?;
     let formats = [
         ReportFormat::Html,
         ReportFormat::Md,
@@ -116,11 +115,8 @@ pub(super) fn files(judged: &Judged, inputs: &Inputs) -> anyhow::Result<Vec<Pack
         ReportFormat::Junit,
     ];
     let mut files = Vec::new();
-    for path in report::write(judged, rendered.path(), &formats)? {
-        let path = PathBuf::from(path);
-        let name = path.strip_prefix(rendered.path()).unwrap_or(&path).display().to_string();
-        let bytes = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-        files.push(file(&format!("reports/{name}"), Role::Report, bytes)?);
+    for (name, content) in report::render(judged, &formats)? {
+        files.push(file(&format!("reports/{name}"), Role::Report, content)?);
     }
     let assessment = &judged.assessment;
     files.push(file("graph.json", Role::Graph, serde_json::to_vec(&assessment.graph)?)?);

@@ -34,6 +34,23 @@ pub(super) fn write(
     directory: &Path,
     formats: &[ReportFormat],
 ) -> anyhow::Result<Vec<String>> {
+    let mut paths = Vec::new();
+    for (name, content) in render(judged, formats)? {
+        let path = directory.join(name);
+        if let Some(parent) = path.parent() {
+            output::create_directory(parent)?;
+        }
+        output::write(&path, content)?;
+        paths.push(path.display().to_string());
+    }
+    Ok(paths)
+}
+
+/// The chosen formats: the name of each file, `csv/controls.csv`, and its content.
+///
+/// # Errors
+/// When a template fails.
+pub(super) fn render(judged: &Judged, formats: &[ReportFormat]) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let assessment = &judged.assessment;
     let frameworks: Vec<FrameworkStanding> =
         Framework::builtin()?.iter().map(|framework| framework.standing(&assessment.checklist)).collect();
@@ -48,47 +65,41 @@ pub(super) fn write(
         checklist: &assessment.checklist,
         frameworks: &frameworks,
     };
-    let mut paths = Vec::new();
-    let mut put = |name: &str, content: &[u8]| -> anyhow::Result<()> {
-        let path = directory.join(name);
-        output::write(&path, content)?;
-        paths.push(path.display().to_string());
-        Ok(())
-    };
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut put = |name: &str, content: Vec<u8>| files.push((name.to_owned(), content));
     for format in formats {
         match format {
-            ReportFormat::Html => put("report.html", cadastre_report::html(&input)?.as_bytes())?,
-            ReportFormat::Md => put("report.md", cadastre_report::markdown(&input)?.as_bytes())?,
+            ReportFormat::Html => put("report.html", cadastre_report::html(&input)?.into_bytes()),
+            ReportFormat::Md => put("report.md", cadastre_report::markdown(&input)?.into_bytes()),
             ReportFormat::Svg => {
-                put("boundary.svg", cadastre_report::diagram_svg(&assessment.graph).as_bytes())?
+                put("boundary.svg", cadastre_report::diagram_svg(&assessment.graph).into_bytes())
             }
             ReportFormat::Json => {
-                put("checklist.json", &pretty(&assessment.checklist)?)?;
-                put("graph.json", &pretty(&assessment.graph)?)?;
+                put("checklist.json", pretty(&assessment.checklist)?);
+                put("graph.json", pretty(&assessment.graph)?);
             }
-            ReportFormat::Xlsx => put("report.xlsx", &cadastre_report::xlsx(&input)?)?,
+            ReportFormat::Xlsx => put("report.xlsx", cadastre_report::xlsx(&input)?),
             ReportFormat::Csv => {
-                output::create_directory(&directory.join("csv"))?;
                 for (name, values) in cadastre_report::csv_files(&input)? {
-                    put(&format!("csv/{name}"), values.as_bytes())?;
+                    put(&format!("csv/{name}"), values.into_bytes());
                 }
             }
             ReportFormat::Oscal => {
                 let results = cadastre_report::oscal(&assessment.checklist, &judged.evidence);
-                put("oscal-assessment-results.json", &pretty(&results)?)?;
+                put("oscal-assessment-results.json", pretty(&results)?);
             }
             ReportFormat::Ocsf => {
-                put("ocsf.json", &pretty(&cadastre_report::ocsf(&assessment.checklist))?)?;
+                put("ocsf.json", pretty(&cadastre_report::ocsf(&assessment.checklist))?);
             }
             ReportFormat::Sarif => {
-                put("cadastre.sarif", &pretty(&cadastre_report::sarif(&assessment.checklist))?)?;
+                put("cadastre.sarif", pretty(&cadastre_report::sarif(&assessment.checklist))?);
             }
             ReportFormat::Junit => {
-                put("junit.xml", cadastre_report::junit(&assessment.checklist).as_bytes())?;
+                put("junit.xml", cadastre_report::junit(&assessment.checklist).into_bytes());
             }
         }
     }
-    Ok(paths)
+    Ok(files)
 }
 
 fn pretty<T: serde::Serialize>(value: &T) -> anyhow::Result<Vec<u8>> {
