@@ -1,6 +1,5 @@
 //! The one thread that writes: it gathers what waits, writes it at once, syncs once, publishes, answers.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +13,7 @@ use crate::command::{Command, encode_commands};
 use crate::config::StorageConfig;
 use crate::descriptor::{BatchDescription, Descriptor, FrameKind};
 use crate::error::{AppendError, StorageError};
+use crate::file_system::DirectoryLock;
 use crate::metadata_kind::MetadataChange;
 use crate::packed::ObjectArea;
 use crate::producer::SequenceVerdict;
@@ -38,7 +38,7 @@ pub(crate) struct Committer {
     /// The metadata version of the last frame that was staged.
     pub(crate) metadata_version: u64,
     #[expect(dead_code, reason = "held, not read: the system unlocks the directory when it is dropped")]
-    pub(crate) lock: File,
+    pub(crate) lock: Box<dyn DirectoryLock>,
 }
 
 /// A frame or an answer that waits for the group's sync.
@@ -74,26 +74,40 @@ impl Committer {
     /// Serves requests until the log is closed or nobody can send any more.
     pub(crate) fn run(mut self, mut requests: mpsc::UnboundedReceiver<Request>) {
         while let Some(first) = requests.blocking_recv() {
-            let mut weight = first.weight();
-            let mut group = vec![first];
-            while weight < GROUP_BYTES
-                && let Ok(next) = requests.try_recv()
-            {
-                weight = weight.saturating_add(next.weight());
-                group.push(next);
-            }
-            if let Some(reply) = self.serve(group) {
-                requests.close();
-                let ended = self.end();
-                // The lock goes before the answer, so that the log can be opened again right away.
-                drop(self);
-                answer(reply, ended);
-                while let Ok(late) = requests.try_recv() {
-                    refuse(late, &StorageError::Closed);
-                }
-                return;
+            if let Some(reply) = self.serve(gather(first, &mut requests)) {
+                return self.close(requests, reply);
             }
         }
+        self.abandon();
+    }
+
+    /// The same as a task, which waits for nothing but requests.
+    pub(crate) async fn run_as_task(mut self, mut requests: mpsc::UnboundedReceiver<Request>) {
+        while let Some(first) = requests.recv().await {
+            if let Some(reply) = self.serve(gather(first, &mut requests)) {
+                return self.close(requests, reply);
+            }
+        }
+        self.abandon();
+    }
+
+    fn close(
+        mut self,
+        mut requests: mpsc::UnboundedReceiver<Request>,
+        reply: oneshot::Sender<Result<(), StorageError>>,
+    ) {
+        requests.close();
+        let ended = self.end();
+        // The lock goes before the answer, so that the log can be opened again right away.
+        drop(self);
+        answer(reply, ended);
+        while let Ok(late) = requests.try_recv() {
+            refuse(late, &StorageError::Closed);
+        }
+    }
+
+    /// Nobody can ask for anything any more.
+    fn abandon(mut self) {
         if let Err(error) = self.end() {
             tracing::error!(%error, "the log was not ended in order; the next opening will recover it");
         }
@@ -146,8 +160,9 @@ impl Committer {
         let context = SegmentHeader::encryption_context(&self.config.cluster_id, id, FORMAT_VERSION);
         let generated = self.provider.generate_data_key(&context);
         let data_key = self
-            .runtime
-            .block_on(generated)
+            .config
+            .execution
+            .wait(&self.runtime, generated)
             .map_err(|error| unavailable(&format!("no data key for the next segment: {error}")))?;
         self.end_segment()?;
         let next = match start_segment(&self.config, &self.shared, id, data_key) {
@@ -381,6 +396,19 @@ impl Committer {
         }
         Ok(reply)
     }
+}
+
+/// What waits, up to the size of a group.
+fn gather(first: Request, requests: &mut mpsc::UnboundedReceiver<Request>) -> Vec<Request> {
+    let mut weight = first.weight();
+    let mut group = vec![first];
+    while weight < GROUP_BYTES
+        && let Ok(next) = requests.try_recv()
+    {
+        weight = weight.saturating_add(next.weight());
+        group.push(next);
+    }
+    group
 }
 
 enum Answer {

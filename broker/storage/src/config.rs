@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cadastre_objects::{ReaderSettings, Store};
 
 use crate::Clock;
+use crate::execution::Execution;
 use crate::file_system::{FileSystem, LocalFileSystem};
 
 /// Settings of one log. All sizes in bytes.
@@ -32,6 +33,8 @@ pub struct StorageConfig {
     pub clock: Clock,
     /// The files below; tests put faults here.
     pub file_system: Arc<dyn FileSystem>,
+    /// Threads, or tasks for simulation.
+    pub execution: Execution,
     /// Where records go when they leave the log; without it they stay in segments.
     pub objects: Option<ObjectConfig>,
 }
@@ -70,6 +73,7 @@ impl StorageConfig {
             accept_damaged_metadata: false,
             clock: Clock::system(),
             file_system: Arc::new(LocalFileSystem),
+            execution: Execution::Threads,
             objects: None,
         }
     }

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::config::StorageConfig;
 use crate::error::{AppendError, ReadError, StorageError};
+use crate::execution::{Cancelled, Execution};
 use crate::metadata_kind::MetadataChange;
 use crate::open::{Opened, open};
 use crate::packed::ObjectArea;
@@ -40,6 +41,7 @@ struct Inner {
     waiting: Arc<Semaphore>,
     maximum_waiting: usize,
     maximum_frame_bytes: usize,
+    execution: Execution,
     report: RecoveryReport,
     objects: Option<ObjectArea>,
     /// Reserved producer ids that were not handed out: the next one, and the end of the block.
@@ -60,16 +62,18 @@ impl EmbeddedStorage {
         let maximum_waiting = config.maximum_unflushed_bytes.min(Semaphore::MAX_PERMITS);
         let maximum_frame_bytes = config.maximum_frame_bytes;
         let runtime = Handle::current();
-        let opening = tokio::task::spawn_blocking(move || open(config, provider, runtime));
-        let Opened { shared, requests, report, objects } = opening.await.map_err(|error| {
-            StorageError::Unavailable { reason: format!("opening ended early: {error}") }
-        })??;
+        let execution = config.execution;
+        let opening = execution.run(move || open(config, provider, runtime));
+        let Opened { shared, requests, report, objects } = opening
+            .await
+            .map_err(|Cancelled| StorageError::Unavailable { reason: "opening ended early".to_owned() })??;
         let inner = Inner {
             shared,
             requests,
             waiting: Arc::new(Semaphore::new(maximum_waiting)),
             maximum_waiting,
             maximum_frame_bytes,
+            execution,
             report,
             objects,
             producer_ids: tokio::sync::Mutex::new((0, 0)),
@@ -79,6 +83,10 @@ impl EmbeddedStorage {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
+    }
+
+    pub(crate) fn execution(&self) -> Execution {
+        self.inner.execution
     }
 
     pub(crate) fn objects(&self) -> Option<&ObjectArea> {
@@ -196,9 +204,10 @@ impl EmbeddedStorage {
             return Ok(records);
         }
         let shared = Arc::clone(&self.inner.shared);
-        tokio::task::spawn_blocking(move || from_segments(&shared, partition, &planned))
+        self.execution()
+            .run(move || from_segments(&shared, partition, &planned))
             .await
-            .map_err(|_cancelled| ReadError::Cancelled)?
+            .map_err(|Cancelled| ReadError::Cancelled)?
     }
 
     /// The bounds of a partition.
@@ -261,9 +270,11 @@ impl EmbeddedStorage {
         let leader_epoch = planned.leader_epoch;
         let batch = self.read_planned(partition, vec![planned]).await?;
         // Unpacking may take long, which the asynchronous threads must not.
-        let found = tokio::task::spawn_blocking(move || first_record_since(&batch, timestamp))
+        let found = self
+            .execution()
+            .run(move || first_record_since(&batch, timestamp))
             .await
-            .map_err(|_cancelled| ReadError::Cancelled)?;
+            .map_err(|Cancelled| ReadError::Cancelled)?;
         Ok(found.map(|(offset, timestamp)| TimestampedOffset { offset, timestamp, leader_epoch }))
     }
 

@@ -1,7 +1,7 @@
 //! The few file operations that the log needs, as a seam for faults in tests.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -39,6 +39,11 @@ pub trait LogFile: fmt::Debug + Send + Sync {
     fn truncate(&self, length: u64) -> io::Result<()>;
 }
 
+/// Holds a directory for one process; the directory is free again when this is dropped, or the process ends.
+pub trait DirectoryLock: fmt::Debug + Send {}
+
+impl DirectoryLock for File {}
+
 /// Where log files live.
 pub trait FileSystem: fmt::Debug + Send + Sync {
     /// Makes a directory with its parents, for its owner alone; one that exists is fine.
@@ -46,6 +51,12 @@ pub trait FileSystem: fmt::Debug + Send + Sync {
     /// # Errors
     /// The system's.
     fn create_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// Takes the lock that is the file at `path`, which is made when absent.
+    ///
+    /// # Errors
+    /// `WouldBlock` when another process has it; else the system's.
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn DirectoryLock>>;
 
     /// Makes a new, empty file for reading and appending.
     ///
@@ -109,6 +120,15 @@ impl FileSystem for LocalFileSystem {
     fn create_directory(&self, path: &Path) -> io::Result<()> {
         use std::os::unix::fs::DirBuilderExt;
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn DirectoryLock>> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Box::new(file)),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {

@@ -1,7 +1,6 @@
 //! Opening a log: lock, recover, start a fresh segment, start the committer.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +13,8 @@ use crate::command::Command;
 use crate::committer::{Committer, start_segment, unavailable};
 use crate::config::{ObjectConfig, StorageConfig};
 use crate::error::StorageError;
+use crate::execution::Execution;
+use crate::file_system::DirectoryLock;
 use crate::packed::ObjectArea;
 use crate::recovery::{Recovered, recover};
 use crate::report::RecoveryReport;
@@ -38,11 +39,14 @@ pub(crate) fn open(
 ) -> Result<Opened, StorageError> {
     check(&config)?;
     prepare_directory(&config)?;
-    let lock = lock(&config.directory)?;
+    let lock = lock(&config)?;
     let Recovered { state, segments, next_segment, report } = recover(&config, provider.as_ref(), &runtime)?;
     let context = SegmentHeader::encryption_context(&config.cluster_id, next_segment, FORMAT_VERSION);
-    let data_key = runtime.block_on(provider.generate_data_key(&context)).map_err(|source| {
-        StorageError::Key { segment: next_segment, key_id: provider.key_id().to_owned(), source }
+    let generated = config.execution.wait(&runtime, provider.generate_data_key(&context));
+    let data_key = generated.map_err(|source| StorageError::Key {
+        segment: next_segment,
+        key_id: provider.key_id().to_owned(),
+        source,
     })?;
     if config.objects.is_none() && !state.objects.is_empty() {
         return Err(StorageError::Setting("the log refers to objects, and no object store is configured"));
@@ -72,10 +76,15 @@ pub(crate) fn open(
     }
     committer.delete_dead_segments()?;
     let (requests, receiver) = mpsc::unbounded_channel();
-    std::thread::Builder::new()
-        .name("cadastre-log".to_owned())
-        .spawn(move || committer.run(receiver))
-        .map_err(|error| unavailable(&format!("no thread for the log: {error}")))?;
+    match committer.config.execution {
+        Execution::Threads => {
+            std::thread::Builder::new()
+                .name("cadastre-log".to_owned())
+                .spawn(move || committer.run(receiver))
+                .map_err(|error| unavailable(&format!("no thread for the log: {error}")))?;
+        }
+        Execution::Tasks => drop(tokio::spawn(committer.run_as_task(receiver))),
+    }
     Ok(Opened { shared, requests, report, objects })
 }
 
@@ -130,21 +139,13 @@ fn prepare_directory(config: &StorageConfig) -> Result<(), StorageError> {
 }
 
 /// Takes the directory's lock; the system gives it back when the process ends, however it ends.
-fn lock(directory: &Path) -> Result<File, StorageError> {
+fn lock(config: &StorageConfig) -> Result<Box<dyn DirectoryLock>, StorageError> {
+    let directory = &config.directory;
     let path = directory.join("lock");
-    let failed = |source| StorageError::File { action: "lock", path: path.clone(), source };
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StorageError::Locked { directory: directory.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
-    }
+    config.file_system.lock(&path).map_err(|source| match source.kind() {
+        io::ErrorKind::WouldBlock => StorageError::Locked { directory: directory.clone() },
+        _ => StorageError::File { action: "lock", path, source },
+    })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use cadastre_protocol::types::TopicPartition;
 
 use crate::embedded::EmbeddedStorage;
 use crate::error::{ReadError, StorageError};
+use crate::execution::Cancelled;
 use crate::packed::{ObjectArea, PackedObject, PackedShare};
 use crate::partition::PlannedBatch;
 use crate::reader::first_record_since;
@@ -57,8 +58,8 @@ impl EmbeddedStorage {
                 return Ok(report);
             }
             let (taken, newly_damaged) =
-                tokio::task::spawn_blocking(move || take(candidates)).await.map_err(|error| {
-                    StorageError::Unavailable { reason: format!("packing ended early: {error}") }
+                self.execution().run(move || take(candidates)).await.map_err(|Cancelled| {
+                    StorageError::Unavailable { reason: "packing ended early".to_owned() }
                 })??;
             damaged.extend(newly_damaged);
             if taken.is_empty() {
@@ -179,9 +180,11 @@ impl EmbeddedStorage {
             let leader_epoch = batch.partition_leader_epoch();
             let bytes = batch.bytes().clone();
             // Unpacking may take long, which the asynchronous threads must not.
-            let found = tokio::task::spawn_blocking(move || first_record_since(&bytes, timestamp))
+            let found = self
+                .execution()
+                .run(move || first_record_since(&bytes, timestamp))
                 .await
-                .map_err(|_cancelled| ReadError::Cancelled)?;
+                .map_err(|Cancelled| ReadError::Cancelled)?;
             return Ok(found.map(|(offset, timestamp)| TimestampedOffset {
                 offset,
                 timestamp,

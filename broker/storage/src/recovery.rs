@@ -143,7 +143,8 @@ fn open_segment(
     }
     let key = |source| StorageError::Key { segment: id, key_id: header.wrapped_key.key_id.clone(), source };
     let context = SegmentHeader::encryption_context(&config.cluster_id, id, header.version);
-    let data_key = runtime.block_on(provider.unwrap(&header.wrapped_key, &context)).map_err(key)?;
+    let data_key =
+        config.execution.wait(runtime, provider.unwrap(&header.wrapped_key, &context)).map_err(key)?;
     let opening = OpeningKey::new(&data_key).map_err(key)?;
     Ok(SegmentReading::Sound(Segment::new(&header, path, file, opening, length)))
 }

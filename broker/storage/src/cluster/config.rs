@@ -5,6 +5,7 @@ use std::time::Duration;
 use cadastre_objects::ReaderSettings;
 
 use crate::Clock;
+use crate::execution::Execution;
 
 /// Settings of one broker of a cluster. All sizes in bytes.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct ClusterConfig {
     pub reader: ReaderSettings,
     /// The clock for append times.
     pub clock: Clock,
+    /// Threads, or tasks for simulation.
+    pub execution: Execution,
 }
 
 impl ClusterConfig {
@@ -55,6 +58,7 @@ impl ClusterConfig {
             deletion_grace: Duration::from_secs(300),
             reader: ReaderSettings::default(),
             clock: Clock::system(),
+            execution: Execution::Threads,
         }
     }
 }

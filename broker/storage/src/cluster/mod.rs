@@ -25,6 +25,7 @@ use reading::{KnownSlices, LEADER_EPOCH, SliceReader, object_id, refused};
 use uploader::{InFlight, Uploader, WaitingAppend, chain};
 
 use crate::error::{AppendError, ReadError, StorageError};
+use crate::execution::Cancelled;
 use crate::metadata_kind::{MetadataChange, MetadataKind};
 use crate::producer::ProducerSummary;
 use crate::reader::first_record_since;
@@ -233,9 +234,12 @@ impl ClusterStorage {
         let Some(batch) = wanted else { return Ok(None) };
         let bytes: Bytes = batch.bytes().clone();
         // Unpacking may take long, which the asynchronous threads must not.
-        let found = tokio::task::spawn_blocking(move || first_record_since(&bytes, timestamp))
+        let found = self
+            .config
+            .execution
+            .run(move || first_record_since(&bytes, timestamp))
             .await
-            .map_err(|_cancelled| ReadError::Cancelled)?;
+            .map_err(|Cancelled| ReadError::Cancelled)?;
         let leader_epoch = LEADER_EPOCH;
         Ok(found.map(|(offset, timestamp)| TimestampedOffset { offset, timestamp, leader_epoch }))
     }
@@ -408,7 +412,9 @@ async fn live(
             }
             Err(error) => tracing::warn!(error = %chain(&error), "no heartbeat"),
         }
+        // In order, so that the same requests always have the same effect.
         tokio::select! {
+            biased;
             () = tokio::time::sleep(config.heartbeat_interval) => {}
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }

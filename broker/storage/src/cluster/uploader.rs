@@ -103,7 +103,9 @@ impl Uploader {
                 bytes = 0;
                 continue;
             }
+            // In order, so that the same requests always have the same effect. What is under way goes first: it makes room.
             tokio::select! {
+                biased;
                 Some(uploaded) = uploads.next(), if !uploads.is_empty() => {
                     let Ok(uploaded) = uploaded else {
                         // The task was cancelled with the runtime, and those who wait with it.

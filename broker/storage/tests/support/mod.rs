@@ -13,7 +13,7 @@ use cadastre_protocol::record::Record;
 use cadastre_protocol::record_batch::{Producer, RecordBatch};
 use cadastre_protocol::types::{TopicId, TopicPartition};
 use cadastre_storage::{
-    FileSystem, LocalFileSystem, LogFile, ObjectConfig, Storage, StorageConfig, StorageError,
+    DirectoryLock, FileSystem, LocalFileSystem, LogFile, ObjectConfig, Storage, StorageConfig, StorageError,
 };
 use tempfile::TempDir;
 
@@ -247,6 +247,10 @@ impl LogFile for FaultyFile {
 impl FileSystem for FaultyFileSystem {
     fn create_directory(&self, path: &Path) -> io::Result<()> {
         LocalFileSystem.create_directory(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn DirectoryLock>> {
+        LocalFileSystem.lock(path)
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
