@@ -224,7 +224,7 @@ fn generate(roles: usize, managed: &str) -> anyhow::Result<(Inventory, Declarati
             kind: PolicyKind::Managed,
             record: seal("iam:GetAccountAuthorizationDetails", &owner, "")?,
             pointer: format!("/response/Policies/{number}/PolicyVersionList/0/Document"),
-            document: (*document).clone(),
+            document: (*document).clone().into(),
         });
     }
     for number in 0..roles {
@@ -252,7 +252,7 @@ fn cloud_account(id: &str) -> anyhow::Result<CloudAccount> {
         kind: PolicyKind::ServiceControl,
         record: record.clone(),
         pointer: format!("/response/{name}"),
-        document: json!({"Version": "2012-10-17", "Statement": [statement]}),
+        document: json!({"Version": "2012-10-17", "Statement": [statement]}).into(),
     };
     let root = vec![
         policy("FullAWSAccess", json!({"Effect": "Allow", "Action": "*", "Resource": "*"})),
@@ -306,7 +306,7 @@ fn generated_role(
             kind: PolicyKind::Trust,
             record: record.clone(),
             pointer: format!("/response/RoleDetailList/{number}/AssumeRolePolicyDocument"),
-            document: json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": trusted, "Action": "sts:AssumeRole"}]}),
+            document: json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": trusted, "Action": "sts:AssumeRole"}]}).into(),
         }),
         groups: vec![],
         tags: vec![],
@@ -342,9 +342,9 @@ fn generated_key(number: usize, roles: usize, dice: &mut Dice) -> anyhow::Result
             constrained: false,
             constraints: Value::Null,
             at: StatementRef {
-                policy: format!("grant {at}"),
+                policy: format!("grant {at}").into(),
                 record: listed.clone(),
-                pointer: format!("/response/Grants/{at}"),
+                pointer: format!("/response/Grants/{at}").into(),
             },
         })
         .collect();
@@ -370,7 +370,8 @@ fn generated_key(number: usize, roles: usize, dice: &mut Dice) -> anyhow::Result
             document: json!({"Version": "2012-10-17", "Statement": [
                 {"Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{owner}:root")}, "Action": "kms:*", "Resource": "*"},
                 {"Effect": "Allow", "Principal": {"AWS": administrator}, "Action": ["kms:Create*", "kms:Put*", "kms:Disable*"], "Resource": "*"},
-            ]}),
+            ]})
+            .into(),
         }),
         grants: Known::Observed(grants),
         tags: vec![],
@@ -407,7 +408,8 @@ fn generated_bucket(number: usize, roles: usize, dice: &mut Dice) -> anyhow::Res
             document: json!({"Version": "2012-10-17", "Statement": [
                 {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [&arn, &objects], "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
                 {"Effect": "Allow", "Principal": {"AWS": [inside, outside]}, "Action": ["s3:GetObject", "s3:PutObject"], "Resource": &objects},
-            ]}),
+            ]})
+            .into(),
         }),
         policy_is_public: Known::Observed(false),
         public_access_blocked: Known::Observed(true),

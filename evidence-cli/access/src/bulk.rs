@@ -22,6 +22,8 @@ use crate::world::World;
 pub(crate) struct Edges {
     pub(crate) all: Vec<CapabilityEdge>,
     pub(crate) destruction: Vec<Destruction>,
+    /// What was not followed to its end: subject and what is missing.
+    pub(crate) unknown: Vec<(String, String)>,
 }
 
 impl Edges {
@@ -46,10 +48,15 @@ impl Edges {
                 target: target.to_owned(),
                 decision,
                 action: action.to_owned(),
-                statements: reason.statements.iter().cloned().collect(),
+                statements: reason.statements.to_vec(),
                 choices: reason.choices.iter().cloned().collect(),
                 enables: enables.cloned(),
+                summary: reason.summary,
             });
+            if reason.summary {
+                let told = format!("{principal} has more ways to {capability} than are told one by one");
+                self.unknown.push((target.to_owned(), told));
+            }
         }
     }
 
@@ -66,7 +73,7 @@ impl Edges {
             action: entry.action.clone(),
             disguised: entry.disguised,
             decision: reason.decision(),
-            statements: reason.statements.iter().cloned().collect(),
+            statements: reason.statements.to_vec(),
         });
     }
 
@@ -74,6 +81,7 @@ impl Edges {
     pub(crate) fn append(&mut self, mut other: Self) {
         self.all.append(&mut other.all);
         self.destruction.append(&mut other.destruction);
+        self.unknown.append(&mut other.unknown);
     }
 }
 

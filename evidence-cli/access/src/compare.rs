@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use cadastre_model::Timestamp;
 use ipnet::IpNet;
+use smallvec::SmallVec;
 
 use crate::expression::Relation;
-use crate::facts::Context;
+use crate::facts::{Context, Literal};
 use crate::glob::{self, Glob, Wildcards};
 use crate::variable::{Resolved, Template};
 
@@ -96,6 +97,21 @@ impl Wanted {
         }
     }
 
+    /// Whether a value of a request in hand passes; none where a variable is open.
+    pub(crate) fn settled(&self, relation: Relation, given: &str, context: &impl Literal) -> Option<bool> {
+        match self {
+            Self::Text(template) if relation == Relation::InIgnoringCase => match template.exact() {
+                Some(text) => Some(same_ignoring_case(text, given)),
+                None => template.with_pattern(context, |bytes| {
+                    std::str::from_utf8(bytes).is_ok_and(|text| same_ignoring_case(text, given))
+                }),
+            },
+            Self::Text(template) => template.settled(given, context),
+            Self::OpenArn(template) => template.with_pattern(context, |bytes| arn_matches(bytes, given)),
+            _ => Some(self.accepts(relation, given, context)),
+        }
+    }
+
     /// Whether a value of the request passes. Variables that are not settled let nothing pass.
     pub(crate) fn accepts(&self, relation: Relation, given: &str, context: &impl Context) -> bool {
         match self {
@@ -117,12 +133,7 @@ impl Wanted {
                     })
             }
             Self::OpenArn(template) => match template.resolve(context) {
-                Resolved::Pattern(bytes) => {
-                    let parts: Vec<&[u8]> = bytes.splitn(6, |byte| *byte == b':').collect();
-                    same_parts(parts.len(), given, |part, given| {
-                        parts.get(part).is_some_and(|pattern| glob::matches(pattern, given))
-                    })
-                }
+                Resolved::Pattern(bytes) => arn_matches(&bytes, given),
                 _ => false,
             },
             Self::Number { number: wanted, .. } => number(given).is_some_and(|given| match relation {
@@ -145,6 +156,14 @@ impl Wanted {
             Self::Flag(wanted) => flag(given) == Some(*wanted),
         }
     }
+}
+
+/// Whether an ARN matches pattern bytes part by part.
+fn arn_matches(pattern: &[u8], given: &str) -> bool {
+    let parts: SmallVec<[&[u8]; 6]> = pattern.splitn(6, |byte| *byte == b':').collect();
+    same_parts(parts.len(), given, |part, given| {
+        parts.get(part).is_some_and(|pattern| glob::matches(pattern, given))
+    })
 }
 
 /// Whether every part of an ARN passes, and it has as many as are wanted.

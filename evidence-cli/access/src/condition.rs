@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::compare::Wanted;
 use crate::expression::{Expression, Quantifier, Relation, TestBody};
-use crate::facts::{Context, Fact};
+use crate::facts::{Carries, Context, Fact, Literal};
 use crate::pattern;
 use crate::variable::Resolved;
 
@@ -196,7 +196,72 @@ pub(crate) fn evaluate(conditions: &[Condition], context: &impl Context) -> Expr
     Expression::all(conditions.iter().map(|condition| condition.evaluate(context)))
 }
 
+/// The same for a request in hand; none where the request leaves it open.
+pub(crate) fn settled(conditions: &[Condition], context: &impl Literal) -> Option<bool> {
+    let mut all = Some(true);
+    for condition in conditions {
+        match condition.settled(context) {
+            Some(true) => {}
+            Some(false) => return Some(false),
+            None => all = None,
+        }
+    }
+    all
+}
+
 impl Condition {
+    /// Whether it holds for a request in hand; none where the request leaves it open.
+    fn settled(&self, context: &impl Literal) -> Option<bool> {
+        let given = context.literal(&self.lower);
+        if self.relation == Relation::Absent {
+            let absent = match given {
+                Carries::Nothing => true,
+                Carries::One(value) => value.is_empty(),
+                Carries::Several(values) => is_null(values),
+                Carries::Open => return None,
+            };
+            return Some(absent != self.negated);
+        }
+        let single = self.quantifier == Quantifier::One;
+        match given {
+            Carries::Nothing => Some(self.when_absent),
+            Carries::Several(_) if single => Some(false),
+            Carries::One(_) if single && self.multivalued => Some(false),
+            Carries::One(value) => self.settled_over(&[value], context),
+            Carries::Several(values) => self.settled_over(values, context),
+            Carries::Open => None,
+        }
+    }
+
+    /// The same for a key with these values.
+    fn settled_over(&self, given: &[impl AsRef<str>], context: &impl Literal) -> Option<bool> {
+        if self.quantifier != Quantifier::One && is_null(given) {
+            return Some((self.quantifier == Quantifier::All) != self.negated);
+        }
+        let accepted = |given: &str| {
+            let mut accepted = Some(false);
+            for wanted in &self.values {
+                match wanted.settled(self.relation, given, context) {
+                    Some(true) => return Some(true),
+                    Some(false) => {}
+                    None => accepted = None,
+                }
+            }
+            accepted
+        };
+        // Of all, one that fails settles it; of any, one that passes.
+        let settling = self.quantifier != Quantifier::All;
+        let mut positive = Some(!settling);
+        for given in given {
+            match accepted(given.as_ref()) {
+                Some(accepted) if accepted == settling => return Some(settling != self.negated),
+                Some(_) => {}
+                None => positive = None,
+            }
+        }
+        positive.map(|positive| positive != self.negated)
+    }
+
     /// The condition that a symbolic test stands for.
     #[cfg(test)]
     pub(crate) fn of_test(body: &TestBody) -> Option<Self> {
@@ -213,6 +278,11 @@ impl Condition {
             if_exists: body.or_absent,
             values: values?,
         })
+    }
+
+    /// Its values as written.
+    pub(crate) fn written(&self) -> impl Iterator<Item = String> {
+        self.values.iter().map(Wanted::text)
     }
 
     pub(crate) fn evaluate(&self, context: &impl Context) -> Expression {

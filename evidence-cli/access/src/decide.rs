@@ -11,25 +11,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cadastre_model::Known;
-use cadastre_model::asset::StatementRef;
 use cadastre_model::asset::identity::PrincipalKind;
 use cadastre_model::asset::keys::Grant;
 
+use crate::batch::control::supports_resource_control;
 use crate::catalogue::ActionId;
 use crate::document::{Body, Guard, Naming, Policy, Principals, Statement};
 use crate::expression::{Expression, Quantifier, Relation, TestBody};
 use crate::facts::{Facts, Resource};
 use crate::grammar::On;
+use crate::reason::{Reason, combine, tidy};
 use crate::requester::{Identity, Named, Requester};
+use crate::statement_set::StatementSet;
 use crate::world::{Levels, World};
-
-/// More proofs of one answer than are kept; those kept are the most certain ones.
-const MAXIMUM_PROOFS: usize = 64;
-
-/// Services whose resources resource control policies bind ("Resource control policies (RCPs)", AWS
-/// Organizations User Guide).
-const RESOURCE_CONTROLLED: [&str; 8] =
-    ["s3:", "sts:", "kms:", "sqs:", "secretsmanager:", "ecr:", "aoss:", "logs:"];
 
 /// How a resource's own policy takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,62 +69,8 @@ pub(crate) enum Supposing {
     RewrittenAndUnbounded,
 }
 
-/// One sufficient reason for a yes: all its statements are needed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Proof {
-    pub(crate) expression: Expression,
-    pub(crate) statements: BTreeSet<StatementRef>,
-}
-
-impl Proof {
-    /// Both are needed.
-    pub(crate) fn and(&self, other: &Self) -> Self {
-        Self {
-            expression: Expression::all([self.expression.clone(), other.expression.clone()]),
-            statements: self.statements.union(&other.statements).cloned().collect(),
-        }
-    }
-}
-
-/// Every combination of one proof from each list.
-pub(crate) fn combine(lists: impl IntoIterator<Item = Vec<Proof>>) -> Vec<Proof> {
-    let mut combined = vec![Proof { expression: Expression::Yes, statements: BTreeSet::new() }];
-    for list in lists {
-        combined = tidy(combined.iter().flat_map(|left| list.iter().map(|right| left.and(right))).collect());
-    }
-    combined
-}
-
-/// Drops what is impossible and what a more certain proof with fewer statements makes idle.
-pub(crate) fn tidy(proofs: Vec<Proof>) -> Vec<Proof> {
-    let mut proofs: Vec<(u8, Proof)> = proofs
-        .into_iter()
-        .filter(|proof| proof.expression != Expression::No)
-        .map(|proof| (proof.expression.rank(), proof))
-        .collect();
-    if proofs.len() > 1 {
-        proofs.sort_by(|(left_rank, left), (right_rank, right)| {
-            left_rank
-                .cmp(right_rank)
-                .then_with(|| left.statements.len().cmp(&right.statements.len()))
-                .then_with(|| left.cmp(right))
-        });
-    }
-    let mut kept: Vec<Proof> = Vec::with_capacity(proofs.len().min(MAXIMUM_PROOFS));
-    for (rank, proof) in proofs {
-        let idle = kept.iter().any(|better| {
-            better.statements.is_subset(&proof.statements)
-                && (better.expression == proof.expression || better.expression.rank() < rank)
-        });
-        if !idle && kept.len() < MAXIMUM_PROOFS {
-            kept.push(proof);
-        }
-    }
-    kept
-}
-
 /// Every proof that the requester may; none means no.
-pub(crate) fn decide(world: &World, requester: Requester<'_>, question: &Question<'_>) -> Vec<Proof> {
+pub(crate) fn decide(world: &World, requester: Requester<'_>, question: &Question<'_>) -> Vec<Reason> {
     let facts = Facts { requester, resource: question.resource, passed_to: question.passed_to };
     let asked = Asked { world, requester, question, facts };
     let proofs = asked.allowing();
@@ -141,15 +81,7 @@ pub(crate) fn decide(world: &World, requester: Requester<'_>, question: &Questio
     if limits == Expression::No {
         return Vec::new();
     }
-    tidy(
-        proofs
-            .into_iter()
-            .map(|proof| Proof {
-                expression: Expression::all([proof.expression, limits.clone()]),
-                statements: proof.statements,
-            })
-            .collect(),
-    )
+    tidy(proofs.into_iter().map(|proof| proof.within(&limits)).collect())
 }
 
 struct Asked<'a> {
@@ -161,7 +93,7 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     /// Everything that allows, before anything limits.
-    fn allowing(&self) -> Vec<Proof> {
+    fn allowing(&self) -> Vec<Reason> {
         let (direct, delegated) = self.resource_side();
         let grants = self.grants();
         let identity = match self.requester {
@@ -172,12 +104,9 @@ impl Asked<'_> {
             Requester::Identity(identity) => identity,
         };
         let same_account = identity.account == self.question.resource.account;
-        let within_boundary = |proof: Proof| Proof {
-            expression: Expression::all([proof.expression, self.boundary_allows(identity)]),
-            statements: proof.statements,
-        };
-        let own = || self.identity_side(identity).into_iter().map(within_boundary);
-        let mut proofs: Vec<Proof> = match (same_account, self.question.rule) {
+        let boundary = self.boundary_allows(identity);
+        let own = || self.identity_side(identity).into_iter().map(|proof| proof.within(&boundary));
+        let mut proofs: Vec<Reason> = match (same_account, self.question.rule) {
             (true, Rule::None) => own().collect(),
             (false, Rule::None) => Vec::new(),
             (true, Rule::Sufficient) => own().chain(self.granted(identity, direct)).collect(),
@@ -189,7 +118,7 @@ impl Asked<'_> {
                 own_with_key.into_iter().chain(self.granted(identity, direct)).collect()
             }
             (false, _) => {
-                let theirs: Vec<Proof> = direct.into_iter().chain(delegated).collect();
+                let theirs: Vec<Reason> = direct.into_iter().chain(delegated).collect();
                 if theirs.is_empty() { theirs } else { combine([theirs, own().collect()]) }
             }
         };
@@ -199,23 +128,20 @@ impl Asked<'_> {
 
     /// A resource policy that names a role is limited by the role's boundary; one that names a user is not
     /// ("Permissions boundaries for IAM entities", IAM User Guide).
-    fn granted(&self, identity: &Identity, direct: Vec<Proof>) -> Vec<Proof> {
+    fn granted(&self, identity: &Identity, direct: Vec<Reason>) -> Vec<Reason> {
         match identity.kind {
             PrincipalKind::User => direct,
-            PrincipalKind::Role => direct
-                .into_iter()
-                .map(|proof| Proof {
-                    expression: Expression::all([proof.expression, self.boundary_allows(identity)]),
-                    statements: proof.statements,
-                })
-                .collect(),
+            PrincipalKind::Role => {
+                let boundary = self.boundary_allows(identity);
+                direct.into_iter().map(|proof| proof.within(&boundary)).collect()
+            }
         }
     }
 
     /// What the requester's own policies allow.
-    fn identity_side(&self, identity: &Identity) -> Vec<Proof> {
+    fn identity_side(&self, identity: &Identity) -> Vec<Reason> {
         if matches!(self.question.supposing, Supposing::Rewritten | Supposing::RewrittenAndUnbounded) {
-            return vec![Proof { expression: Expression::Yes, statements: BTreeSet::new() }];
+            return vec![Reason::given()];
         }
         let mut proofs = Vec::new();
         for statement in identity.policies.iter().flat_map(|policy| policy.about(self.question.action)) {
@@ -232,15 +158,14 @@ impl Asked<'_> {
     }
 
     /// What the resource's policy allows: by name, and by leaving it to the requester's account.
-    fn resource_side(&self) -> (Vec<Proof>, Vec<Proof>) {
+    fn resource_side(&self) -> (Vec<Reason>, Vec<Reason>) {
         let (mut direct, mut delegated) = (Vec::new(), Vec::new());
         let policy = match (self.question.rule, self.question.policy) {
             (Rule::None, _) | (_, Guard::None) => return (direct, delegated),
             (Rule::Sufficient, Guard::Unknown(_)) => return (direct, delegated),
             (Rule::Required, Guard::Unknown(what)) => {
                 // An identity that may on its own part may in truth, if the missing policy lets it.
-                let missing =
-                    Proof { expression: Expression::unknown(what.as_str()), statements: BTreeSet::new() };
+                let missing = Reason::new(Expression::unknown(what.as_str()), StatementSet::new());
                 return (direct, vec![missing]);
             }
             (_, Guard::Policy(policy)) => policy,
@@ -269,7 +194,7 @@ impl Asked<'_> {
     }
 
     /// What KMS grants allow ("Grants in AWS KMS", AWS KMS Developer Guide).
-    fn grants(&self) -> Vec<Proof> {
+    fn grants(&self) -> Vec<Reason> {
         let operation = self.question.action_name.split_once(':').map_or("", |(_, name)| name);
         let mut proofs = Vec::new();
         for grant in self.question.grants {
@@ -282,7 +207,7 @@ impl Asked<'_> {
                 continue;
             }
             let expression = Expression::all([naming.direct, constraint(grant)]);
-            proofs.push(Proof { expression, statements: BTreeSet::from([grant.at.clone()]) });
+            proofs.push(Reason::new(expression, [grant.at.clone()].into_iter().collect()));
         }
         proofs
     }
@@ -315,7 +240,10 @@ impl Asked<'_> {
         }
         let service_linked =
             matches!(self.requester, Requester::Identity(identity) if identity.service_linked);
-        let controlled = RESOURCE_CONTROLLED.iter().any(|service| question.action_name.starts_with(service));
+        let controlled = question
+            .action_name
+            .split_once(':')
+            .is_some_and(|(service, _)| supports_resource_control(service));
         if controlled && !service_linked {
             parts.push(self.resource_control(&question.resource.account));
         }
@@ -408,9 +336,9 @@ impl Asked<'_> {
     }
 }
 
-fn push(proofs: &mut Vec<Proof>, expression: Expression, statement: &Statement) {
+fn push(proofs: &mut Vec<Reason>, expression: Expression, statement: &Statement) {
     if expression != Expression::No {
-        proofs.push(Proof { expression, statements: BTreeSet::from([statement.at.clone()]) });
+        proofs.push(Reason::new(expression, StatementSet::one(&statement.at)));
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cadastre_model::Known;
 use cadastre_model::asset::{PolicyDocument, StatementRef};
+use cadastre_model::shared::SharedText;
 
 use crate::catalogue::{ActionId, Catalogue};
 use crate::grammar;
@@ -32,7 +33,7 @@ pub(crate) enum Guard {
 /// A compiled statement.
 #[derive(Debug)]
 pub(crate) struct Statement {
-    pub(crate) at: StatementRef,
+    pub(crate) at: Arc<StatementRef>,
     pub(crate) body: Body,
 }
 
@@ -81,7 +82,7 @@ impl Policy {
     }
 
     /// What cannot be read in it, with its pointer.
-    pub(crate) fn problems(&self) -> impl Iterator<Item = (&StatementRef, String)> {
+    pub(crate) fn problems(&self) -> impl Iterator<Item = (&Arc<StatementRef>, String)> {
         self.statements.iter().filter_map(|statement| match &statement.body {
             Body::Odd(why) => Some((&statement.at, why.to_string())),
             Body::Read(clauses) => {
@@ -106,6 +107,7 @@ impl Guard {
 }
 
 fn read_statements(document: &PolicyDocument) -> Vec<Statement> {
+    let name = SharedText::from(&document.name);
     grammar::read(&document.document, document.kind)
         .into_iter()
         .map(|(inside, read)| {
@@ -120,8 +122,12 @@ fn read_statements(document: &PolicyDocument) -> Vec<Statement> {
                 }
                 Err(why) => Body::Odd(told(&why)),
             };
-            let at = StatementRef { policy: document.name.clone(), record: document.record.clone(), pointer };
-            Statement { at, body }
+            let at = StatementRef {
+                policy: SharedText::clone(&name),
+                record: document.record.clone(),
+                pointer: pointer.into(),
+            };
+            Statement { at: Arc::new(at), body }
         })
         .collect()
 }

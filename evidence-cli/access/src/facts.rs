@@ -18,6 +18,26 @@ pub(crate) trait Context {
     fn of(&self, key: &str) -> Fact<'_>;
 }
 
+/// A request in hand: each key has literal values, or none, or is open. What it settles needs no symbolic answer, which
+/// is what makes batches fast.
+pub(crate) trait Literal: Context {
+    /// What it carries under a key, given in lower case.
+    fn literal(&self, key: &str) -> Carries<'_>;
+}
+
+/// What a request in hand carries under a key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Carries<'a> {
+    /// One value.
+    One(&'a str),
+    /// The values of a multivalued key, at least one.
+    Several(&'a [String]),
+    /// Nothing.
+    Nothing,
+    /// Not known here.
+    Open,
+}
+
 /// What is known of one condition key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fact<'a> {

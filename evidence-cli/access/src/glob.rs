@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use smallvec::{SmallVec, smallvec};
+
 /// Any number of characters.
 const ANY: u8 = 0xFF;
 /// One character.
@@ -131,7 +133,8 @@ fn matches_in_parts(pattern: &[u8], text: &str) -> bool {
     if pattern.iter().filter(|byte| !matches!(**byte, ANY | ANY_IN_PART)).count() > text.len() {
         return false;
     }
-    let mut at = vec![false; pattern.len() + 1];
+    let mut at: SmallVec<[bool; 128]> = smallvec![false; pattern.len() + 1];
+    let mut next = at.clone();
     if let Some(first) = at.first_mut() {
         *first = true;
     }
@@ -139,7 +142,7 @@ fn matches_in_parts(pattern: &[u8], text: &str) -> bool {
     for character in text.chars() {
         let mut buffer = [0; 4];
         let encoded = character.encode_utf8(&mut buffer).as_bytes();
-        let mut next = vec![false; pattern.len() + 1];
+        next.fill(false);
         for place in (0..pattern.len()).filter(|place| at.get(*place).copied().unwrap_or(false)) {
             let reached = match pattern.get(place) {
                 Some(&ANY) => Some(place),
@@ -156,7 +159,7 @@ fn matches_in_parts(pattern: &[u8], text: &str) -> bool {
             }
         }
         skip_stars(&mut next, pattern);
-        at = next;
+        std::mem::swap(&mut at, &mut next);
     }
     at.last().copied().unwrap_or(false)
 }

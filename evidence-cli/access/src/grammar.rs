@@ -13,7 +13,7 @@ use crate::arn;
 use crate::catalogue::{ActionId, Catalogue};
 use crate::condition::{self, Condition};
 use crate::expression::Expression;
-use crate::facts::Context;
+use crate::facts::{Context, Literal};
 use crate::glob::{Glob, Wildcards};
 use crate::pattern::{self, Coverage};
 use crate::requester::{Named, Requester};
@@ -98,6 +98,26 @@ impl Clauses {
         Expression::all([resource, conditions])
     }
 
+    /// The same for one resource and a request in hand; none where the request leaves it open.
+    pub(crate) fn settled(&self, resource: &str, context: &impl Literal) -> Option<bool> {
+        let covered = match &self.resources {
+            Some(resources) => resources.settled(resource, context),
+            None => Some(true),
+        };
+        if covered == Some(false) {
+            return Some(false);
+        }
+        match &self.conditions {
+            Ok(conditions) if conditions.is_empty() => covered,
+            Ok(conditions) => match (covered, condition::settled(conditions, context)) {
+                (_, Some(false)) => Some(false),
+                (covered, Some(true)) => covered,
+                (_, None) => None,
+            },
+            Err(_) => None,
+        }
+    }
+
     /// The keys of its conditions, lower case and sorted.
     pub(crate) fn condition_keys(&self) -> Vec<String> {
         let keys: BTreeSet<String> =
@@ -138,6 +158,18 @@ impl Selection {
 }
 
 impl Resources {
+    fn settled(&self, resource: &str, context: &impl Literal) -> Option<bool> {
+        let mut covered = Some(false);
+        for template in &self.patterns {
+            match template.settled(resource, context) {
+                Some(true) => return Some(!self.inverted),
+                Some(false) => {}
+                None => covered = None,
+            }
+        }
+        covered.map(|covered| covered != self.inverted)
+    }
+
     fn covers(&self, resource: On<'_>, context: &impl Context) -> Expression {
         let covered = Expression::any(self.patterns.iter().map(|template| match resource {
             On::One(resource) => covers_one(template, resource, context),

@@ -140,7 +140,7 @@ fn walked_around(
                 })
         };
         let Some(edge) = own.iter().find(covered) else { continue };
-        let mut statements = vec![statement.at.clone()];
+        let mut statements = vec![(*statement.at).clone()];
         statements.extend(edge.statements.iter().cloned());
         guards.push(DeadGuard {
             subject: subject.to_owned(),
@@ -186,7 +186,7 @@ fn names_nothing_there(
                 statement.at.policy,
                 resources.written.join(", ")
             ),
-            statements: vec![statement.at.clone()],
+            statements: vec![(*statement.at).clone()],
         });
     }
 }
@@ -218,7 +218,7 @@ fn names_nobody(
             subject: target.id.clone(),
             defect: GuardDefect::NamesNothing,
             told: format!("{} denies {}, who does not exist", statement.at.policy, names.join(", ")),
-            statements: vec![statement.at.clone()],
+            statements: vec![(*statement.at).clone()],
         });
     }
 }
@@ -254,7 +254,7 @@ fn always_true(world: &World, target: &Target, policy: &Policy, guards: &mut Vec
             subject: target.id.clone(),
             defect,
             told: format!("{} lets anybody in, and {why}", statement.at.policy),
-            statements: vec![statement.at.clone()],
+            statements: vec![(*statement.at).clone()],
         });
     }
 }

@@ -13,9 +13,8 @@ use cadastre_model::asset::kafka::{AclBinding, KafkaCluster};
 use cadastre_model::declaration::{Cluster, ClusterKind, Declaration};
 
 use crate::bulk::Edges;
-use crate::decide::{Proof, tidy};
 use crate::expression::{Expression, Quantifier, Relation, TestBody};
-use crate::reason::Reason;
+use crate::reason::{Reason, tidy};
 use crate::statements::place_in;
 
 /// Everybody who authenticates, in ACLs.
@@ -82,12 +81,12 @@ pub(crate) fn evaluate(
                 (Capability::WriteRecords, "WRITE", "kafka:Write"),
             ] {
                 let proofs = authorizer.decide(&principal, operation, "TOPIC", &topic.name, acls_missing);
-                edges.add(&principal, capability, &target, action, None, &reasons(proofs));
+                edges.add(&principal, capability, &target, action, None, &proofs);
             }
         }
         for (operation, action) in [("ALTER", "kafka:Alter"), ("ALTER_CONFIGS", "kafka:AlterConfigs")] {
             let proofs = authorizer.decide(&principal, operation, "CLUSTER", CLUSTER, acls_missing);
-            edges.add(&principal, Capability::ChangePolicy, &subject, action, None, &reasons(proofs));
+            edges.add(&principal, Capability::ChangePolicy, &subject, action, None, &proofs);
         }
     }
 }
@@ -209,7 +208,7 @@ impl Authorizer<'_> {
         resource_type: &str,
         name: &str,
         acls_missing: Option<&str>,
-    ) -> Vec<Proof> {
+    ) -> Vec<Reason> {
         if self.open {
             return vec![self.by_setting("authorizer.class.name")];
         }
@@ -226,14 +225,11 @@ impl Authorizer<'_> {
                 .filter(|acl| acl.permission == "DENY" && same(&acl.operation, operation))
                 .map(|acl| from_host(&acl.host)),
         );
-        let mut proofs: Vec<Proof> = covering
+        let mut proofs: Vec<Reason> = covering
             .iter()
             .filter(concerned)
             .filter(|acl| acl.permission == "ALLOW" && same(&acl.operation, operation))
-            .map(|acl| Proof {
-                expression: from_host(&acl.host),
-                statements: BTreeSet::from([statement(acl)]),
-            })
+            .map(|acl| Reason::new(from_host(&acl.host), [statement(acl)].into_iter().collect()))
             .collect();
         if covering.is_empty() {
             match &self.settings.default {
@@ -262,23 +258,19 @@ impl Authorizer<'_> {
         tidy(proofs)
     }
 
-    fn by_setting(&self, setting: &str) -> Proof {
+    fn by_setting(&self, setting: &str) -> Reason {
         let brokers = self.cluster.brokers.observed().map_or(&[][..], Vec::as_slice);
         let evidence = brokers.first().map_or(&self.cluster.evidence, |broker| &broker.evidence);
         let evidence = if evidence.is_empty() { &self.cluster.evidence } else { evidence };
-        Proof { expression: Expression::Yes, statements: place_in(evidence, setting) }
+        Reason::new(Expression::Yes, place_in(evidence, setting))
     }
 
-    fn unsettled(&self, what: &str) -> Proof {
-        Proof {
-            expression: Expression::unknown(what),
-            statements: place_in(&self.cluster.evidence, "the cluster's authorization"),
-        }
+    fn unsettled(&self, what: &str) -> Reason {
+        Reason::new(
+            Expression::unknown(what),
+            place_in(&self.cluster.evidence, "the cluster's authorization"),
+        )
     }
-}
-
-fn reasons(proofs: Vec<Proof>) -> Vec<Reason> {
-    proofs.into_iter().map(Reason::from).collect()
 }
 
 pub(crate) fn statement(acl: &AclBinding) -> StatementRef {
@@ -291,9 +283,10 @@ pub(crate) fn statement(acl: &AclBinding) -> StatementRef {
             acl.pattern_type,
             acl.resource_type,
             acl.resource_name
-        ),
+        )
+        .into(),
         record: acl.record.clone(),
-        pointer: acl.pointer.clone(),
+        pointer: acl.pointer.as_str().into(),
     }
 }
 

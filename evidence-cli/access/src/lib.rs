@@ -30,6 +30,7 @@ mod pattern;
 mod reason;
 mod requester;
 mod roles;
+mod statement_set;
 mod statements;
 mod tagging;
 mod targets;
@@ -76,6 +77,7 @@ pub fn evaluate(inventory: &Inventory, declaration: &Declaration) -> Access {
     for cluster in &inventory.clusters {
         kafka::evaluate(cluster, declaration, &mut edges, &mut access.unknown);
     }
+    access.unknown.append(&mut edges.unknown);
     access.edges = edges.all;
     access.edges.par_sort_unstable_by(|a, b| order(a).cmp(&order(b)));
     access.edges.dedup();

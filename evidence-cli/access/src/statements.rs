@@ -1,7 +1,5 @@
 //! What is said without a question: identity statements, trusts, sharing outside policies, and what is unknown.
 
-use std::collections::BTreeSet;
-
 use cadastre_model::Known;
 use cadastre_model::access::{Capability, Decision, IdentityStatement, Trust};
 use cadastre_model::asset::{EvidenceIds, StatementRef};
@@ -15,6 +13,7 @@ use crate::grammar::On;
 use crate::index::Index;
 use crate::reason::Reason;
 use crate::requester::{Identity, Named, Requester};
+use crate::statement_set::StatementSet;
 use crate::targets::{Target, snapshot_arn};
 use crate::world::{Levels, World};
 
@@ -74,7 +73,7 @@ fn trust(
         action: action.to_owned(),
         condition_keys: clauses.condition_keys(),
         decision,
-        at: statement.at.clone(),
+        at: (*statement.at).clone(),
     }
 }
 
@@ -113,7 +112,7 @@ pub(crate) fn identity_statements(world: &World) -> Vec<IdentityStatement> {
                 resources,
                 not_resources,
                 condition_keys: clauses.condition_keys(),
-                at: statement.at.clone(),
+                at: (*statement.at).clone(),
             });
         }
     }
@@ -126,14 +125,8 @@ pub(crate) fn shared(inventory: &Inventory, edges: &mut Edges) {
         let target = snapshot_arn(snapshot);
         for account in snapshot.shared_with.observed().into_iter().flatten() {
             let principal = if account == "all" { "*".to_owned() } else { format!("account:{account}") };
-            let reason = Reason {
-                expression: Expression::Yes,
-                statements: place_in(
-                    &snapshot.evidence,
-                    &format!("createVolumePermission of {}", snapshot.id),
-                ),
-                choices: BTreeSet::new(),
-            };
+            let setting = format!("createVolumePermission of {}", snapshot.id);
+            let reason = Reason::new(Expression::Yes, place_in(&snapshot.evidence, &setting));
             edges.add(
                 &principal,
                 Capability::ReadObjects,
@@ -155,27 +148,22 @@ pub(crate) fn shared(inventory: &Inventory, edges: &mut Edges) {
                 group if group.starts_with("http") => continue,
                 id => format!("canonical:{id}"),
             };
-            let reason = Reason {
-                expression: Expression::unknown(format!(
-                    "which objects of {} their access control lists open",
-                    bucket.name
-                )),
-                statements: place_in(&bucket.evidence, &format!("access control list of {}", bucket.name)),
-                choices: BTreeSet::new(),
-            };
+            let missing = format!("which objects of {} their access control lists open", bucket.name);
+            let setting = format!("access control list of {}", bucket.name);
+            let reason = Reason::new(Expression::unknown(missing), place_in(&bucket.evidence, &setting));
             edges.add(&principal, Capability::ReadObjects, &bucket.arn, "s3:GetObject", None, &[reason]);
         }
     }
 }
 
 /// A setting as the proof of an edge: the records it was read from name it, the setting has no statement.
-pub(crate) fn place_in(evidence: &EvidenceIds, what: &str) -> BTreeSet<StatementRef> {
+pub(crate) fn place_in(evidence: &EvidenceIds, what: &str) -> StatementSet {
     let record = evidence.iter().next_back();
     record
         .map(|record| StatementRef {
-            policy: what.to_owned(),
+            policy: what.into(),
             record: record.clone(),
-            pointer: "/response".to_owned(),
+            pointer: "/response".into(),
         })
         .into_iter()
         .collect()

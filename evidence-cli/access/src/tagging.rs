@@ -136,14 +136,19 @@ fn gains(
             let requester = Requester::Identity(identity);
             prepared.reasons(world, requester, target, Request::default(), Supposing::Actual)
         };
-        let now = ask(actual, target);
-        if now.iter().any(|reason| reason.expression == Expression::Yes) {
+        let could = ask(tagged, open);
+        if !could.iter().any(|reason| asks_for_tags(&reason.expression)) {
             continue;
         }
-        for reason in ask(tagged, open) {
+        let now = ask(actual, target);
+        for reason in could {
+            // A certain way that rests on fewer statements is there already; one on others would stay when it goes.
+            let already = now
+                .iter()
+                .any(|now| now.expression == Expression::Yes && now.statements.is_subset(&reason.statements));
             let mut wanted = BTreeSet::new();
             let expression = without_tags(reason.expression, &mut wanted);
-            if wanted.is_empty() || expression == Expression::No {
+            if already || wanted.is_empty() || expression == Expression::No {
                 continue;
             }
             let enabled = Enabled { capability, action: entry.action.clone() };
@@ -240,7 +245,7 @@ fn may_tag(
             let by_user = identity.kind == PrincipalKind::User;
             let (expression, choices) =
                 world.choices.settle(expression, Request { by_user, ..Request::default() });
-            reasons.push(Reason { expression, statements: proof.statements, choices });
+            reasons.push(Reason { expression, choices, ..proof });
         }
     }
     tidy(reasons)

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::facts::{Context, Fact};
+use smallvec::SmallVec;
+
+use crate::facts::{Carries, Context, Fact, Literal};
 use crate::glob::{self, Glob, Wildcards};
 
 /// A text of a policy, as a pattern that may have variables in it.
@@ -87,6 +89,37 @@ impl Template {
         Self { source: text.into(), variables, form: Form::Parts(parts) }
     }
 
+    /// Whether a text matches it; none where one of its variables is open.
+    pub(crate) fn settled(&self, text: &str, context: &impl Literal) -> Option<bool> {
+        match &self.form {
+            Form::Plain(glob) => Some(glob.matches(text)),
+            Form::Parts(_) => self.with_pattern(context, |pattern| glob::matches(pattern, text)),
+        }
+    }
+
+    /// Asks about the pattern with every variable filled in: false where one has no value, none where one is open.
+    pub(crate) fn with_pattern(
+        &self,
+        context: &impl Literal,
+        ask: impl FnOnce(&[u8]) -> bool,
+    ) -> Option<bool> {
+        let mut bytes: SmallVec<[u8; 128]> = SmallVec::new();
+        let Form::Parts(parts) = &self.form else { return None };
+        let mut open = false;
+        for part in parts {
+            match part {
+                Part::Text { pattern, .. } => bytes.extend_from_slice(pattern),
+                Part::Variable { key, default, .. } => match (context.literal(key), default) {
+                    (Carries::One(value), _) => bytes.extend_from_slice(value.as_bytes()),
+                    (Carries::Nothing, Some(default)) => bytes.extend_from_slice(default.as_bytes()),
+                    (Carries::Nothing, None) | (Carries::Several(_), _) => return Some(false),
+                    (Carries::Open, _) => open = true,
+                },
+            }
+        }
+        (!open).then(|| ask(&bytes))
+    }
+
     /// Fills in what is known.
     pub(crate) fn resolve(&self, context: &impl Context) -> Resolved<'_> {
         let parts = match &self.form {
@@ -147,6 +180,14 @@ impl Template {
         match self.form {
             Form::Plain(_) => Some(&self.source),
             Form::Parts(_) => None,
+        }
+    }
+
+    /// The text that it stands for, where it has neither variables nor wildcards.
+    pub(crate) fn exact(&self) -> Option<&str> {
+        match &self.form {
+            Form::Plain(Glob::Exact(text)) => Some(text),
+            _ => None,
         }
     }
 

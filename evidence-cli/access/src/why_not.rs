@@ -157,7 +157,7 @@ impl Looking<'_> {
                     kind,
                     told: format!("a statement of {whose} denies it{when}"),
                     needed: "that statement to be removed or narrowed".to_owned(),
-                    statement: Some(statement.at.clone()),
+                    statement: Some((*statement.at).clone()),
                 });
             }
         };

@@ -126,6 +126,17 @@ impl World {
 }
 
 impl Rails {
+    /// Every policy of both types.
+    pub(crate) fn policies(&self) -> impl Iterator<Item = &Arc<Policy>> {
+        [&self.service_control, &self.resource_control]
+            .into_iter()
+            .flat_map(|levels| match levels {
+                Levels::Known(levels) => levels.as_slice(),
+                Levels::None | Levels::Unknown(_) => &[],
+            })
+            .flatten()
+    }
+
     fn new(account: &CloudAccount, catalogue: &Catalogue, compiler: &mut Compiler) -> Self {
         let mut levels = |known: &Known<Vec<Vec<PolicyDocument>>>| match known {
             Known::Absent => Levels::None,

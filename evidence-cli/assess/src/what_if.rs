@@ -208,9 +208,9 @@ fn places(inventory: &Inventory, access: &Access) -> Vec<Place> {
     documents(&mut inventory, &mut |subject, document| {
         let base = format!("{}/Statement", document.pointer);
         let at = |pointer: String| StatementRef {
-            policy: document.name.clone(),
+            policy: (&document.name).into(),
             record: document.record.clone(),
-            pointer,
+            pointer: pointer.into(),
         };
         let pointers: Vec<(String, usize)> = match document.document.get("Statement") {
             Some(Value::Array(list)) => {
@@ -230,7 +230,7 @@ fn places(inventory: &Inventory, access: &Access) -> Vec<Place> {
     for grant in inventory.keys.iter().filter_map(|key| key.grants.observed()).flatten() {
         places.push(Place {
             at: grant.at.clone(),
-            document: grant.at.pointer.clone(),
+            document: grant.at.pointer.to_string(),
             number: None,
             names: vec![grant.id.clone()],
         });
@@ -240,7 +240,7 @@ fn places(inventory: &Inventory, access: &Access) -> Vec<Place> {
         access.edges.iter().flat_map(|edge| &edge.statements).filter(|at| !known.contains(at)).collect();
     places.extend(further.into_iter().map(|at| Place {
         at: at.clone(),
-        document: at.pointer.clone(),
+        document: at.pointer.to_string(),
         number: None,
         names: Vec::new(),
     }));
@@ -317,7 +317,10 @@ fn take_statements(inventory: &mut Inventory, statements: &BTreeSet<&StatementRe
         }
         let base = format!("{}/Statement", document.pointer);
         let record = document.record.clone();
-        match document.document.get_mut("Statement") {
+        if !statements.iter().any(|at| at.record == record && at.pointer.starts_with(&base)) {
+            return true;
+        }
+        match document.document.make_mut().get_mut("Statement") {
             Some(Value::Array(list)) => {
                 for (statement, number) in list.iter_mut().zip(0..) {
                     if gone(&record, &format!("{base}/{number}")) {

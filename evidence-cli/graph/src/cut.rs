@@ -35,6 +35,19 @@ pub(crate) fn find(problem: &Problem<'_>) -> Cut {
     find_within(problem, MAXIMUM_ROUNDS, BUDGET)
 }
 
+/// A cut for place 0 of a problem some of whose moves stand for several, and the bound that the others alone give:
+/// `told` is the problem with the moves that stand for themselves only.
+pub(crate) fn find_beyond(problem: &Problem<'_>, told: &Problem<'_>) -> Cut {
+    let closing = find(problem);
+    let least = find(told);
+    // Something has to go, since there is a way and a set that closes it.
+    let at_least = least.at_least.max(usize::from(!closing.statements.is_empty()));
+    match closing.statements.is_empty() {
+        true => Cut { at_least, statements: closing.statements },
+        false => Cut { at_least: at_least.min(closing.statements.len()), statements: closing.statements },
+    }
+}
+
 /// The same within so many rounds, and so many choices when looking for smallest sets.
 pub(crate) fn find_within(problem: &Problem<'_>, rounds: usize, budget: usize) -> Cut {
     let nothing_closes_it = || Cut { statements: BTreeSet::new(), at_least: 0 };

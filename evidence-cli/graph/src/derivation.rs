@@ -209,6 +209,13 @@ impl<'a> Problem<'a> {
         Problem::new(self.scheme, places.len(), travels, leaves, self.statements)
     }
 
+    /// The same question without the moves that the caller knows by some numbers.
+    pub(crate) fn without(&self, out: impl Fn(u32) -> bool) -> Problem<'a> {
+        let travels = self.travels.iter().filter(|travel| !out(travel.told)).copied().collect();
+        let leaves = self.leaves.iter().filter(|leaf| !out(leaf.told)).copied().collect();
+        Problem::new(self.scheme, self.places, travels, leaves, self.statements)
+    }
+
     /// The cheapest derivation of every fact that rests on none of the removed statements; with `until`, as far as is
     /// needed to know whether the goal can be reached from that place.
     pub(crate) fn solve(&self, removed: &Removed, prefer: Prefer, until: Option<u32>) -> Solution {

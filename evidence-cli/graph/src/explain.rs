@@ -8,7 +8,6 @@ use cadastre_model::graph::{BoundaryGraph, Step};
 use cadastre_model::refusal::{ObstacleKind, Refusal};
 use serde::{Deserialize, Serialize};
 
-use crate::cut;
 use crate::reasoner::Reasoner;
 use crate::scope::Protection;
 
@@ -94,7 +93,7 @@ impl Reasoner<'_> {
         let principal = self.principal(graph, principal)?;
         let found = self.ways(capability, &target, |goal, ways| {
             let way = ways.into_iter().find(|way| way.principal == principal)?;
-            let cut = cut::find(&goal.from(way.place));
+            let cut = goal.cut(way.place);
             let statements = cut.statements.iter().filter_map(|id| goal.statement(*id).cloned()).collect();
             Some((way, cut.is_smallest(), cut.at_least, statements))
         });
@@ -226,6 +225,12 @@ impl Explanation {
     }
 
     fn closing(&self) -> String {
+        if self.cut.is_empty() && self.cut_at_least > 0 {
+            return format!(
+                "There are more ways than could be followed one by one. At least {} statements have to go.\n",
+                self.cut_at_least
+            );
+        }
         if self.cut.is_empty() {
             return "No statement closes it: some way rests on none that could be removed.\n".to_owned();
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use cadastre_model::access::{Capability, CapabilityEdge, Decision};
 use cadastre_model::graph::Step;
 
+use crate::cut::{self, Cut};
 use crate::derivation::{
     Duty, Join, Leaf, Piece, Prefer, Problem, Rests, Scheme, Solution, StatementId, Travel,
 };
@@ -92,6 +93,8 @@ pub(crate) struct Goal<'a> {
     pub(crate) origins: Vec<u32>,
     /// Travels by where they start.
     departures: Vec<(u32, u32)>,
+    /// Whether some edge stands for several.
+    sums_up: bool,
 }
 
 /// A derivation, written down.
@@ -304,6 +307,7 @@ impl<'a> Goal<'a> {
         }
         let problem = Problem::new(scheme, people.len(), travels, leaves, routes.statements());
         let departures = problem.departures();
+        let sums_up = told.iter().any(|told| routes.edge(told.edge).is_some_and(|edge| edge.summary));
         Self {
             routes,
             target,
@@ -315,6 +319,7 @@ impl<'a> Goal<'a> {
             told,
             origins: origins.into_iter().collect(),
             departures,
+            sums_up,
         }
     }
 
@@ -328,9 +333,17 @@ impl<'a> Goal<'a> {
         usize::try_from(place).ok().and_then(|place| self.people.get(place)).copied().unwrap_or(PersonId::MAX)
     }
 
-    /// The question from one place alone, for [`crate::cut::find`].
-    pub(crate) fn from(&self, origin: u32) -> Problem<'a> {
-        self.problem.restricted(origin, &self.departures)
+    /// What closes every derivation from one place.
+    pub(crate) fn cut(&self, origin: u32) -> Cut {
+        let problem = self.problem.restricted(origin, &self.departures);
+        if !self.sums_up {
+            return cut::find(&problem);
+        }
+        let told = problem.without(|number| {
+            let told = usize::try_from(number).ok().and_then(|number| self.told.get(number));
+            told.and_then(|told| self.routes.edge(told.edge)).is_some_and(|edge| edge.summary)
+        });
+        cut::find_beyond(&problem, &told)
     }
 
     /// The derivation for a place, told step by step.

@@ -7,7 +7,6 @@ use cadastre_model::asset::EvidenceIds;
 use cadastre_model::graph::PlaintextPath;
 use rayon::prelude::*;
 
-use crate::cut;
 use crate::goals::Goal;
 use crate::routes::Routes;
 use crate::scope::Scope;
@@ -44,7 +43,7 @@ fn towards(
     for &origin in &goal.origins {
         let Some(witness) = goal.tell(&solution, origin) else { continue };
         let principal = routes.name(goal.person(origin));
-        let cut = cut::find(&goal.from(origin));
+        let cut = goal.cut(origin);
         let mut records: BTreeSet<_> = evidence.clone();
         let statements = witness.steps.iter().flat_map(|step| &step.statements);
         records.extend(statements.map(|statement| statement.record.clone()));

@@ -228,16 +228,16 @@ impl<'a> Node<'a> {
             kind,
             record: self.record.id().clone(),
             pointer: self.pointer.clone(),
-            document: self.value.clone(),
+            document: self.value.clone().into(),
         })
     }
 
     /// The node as the proof of a decision.
     pub(crate) fn as_statement(&self, policy: &str) -> StatementRef {
         StatementRef {
-            policy: policy.to_owned(),
+            policy: policy.into(),
             record: self.record.id().clone(),
-            pointer: self.pointer.clone(),
+            pointer: self.pointer.as_str().into(),
         }
     }
 }
@@ -298,6 +298,6 @@ mod tests {
         let policy =
             Node::response(&record).policy("Policy", "bucket-policy", PolicyKind::Resource).unwrap().unwrap();
         let whole = serde_json::to_value(&record).unwrap();
-        assert_eq!(whole.pointer(&policy.pointer), Some(&policy.document));
+        assert_eq!(whole.pointer(&policy.pointer), Some(&*policy.document));
     }
 }

@@ -190,7 +190,7 @@ fn policies_point_at_the_document_inside_their_record() {
     for policy in documents {
         let record = records.iter().find(|record| *record.id() == policy.record).unwrap();
         let whole = serde_json::to_value(record).unwrap();
-        assert_eq!(whole.pointer(&policy.pointer), Some(&policy.document), "{}", policy.name);
+        assert_eq!(whole.pointer(&policy.pointer), Some(&*policy.document), "{}", policy.name);
     }
     for grant in inventory.keys.iter().filter_map(|key| key.grants.observed()).flatten() {
         let record = records.iter().find(|record| *record.id() == grant.at.record).unwrap();

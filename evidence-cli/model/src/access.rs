@@ -156,6 +156,10 @@ pub struct CapabilityEdge {
     /// `statements` holds those of the step and of what follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enables: Option<Enabled>,
+    /// Whether it stands for several proofs that are too many to be told one by one: each rests on `statements` and on
+    /// others, so that taking one of these away closes all of them, and which fewer would do is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub summary: bool,
 }
 
 /// What an enabling step makes possible on the same target.

@@ -176,7 +176,8 @@ pub struct PlaintextPath {
     /// Whether no smaller set exists; false when the search was bounded, or when nothing closes the path.
     pub cut_is_minimal: bool,
     /// No set with fewer statements closes every path: the length of `cut` when that is minimal, less when the
-    /// search was bounded, and zero with an empty `cut` when some path rests on no statement that could go.
+    /// search was bounded. With an empty `cut` it is zero when some path rests on no statement that could go, and more
+    /// when there are more paths than could be followed one by one.
     #[serde(default)]
     pub cut_at_least: usize,
     /// Every record that the path rests on.

@@ -19,6 +19,7 @@ pub mod progress;
 pub mod reach;
 pub mod record;
 pub mod refusal;
+pub mod shared;
 pub mod time;
 
 pub use known::Known;

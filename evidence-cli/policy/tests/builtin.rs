@@ -145,9 +145,9 @@ fn a_large_account_is_judged_in_seconds() {
         });
         for policy in 0..3 {
             let at = StatementRef {
-                policy: format!("policy-{policy}"),
+                policy: format!("policy-{policy}").into(),
                 record: record.clone(),
-                pointer: format!("/response/RoleDetailList/{number}/RolePolicyList/{policy}"),
+                pointer: format!("/response/RoleDetailList/{number}/RolePolicyList/{policy}").into(),
             };
             access.statements.push(IdentityStatement {
                 principal: arn.clone(),
@@ -168,6 +168,7 @@ fn a_large_account_is_judged_in_seconds() {
                 statements: vec![at],
                 choices: Vec::new(),
                 enables: None,
+                summary: false,
             });
         }
     }

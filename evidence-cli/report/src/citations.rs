@@ -48,10 +48,10 @@ impl Citations {
     pub(crate) fn statements<'a>(&mut self, at: impl IntoIterator<Item = &'a StatementRef>) -> Vec<Proof> {
         at.into_iter()
             .map(|at| {
-                self.cited.entry(at.record.clone()).or_default().insert(at.pointer.clone());
+                self.cited.entry(at.record.clone()).or_default().insert(at.pointer.to_string());
                 Proof {
-                    policy: at.policy.clone(),
-                    pointer: at.pointer.clone(),
+                    policy: at.policy.to_string(),
+                    pointer: at.pointer.to_string(),
                     short: at.record.short().to_owned(),
                 }
             })

@@ -50,7 +50,7 @@ pub struct Citation {
     /// The policy, as the case names it: `identity[0]`, `scp[1][0]`.
     pub policy: PolicyName,
     /// The number of the statement, from 0; always 0 for a grant.
-    pub statement: usize,
+    pub statement: u32,
 }
 
 /// The name of a policy of a case.

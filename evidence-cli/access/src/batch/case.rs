@@ -135,7 +135,7 @@ fn build(
         bytes += policy.bytes;
         policy
     };
-    let resource = if request.is_for_trust() { PolicyKind::Trust } else { PolicyKind::Resource };
+    let resource = if request.nature.for_trust { PolicyKind::Trust } else { PolicyKind::Resource };
     let mut levels = |levels: Option<Vec<Option<Vec<&RawValue>>>>, kind| -> Vec<Vec<_>> {
         levels
             .into_iter()
@@ -181,13 +181,9 @@ fn request(asked: Asked<'_>) -> Result<Request, CaseError> {
         Principal::parse(&asked.principal, asked.principal_account.as_deref().unwrap_or_default());
     let resource_account =
         Request::owner(asked.resource_account.as_deref().unwrap_or_default(), &asked.resource, &principal);
-    Ok(Request {
-        principal,
-        action: asked.action.to_ascii_lowercase(),
-        resource: asked.resource,
-        resource_account,
-        context: context(asked.context, asked.context_complete.unwrap_or(false))?,
-    })
+    let context = context(asked.context, asked.context_complete.unwrap_or(false))?;
+    let action = asked.action.to_ascii_lowercase();
+    Ok(Request::new(principal, action, asked.resource, resource_account.as_deref(), context))
 }
 
 fn context(context: Option<&RawValue>, complete: bool) -> Result<Carried, CaseError> {

@@ -8,6 +8,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::batch::grant::{Grant, Says};
 use crate::batch::policy::Policy;
 use crate::batch::principal::{Fit, Kind, Principal};
@@ -33,27 +35,36 @@ pub(crate) struct Policies {
 /// Which policy of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place {
-    Identity(usize),
+    Identity(u32),
     Resource,
     Boundary,
     Session,
-    ServiceControl(usize, usize),
-    ResourceControl(usize, usize),
+    ServiceControl(u32, u32),
+    ResourceControl(u32, u32),
     Endpoint,
-    Grant(usize),
+    Grant(u32),
 }
 
 /// A statement that a verdict rests on, by its number; a grant has no statements.
-pub(crate) type Cited = (Place, usize);
+pub(crate) type Cited = (Place, u32);
+
+/// Statements that a verdict rests on: few, in most cases.
+pub(crate) type By = SmallVec<[Cited; 4]>;
+
+/// What would have to allow and does not: few, in most cases.
+type Lacks = SmallVec<[Lack; 8]>;
+
+/// What has to hold besides being granted: little, in most cases.
+type Limits = SmallVec<[Expression; 8]>;
 
 /// What comes out.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) expression: Expression,
     /// What allows, or what denies explicitly.
-    pub(crate) by: Vec<Cited>,
+    pub(crate) by: By,
     /// What would have to allow and does not.
-    pub(crate) missing: Vec<Lack>,
+    pub(crate) missing: Lacks,
 }
 
 /// What would have to allow and does not.
@@ -65,8 +76,8 @@ pub(crate) enum Lack {
     Trust,
     Boundary,
     Session,
-    ServiceControl(usize),
-    ResourceControl(usize),
+    ServiceControl(u32),
+    ResourceControl(u32),
     Endpoint,
     Grant,
     ResourceAccount,
@@ -77,12 +88,12 @@ pub(crate) enum Lack {
 #[derive(Debug)]
 struct Side {
     expression: Expression,
-    by: Vec<Cited>,
+    by: By,
 }
 
 impl Side {
     const fn none() -> Self {
-        Self { expression: Expression::No, by: Vec::new() }
+        Self { expression: Expression::No, by: By::new_const() }
     }
 
     fn add(&mut self, expression: Expression, cited: Cited) {
@@ -113,8 +124,8 @@ struct Allowed {
 
 /// Judges a request.
 pub(crate) fn judge(request: &Request, policies: &Policies) -> Verdict {
-    if request.is_free() {
-        return Verdict { expression: Expression::Yes, by: Vec::new(), missing: Vec::new() };
+    if request.nature.free {
+        return Verdict { expression: Expression::Yes, by: By::new_const(), missing: Lacks::new_const() };
     }
     Judge { request, policies, denied: Side::none() }.run()
 }
@@ -129,16 +140,16 @@ impl Judge<'_> {
     fn run(mut self) -> Verdict {
         let request = self.request;
         let policies = self.policies;
-        let mut missing = Vec::new();
+        let mut missing = Lacks::new_const();
         // What keeps everything from being granted matters only where nothing is.
-        let mut ungranted = Vec::new();
-        let mut limits = Vec::new();
+        let mut ungranted = Lacks::new_const();
+        let mut limits = Limits::new();
 
         let own = request.principal.has_identity();
         let mut identity = Side::none();
         let mut bounds = Expression::Yes;
         if own {
-            for (number, policy) in policies.identity.iter().enumerate() {
+            for (number, policy) in (0..).zip(&policies.identity) {
                 self.scan(policy, Place::Identity(number), &mut identity);
             }
             for (policy, place, lack) in [
@@ -155,7 +166,7 @@ impl Judge<'_> {
             }
         }
         let allowed = self.resource();
-        if request.bound_by_service_control() {
+        if request.nature.service_control {
             self.levels(
                 &policies.service_control,
                 Place::ServiceControl,
@@ -164,7 +175,7 @@ impl Judge<'_> {
                 &mut missing,
             );
         }
-        if request.bound_by_resource_control() {
+        if request.nature.resource_control {
             self.levels(
                 &policies.resource_control,
                 Place::ResourceControl,
@@ -182,7 +193,7 @@ impl Judge<'_> {
         }
 
         if self.denied.expression == Expression::Yes {
-            return Verdict { expression: Expression::No, by: self.denied.by, missing: Vec::new() };
+            return Verdict { expression: Expression::No, by: self.denied.by, missing: Lacks::new_const() };
         }
         let granted = self.granting(identity, bounds, allowed, &mut ungranted);
         if !granted.allows() {
@@ -191,7 +202,7 @@ impl Judge<'_> {
         limits.push(granted.expression);
         limits.push(self.denied.expression.clone().negate());
         let expression = Expression::all(limits);
-        let by = if expression == Expression::No { Vec::new() } else { granted.by };
+        let by = if expression == Expression::No { By::new_const() } else { granted.by };
         if expression != Expression::No {
             missing.clear();
         }
@@ -203,18 +214,24 @@ impl Judge<'_> {
         match body {
             Body::Odd(why) => Expression::Unknown(Arc::clone(why)),
             Body::Read(clauses) => {
-                if clauses.actions.selects(&self.request.action) {
-                    clauses.applies(On::One(&self.request.resource), &self.request.context)
-                } else {
-                    Expression::No
+                if !clauses.actions.selects(&self.request.action) {
+                    return Expression::No;
                 }
+                let symbolic = || clauses.applies(On::One(&self.request.resource), &self.request.context);
+                let settled = match clauses.settled(&self.request.resource, &self.request.context) {
+                    Some(true) => Expression::Yes,
+                    Some(false) => Expression::No,
+                    None => return symbolic(),
+                };
+                debug_assert_eq!(settled, symbolic(), "both ways of deciding a statement agree");
+                settled
             }
         }
     }
 
     /// Gathers what a policy without principals allows, and what it denies.
     fn scan(&mut self, policy: &Policy, place: Place, allows: &mut Side) {
-        for (number, body) in policy.statements.iter().enumerate() {
+        for (number, body) in (0..).zip(&policy.statements) {
             let expression = self.applies(body);
             match body {
                 Body::Read(clauses) if clauses.allows => allows.add(expression, (place, number)),
@@ -232,14 +249,14 @@ impl Judge<'_> {
     fn levels(
         &mut self,
         levels: &[Vec<Arc<Policy>>],
-        place: fn(usize, usize) -> Place,
-        lack: fn(usize) -> Lack,
-        limits: &mut Vec<Expression>,
-        missing: &mut Vec<Lack>,
+        place: fn(u32, u32) -> Place,
+        lack: fn(u32) -> Lack,
+        limits: &mut Limits,
+        missing: &mut Lacks,
     ) {
-        for (level, policies) in levels.iter().enumerate() {
+        for (level, policies) in (0..).zip(levels) {
             let mut side = Side::none();
-            for (number, policy) in policies.iter().enumerate() {
+            for (number, policy) in (0..).zip(policies) {
                 self.scan(policy, place(level, number), &mut side);
             }
             if !side.allows() {
@@ -256,7 +273,7 @@ impl Judge<'_> {
     fn endpoint(&mut self, policy: &Policy) -> Side {
         let mut allows = Side::none();
         let principal = &self.request.principal;
-        for (number, body) in policy.statements.iter().enumerate() {
+        for (number, body) in (0..).zip(&policy.statements) {
             let cited = (Place::Endpoint, number);
             let expression = self.applies(body);
             match body {
@@ -287,7 +304,7 @@ impl Judge<'_> {
         let mut allowed = Allowed { itself: Side::none(), behind: Side::none(), account: Side::none() };
         let Some(policy) = &self.policies.resource else { return allowed };
         let principal = &self.request.principal;
-        for (number, body) in policy.statements.iter().enumerate() {
+        for (number, body) in (0..).zip(&policy.statements) {
             let cited = (Place::Resource, number);
             let expression = self.applies(body);
             if expression == Expression::No {
@@ -328,13 +345,7 @@ impl Judge<'_> {
     }
 
     /// Everything that allows, before control policies and the endpoint limit it.
-    fn granting(
-        &self,
-        identity: Side,
-        bounds: Expression,
-        allowed: Allowed,
-        missing: &mut Vec<Lack>,
-    ) -> Side {
+    fn granting(&self, identity: Side, bounds: Expression, allowed: Allowed, missing: &mut Lacks) -> Side {
         let request = self.request;
         let (granted, left) = self.grants();
         // A policy alone cannot allow this ("AWS KMS permissions", AWS KMS Developer Guide).
@@ -367,12 +378,15 @@ impl Judge<'_> {
             missing.push(Lack::Grant);
             return either(granted, left);
         }
-        let required = request.is_for_key() || request.is_for_trust();
+        let required = request.nature.for_key || request.nature.for_trust;
         let granted = either(granted, left);
-        match request.same_account() {
+        match request.nature.same_account {
             None => {
                 missing.push(Lack::ResourceAccount);
-                Side { expression: Expression::unknown("the account that owns the resource"), by: Vec::new() }
+                Side {
+                    expression: Expression::unknown("the account that owns the resource"),
+                    by: By::new_const(),
+                }
             }
             Some(true) => {
                 let direct = either(itself, behind);
@@ -398,9 +412,9 @@ impl Judge<'_> {
     }
 
     fn needs(&self) -> Lack {
-        if self.request.is_for_key() {
+        if self.request.nature.for_key {
             Lack::KeyPolicy
-        } else if self.request.is_for_trust() {
+        } else if self.request.nature.for_trust {
             Lack::Trust
         } else {
             Lack::Resource
@@ -410,8 +424,8 @@ impl Judge<'_> {
     /// What grants allow by themselves, and what they leave to the requester's own policies.
     fn grants(&self) -> (Side, Side) {
         let (mut granted, mut left) = (Side::none(), Side::none());
-        if self.request.is_for_key() {
-            for (number, grant) in self.policies.grants.iter().enumerate() {
+        if self.request.nature.for_key {
+            for (number, grant) in (0..).zip(&self.policies.grants) {
                 match grant.says(self.request) {
                     Says::Nothing => {}
                     Says::Allows(expression) => granted.add(expression, (Place::Grant(number), 0)),
@@ -423,7 +437,7 @@ impl Judge<'_> {
     }
 }
 
-fn lacking(itself: &Side, granted: &Side, needs: Lack, missing: &mut Vec<Lack>) {
+fn lacking(itself: &Side, granted: &Side, needs: Lack, missing: &mut Lacks) {
     if !itself.allows() && !granted.allows() {
         missing.push(needs);
     }

@@ -5,7 +5,7 @@
 
 mod answer;
 mod case;
-mod control;
+pub(crate) mod control;
 mod grant;
 mod judge;
 mod policy;

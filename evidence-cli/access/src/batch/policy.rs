@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cadastre_model::asset::PolicyKind;
+use smallvec::SmallVec;
 
 use crate::batch::strict;
 use crate::grammar::{self, Body};
@@ -60,10 +61,13 @@ const fn noun(kind: PolicyKind) -> &'static str {
     }
 }
 
+/// One text compiled for each kind of policy that it was met as.
+type Kinds = SmallVec<[(PolicyKind, Arc<Policy>); 1]>;
+
 /// Compiled documents by their text.
 #[derive(Debug, Default)]
 pub(crate) struct Compiled {
-    kept: HashMap<Box<str>, Vec<(PolicyKind, Arc<Policy>)>>,
+    kept: HashMap<Box<str>, Kinds, foldhash::fast::RandomState>,
     bytes: usize,
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Principal {
     pub(crate) account: String,
     /// Whether it is a role that a service made for itself, or a session of one.
     pub(crate) service_linked: bool,
+    /// For a session, the name of its role.
+    role: Option<String>,
 }
 
 /// How a policy's principals fit a requester, from not at all to by itself.
@@ -85,7 +87,11 @@ impl Principal {
             }
             _ => false,
         };
-        Self { kind, text: text.to_owned(), account: account.to_owned(), service_linked }
+        let role = match kind {
+            Kind::Session => arn::session(text).map(|(role, _)| role.to_owned()),
+            _ => None,
+        };
+        Self { kind, text: text.to_owned(), account: account.to_owned(), service_linked, role }
     }
 
     /// Whether policies of its own, a boundary and a session take part: users, roles, their sessions and root.
@@ -121,10 +127,13 @@ impl Principal {
     /// Whether a role's ARN is that of this session: same partition, account and name, whatever its path. Names of
     /// roles are unique without regard to case ("IAM and AWS STS quotas", IAM User Guide).
     fn is_session_of(&self, role: &str) -> bool {
-        let (Some((own, _)), Some(path)) = (
-            arn::session(&self.text),
-            arn::resource(role).and_then(|resource| resource.strip_prefix("role/")),
-        ) else {
+        let Some(own) = self.role.as_deref() else { return false };
+        // Most names end in another way, which is quickly seen.
+        let ends_alike = role.len().checked_sub(own.len()).and_then(|start| role.get(start..));
+        if !ends_alike.is_some_and(|end| end.eq_ignore_ascii_case(own)) {
+            return false;
+        }
+        let Some(path) = arn::resource(role).and_then(|resource| resource.strip_prefix("role/")) else {
             return false;
         };
         let name = path.rsplit('/').next().unwrap_or(path);

@@ -2,7 +2,7 @@
 
 use crate::arn;
 use crate::batch::principal::{Kind, Principal};
-use crate::facts::{Context, Fact};
+use crate::facts::{Carries, Context, Fact, Literal};
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -11,9 +11,27 @@ pub(crate) struct Request {
     /// Lower case, `s3:getobject`.
     pub(crate) action: String,
     pub(crate) resource: String,
-    /// The account that owns the resource, where it is known.
-    pub(crate) resource_account: Option<String>,
     pub(crate) context: Carried,
+    /// What follows from these for every policy.
+    pub(crate) nature: Nature,
+}
+
+/// What follows from a request whatever the policies say, worked out once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Nature {
+    /// Whether the resource is a KMS key, which nobody uses without its key policy.
+    pub(crate) for_key: bool,
+    /// Whether a role is to be assumed, which goes by its trust policy.
+    pub(crate) for_trust: bool,
+    /// Whether requester and resource are of one account; none when the resource's is not known.
+    pub(crate) same_account: Option<bool>,
+    /// Whether service control policies bind the requester: those in an account, service-linked roles aside.
+    pub(crate) service_control: bool,
+    /// Whether resource control policies bind the request.
+    pub(crate) resource_control: bool,
+    /// Whether nothing at all can deny or has to allow it: "No permissions are required" ("GetCallerIdentity", AWS
+    /// STS API Reference).
+    pub(crate) free: bool,
 }
 
 /// The context of a request.
@@ -33,13 +51,16 @@ pub(crate) struct Entry {
     /// As written.
     pub(crate) name: String,
     pub(crate) values: Vec<String>,
-    /// Whether the values were written as a list.
-    pub(crate) listed: bool,
+    /// Whether a single value counts as a list of one.
+    as_list: bool,
 }
 
 impl Entry {
+    /// A key as written with its values; `listed` says whether they were written as a list.
     pub(crate) fn new(name: String, values: Vec<String>, listed: bool) -> Self {
-        Self { key: name.to_ascii_lowercase(), name, values, listed }
+        let key = name.to_ascii_lowercase();
+        let as_list = listed && crate::condition::is_multivalued(&key);
+        Self { key, name, values, as_list }
     }
 }
 
@@ -88,29 +109,69 @@ impl Carried {
 
 impl Context for Carried {
     fn of(&self, key: &str) -> Fact<'_> {
+        match self.literal(key) {
+            Carries::One(value) => Fact::Value(value.into()),
+            Carries::Several(values) => Fact::List(values),
+            Carries::Nothing => Fact::Absent,
+            Carries::Open => Fact::Open,
+        }
+    }
+}
+
+impl Literal for Carried {
+    fn literal(&self, key: &str) -> Carries<'_> {
         match self.find(key) {
-            None if self.complete => Fact::Absent,
-            None => Fact::Open,
+            None if self.complete => Carries::Nothing,
+            None => Carries::Open,
             Some(entry) => match entry.values.as_slice() {
-                [] => Fact::Absent,
-                [value] if !entry.listed || !crate::condition::is_multivalued(key) => {
-                    Fact::Value(value.as_str().into())
-                }
-                values => Fact::List(values),
+                [] => Carries::Nothing,
+                [value] if !entry.as_list => Carries::One(value),
+                values => Carries::Several(values),
             },
         }
     }
 }
 
 impl Request {
+    /// A request; the action in lower case, the account that owns the resource where it is known.
+    pub(crate) fn new(
+        principal: Principal,
+        action: String,
+        resource: String,
+        resource_account: Option<&str>,
+        context: Carried,
+    ) -> Self {
+        let service = action.split_once(':').map_or("", |(service, _)| service);
+        let manages = |account: Option<&str>| {
+            account.is_some_and(|account| {
+                !account.is_empty() && context.value("aws:principalorgmasteraccountid") == Some(account)
+            })
+        };
+        let same_account = if principal.account.is_empty() {
+            Some(false)
+        } else {
+            resource_account.map(|owner| owner == principal.account)
+        };
+        let nature = Nature {
+            for_key: service == "kms"
+                && arn::resource(&resource).is_some_and(|resource| resource.starts_with("key/")),
+            for_trust: is_trust(&action) && is_role(&resource),
+            same_account,
+            service_control: principal.has_identity()
+                && !principal.service_linked
+                && !manages(Some(&principal.account)),
+            resource_control: super::control::supports_resource_control(service)
+                && action != "kms:retiregrant"
+                && !principal.service_linked
+                && !manages(resource_account),
+            free: action == "sts:getcalleridentity" && principal.kind != Kind::Anonymous,
+        };
+        Self { principal, action, resource, context, nature }
+    }
+
     /// The bytes that policies are matched against.
     pub(crate) fn size(&self) -> usize {
         self.action.len() + self.resource.len() + self.principal.text.len() + self.context.size()
-    }
-
-    /// The service, the part of the action before the colon.
-    pub(crate) fn service(&self) -> &str {
-        self.action.split_once(':').map_or("", |(service, _)| service)
     }
 
     /// The account that owns the resource: as given, as its ARN says, or the requester's own where the request is
@@ -125,61 +186,19 @@ impl Request {
             None => None,
         }
     }
+}
 
-    /// Whether the resource is a KMS key, which nobody uses without its key policy.
-    pub(crate) fn is_for_key(&self) -> bool {
-        self.service() == "kms"
-            && arn::resource(&self.resource).is_some_and(|resource| resource.starts_with("key/"))
-    }
-
-    /// Whether a role is to be assumed, which goes by its trust policy.
-    pub(crate) fn is_for_trust(&self) -> bool {
-        matches!(
-            self.action.as_str(),
-            "sts:assumerole"
-                | "sts:assumerolewithsaml"
-                | "sts:assumerolewithwebidentity"
-                | "sts:setcontext"
-                | "sts:setsourceidentity"
-                | "sts:tagsession"
-        ) && is_role(&self.resource)
-    }
-
-    /// Whether this account is the management account of the principal's organization, as far as the context says.
-    pub(crate) fn manages(&self, account: Option<&str>) -> bool {
-        account.is_some_and(|account| {
-            !account.is_empty() && self.context.value("aws:principalorgmasteraccountid") == Some(account)
-        })
-    }
-
-    /// Whether service control policies bind the requester: those in an account, service-linked roles aside.
-    pub(crate) fn bound_by_service_control(&self) -> bool {
-        self.principal.has_identity()
-            && !self.principal.service_linked
-            && !self.manages(Some(&self.principal.account))
-    }
-
-    /// Whether resource control policies bind the request.
-    pub(crate) fn bound_by_resource_control(&self) -> bool {
-        super::control::supports_resource_control(self.service())
-            && self.action != "kms:retiregrant"
-            && !self.principal.service_linked
-            && !self.manages(self.resource_account.as_deref())
-    }
-
-    /// Whether requester and resource are of one account; none when the resource's is not known.
-    pub(crate) fn same_account(&self) -> Option<bool> {
-        if self.principal.account.is_empty() {
-            return Some(false);
-        }
-        self.resource_account.as_ref().map(|owner| *owner == self.principal.account)
-    }
-
-    /// Whether nothing at all can deny or has to allow it: "No permissions are required" ("GetCallerIdentity", AWS
-    /// STS API Reference).
-    pub(crate) fn is_free(&self) -> bool {
-        self.action == "sts:getcalleridentity" && self.principal.kind != Kind::Anonymous
-    }
+/// The actions that a role's trust policy decides.
+fn is_trust(action: &str) -> bool {
+    matches!(
+        action,
+        "sts:assumerole"
+            | "sts:assumerolewithsaml"
+            | "sts:assumerolewithwebidentity"
+            | "sts:setcontext"
+            | "sts:setsourceidentity"
+            | "sts:tagsession"
+    )
 }
 
 fn is_role(resource: &str) -> bool {

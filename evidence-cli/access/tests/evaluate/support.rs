@@ -44,7 +44,7 @@ pub(crate) fn document(name: &str, kind: PolicyKind, document: Value) -> PolicyD
         kind,
         record: record(name),
         pointer: "/response/Policy".into(),
-        document,
+        document: document.into(),
     }
 }
 

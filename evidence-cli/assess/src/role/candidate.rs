@@ -136,7 +136,7 @@ impl Reading<'_> {
             kind,
             record: record.id().clone(),
             pointer: "/response/Policy".to_owned(),
-            document,
+            document: document.into(),
         })
     }
 

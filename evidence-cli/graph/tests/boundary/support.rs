@@ -141,6 +141,7 @@ impl Deployment {
             statements: statements.iter().map(|name| statement(name)).collect(),
             choices: Vec::new(),
             enables: None,
+            summary: false,
         });
         self.access.edges.sort();
         self
@@ -239,7 +240,7 @@ fn key() -> Key {
             kind: PolicyKind::Resource,
             record: record("key-policy"),
             pointer: "/response/Policy".into(),
-            document: json!({}),
+            document: json!({}).into(),
         }),
         grants: Known::Observed(vec![]),
         tags: vec![],

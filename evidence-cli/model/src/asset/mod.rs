@@ -13,10 +13,9 @@ pub mod stores;
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
 use crate::record::RecordId;
+use crate::shared::{SharedDocument, SharedText};
+use serde::{Deserialize, Serialize};
 
 /// The records an asset or a statement was read from.
 pub type EvidenceIds = BTreeSet<RecordId>;
@@ -33,7 +32,7 @@ pub struct PolicyDocument {
     /// JSON pointer (RFC 6901) to the document inside the record, `/response/Policy`.
     pub pointer: String,
     /// The document; a string when it could not be parsed as JSON.
-    pub document: Value,
+    pub document: SharedDocument,
 }
 
 /// The kinds of policy that take part in an AWS decision ("Policy evaluation logic", IAM User Guide).
@@ -62,11 +61,11 @@ pub enum PolicyKind {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StatementRef {
     /// The policy's name.
-    pub policy: String,
+    pub policy: SharedText,
     /// The record that holds it.
     pub record: RecordId,
     /// JSON pointer to the statement inside the record.
-    pub pointer: String,
+    pub pointer: SharedText,
 }
 
 /// A tag.

@@ -206,9 +206,9 @@ fn rule(acls: &[&AclBinding], citations: &mut Citations) -> Option<Rule> {
     let places: Vec<StatementRef> = acls
         .iter()
         .map(|acl| StatementRef {
-            policy: format!("{} {}", acl.permission, acl.operation),
+            policy: format!("{} {}", acl.permission, acl.operation).into(),
             record: acl.record.clone(),
-            pointer: acl.pointer.clone(),
+            pointer: acl.pointer.as_str().into(),
         })
         .collect();
     let kind = first.resource_type.to_lowercase().replace('_', " ");

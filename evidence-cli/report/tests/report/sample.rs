@@ -123,9 +123,9 @@ impl Sample {
         ];
         let ids: Vec<RecordId> = records.iter().map(|record| record.id().clone()).collect();
         let statement = StatementRef {
-            policy: say("data-key"),
+            policy: say("data-key").into(),
             record: ids[0].clone(),
-            pointer: "/response/Policy/Statement/0".to_owned(),
+            pointer: "/response/Policy/Statement/0".into(),
         };
         let evidence_of = |index: usize| [ids[index].clone()].into();
         let mut declaration = Declaration::parse(BOUNDARY, "boundary.yaml").unwrap();
@@ -139,6 +139,7 @@ impl Sample {
             statements: vec![statement.clone()],
             choices: Vec::new(),
             enables: None,
+            summary: false,
         };
         let access = Access {
             edges: vec![

@@ -1,0 +1,4 @@
+//! Accounts beyond what is told one by one.
+
+#[cfg(test)]
+mod ways;
