@@ -24,6 +24,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
             "cadastre-keys",
             "cadastre-key-services",
             "cadastre-objects",
+            "cadastre-sequencer",
             "cadastre-storage",
             "cadastre-security",
             "cadastre-coordinator",

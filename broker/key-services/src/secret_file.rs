@@ -40,7 +40,10 @@ impl SecretFile {
     }
 
     /// The secret, without white space around it.
-    pub(crate) fn read(&self) -> Result<Zeroizing<String>, KeyError> {
+    ///
+    /// # Errors
+    /// [`KeyError::File`], [`KeyError::Malformed`] for anything but one line of visible ASCII.
+    pub fn read(&self) -> Result<Zeroizing<String>, KeyError> {
         let failed = |source| KeyError::File { action: "read", path: self.path.clone(), source };
         let malformed = |reason| KeyError::Malformed { path: self.path.clone(), reason };
         let mut text = Zeroizing::new(String::with_capacity(4096));

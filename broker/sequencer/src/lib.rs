@@ -29,7 +29,7 @@ pub use memory::MemorySequencer;
 pub use metadata::{Condition, MetadataChange, MetadataCommit, MetadataEntry, MetadataTable, MetadataView};
 pub use object::{Lease, ObjectState, ObjectSummary, Replacement};
 pub use partition::{MAXIMUM_PARTITIONS, PartitionState, PartitionView};
-pub use postgres::{PostgresConfig, PostgresSequencer};
+pub use postgres::{DatabaseLocation, PostgresConfig, PostgresSequencer};
 pub use producer::ProducerSummary;
 pub use registry::{LeaseObserver, LiveBroker, Registry};
 pub use sequencer::{Sequencer, SequencerFuture, SlicePage};

@@ -3,11 +3,13 @@
 //! Lines go to `audit-<n>.ndjson` files in the audit directory, a new file every 64 MiB, written before the action is
 //! answered. Each line carries a sequence number that continues over restarts.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use cadastre_objects::SweepReport;
 use cadastre_storage::Clock;
 use serde::Serialize;
 
@@ -45,11 +47,23 @@ pub(crate) struct AuditEvent<'event> {
 }
 
 #[derive(Serialize)]
-struct Line<'line> {
+struct Line<'line, E> {
     sequence: u64,
     time_ms: i64,
     #[serde(flatten)]
-    event: &'line AuditEvent<'line>,
+    event: &'line E,
+}
+
+/// An object that is about to be deleted as an orphan, with what proves that it is one.
+#[derive(Serialize)]
+struct OrphanEvent {
+    action: &'static str,
+    object: String,
+    bytes: u64,
+    modified_at_ms: i64,
+    suspected_since_ms: i64,
+    /// How many objects were looked at in the same sweep, by judgement.
+    looked_at: BTreeMap<String, u64>,
 }
 
 /// Where audit lines are written.
@@ -96,7 +110,28 @@ impl AuditLog {
         }
     }
 
-    fn append(&self, event: &AuditEvent<'_>) -> io::Result<()> {
+    /// Writes a line for each orphan of a sweep, durably.
+    ///
+    /// # Errors
+    ///
+    /// The system's; then nothing may be deleted.
+    pub(crate) fn record_sweep(&self, report: &SweepReport) -> io::Result<()> {
+        let looked_at: BTreeMap<String, u64> =
+            report.counts.iter().map(|(finding, count)| (finding.to_string(), *count)).collect();
+        for orphan in &report.orphans {
+            self.append(&OrphanEvent {
+                action: "delete-orphan",
+                object: orphan.name.to_string(),
+                bytes: orphan.size,
+                modified_at_ms: orphan.modified_at_ms,
+                suspected_since_ms: orphan.suspected_since_ms,
+                looked_at: looked_at.clone(),
+            })?;
+        }
+        lock(&self.position).file.sync_data()
+    }
+
+    fn append(&self, event: &impl Serialize) -> io::Result<()> {
         let mut position = lock(&self.position);
         if position.bytes >= FILE_BYTES {
             position.number += 1;

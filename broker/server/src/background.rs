@@ -3,14 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cadastre_keys::KeyRing;
+use cadastre_storage::SweepOutcome;
 use tokio::task::JoinSet;
 
 use crate::listeners::listener_security::chain;
 use crate::node::Node;
+use crate::open_storage::BrokerKeys;
 
 /// Starts the tasks; they end when the broker stops.
-pub(crate) fn spawn(tasks: &mut JoinSet<()>, node: &Arc<Node>) {
+pub(crate) fn spawn(tasks: &mut JoinSet<()>, node: &Arc<Node>, keys: &BrokerKeys) {
     tasks.spawn(retention(Arc::clone(node)));
+    tasks.spawn(packing(Arc::clone(node)));
+    tasks.spawn(sweeping(Arc::clone(node)));
+    tasks.spawn(leases(Arc::clone(node), Arc::clone(&keys.ring)));
     tasks.spawn(group_time(Arc::clone(node)));
     tasks.spawn(group_records(Arc::clone(node)));
 }
@@ -53,6 +59,53 @@ async fn retention(node: Arc<Node>) {
         if let Err(error) = node.storage.reclaim().await {
             tracing::warn!(error = %chain(&error), "space not given back");
         }
+    }
+}
+
+/// Moves records out of full segments into objects.
+async fn packing(node: Arc<Node>) {
+    while pause(&node, node.config.storage.pack_interval).await {
+        match node.storage.pack(node.clock.now_ms()).await {
+            Ok(report) if report.objects > 0 => {
+                tracing::info!(
+                    objects = report.objects,
+                    batches = report.batches,
+                    bytes = report.bytes,
+                    "packed"
+                );
+            }
+            Ok(_nothing) => {}
+            Err(error) => tracing::warn!(error = %chain(&error), "records stay in the log for now"),
+        }
+    }
+}
+
+/// Deletes objects that are proven to be orphans; the proof is in the audit log before they go.
+async fn sweeping(node: Arc<Node>) {
+    let Some(mut sweep) = node.storage.orphan_sweep(node.config.storage.sweep) else { return };
+    while pause(&node, node.config.storage.sweep_interval).await {
+        match sweep.round(node.clock.now_ms(), |report| node.audit.record_sweep(report)).await {
+            Ok(SweepOutcome { report, deleted }) => {
+                for odd in &report.odd {
+                    tracing::warn!(object = %odd, "an object that this cluster did not write is left alone");
+                }
+                for missing in &report.missing {
+                    tracing::error!(object = %missing, "an object is missing: its records cannot be read");
+                }
+                if !deleted.is_empty() {
+                    tracing::info!(count = deleted.len(), "orphans deleted");
+                }
+            }
+            Err(error) => tracing::warn!(error = %chain(&error), "orphans not looked for"),
+        }
+    }
+}
+
+/// Wipes keys whose leases are over and renews those in use.
+async fn leases(node: Arc<Node>, ring: Arc<KeyRing>) {
+    let interval = (node.config.keys.cache.ttl / 6).max(Duration::from_millis(50));
+    while pause(&node, interval).await {
+        ring.maintain().await;
     }
 }
 

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use cadastre_keys::ledger::LedgerFile;
 use cadastre_protocol::api::SupportedApis;
 use cadastre_security::authorizer::SuperUsers;
 use cadastre_security::sasl::DecoySecret;
@@ -18,12 +17,13 @@ use crate::background;
 use crate::cluster_identity::{ClusterIdentity, IdentityError};
 use crate::config::{BrokerConfig, ListenerConfig};
 use crate::dispatch::operations::implemented;
-use crate::format::{self, FormatError, OpenedStorage};
+use crate::format::{self, FormatError};
 use crate::listeners::acceptor;
 use crate::listeners::connection_limits::ConnectionCounts;
 use crate::listeners::listener_security::{ListenerSecurity, ListenerSecurityError};
 use crate::listeners::metered::RequestMemory;
 use crate::node::{BoundListener, Node};
+use crate::open_storage::{BrokerKeys, OpenedStorage, open_storage, storage_directory};
 use crate::state::StateError;
 use crate::state::acls::Acls;
 use crate::state::groups::Groups;
@@ -43,7 +43,7 @@ pub struct Broker;
 #[derive(Debug)]
 pub struct RunningBroker {
     node: Arc<Node>,
-    ledger: Arc<LedgerFile>,
+    keys: BrokerKeys,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -76,7 +76,7 @@ pub enum StartError {
     },
     /// The log directory, its key or its log failed.
     #[error(transparent)]
-    Format(#[from] FormatError),
+    Format(Box<FormatError>),
     /// The identity of the log directory failed.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -104,6 +104,12 @@ pub enum StartError {
     },
 }
 
+impl From<FormatError> for StartError {
+    fn from(error: FormatError) -> Self {
+        Self::Format(Box::new(error))
+    }
+}
+
 impl Broker {
     /// Starts a broker and returns once it accepts connections.
     ///
@@ -120,7 +126,7 @@ impl Broker {
         // Bound first: a port that is taken is found out before anything is written.
         let sockets = bind_all(&config).await?;
         let identity = identity(&config)?;
-        let OpenedStorage { storage, ledger } = format::open_storage(&config, &identity.cluster_id).await?;
+        let OpenedStorage { storage, keys } = open_storage(&config, &identity.cluster_id, Vec::new()).await?;
         report_recovery(&storage);
         let (stop, stopping) = watch::channel(false);
         let node = Arc::new(assemble(config, identity, storage, stopping)?);
@@ -144,9 +150,9 @@ impl Broker {
         }
         // Set once, here: a second value cannot arrive.
         let _fresh = node.bound.set(bound);
-        background::spawn(&mut tasks, &node);
+        background::spawn(&mut tasks, &node, &keys);
         tracing::info!(cluster_id = %node.cluster_id, node_id = node.config.node_id, "broker started");
-        Ok(RunningBroker { node, ledger, stop, tasks })
+        Ok(RunningBroker { node, keys, stop, tasks })
     }
 }
 
@@ -180,7 +186,7 @@ impl RunningBroker {
         let _nobody = self.stop.send(true);
         while self.tasks.join_next().await.is_some() {}
         let closed = self.node.storage.close().await.map_err(StateError::from);
-        self.ledger.close();
+        self.keys.ledger.close();
         closed?;
         tracing::info!("broker stopped");
         Ok(())
@@ -207,12 +213,16 @@ fn identity(config: &BrokerConfig) -> Result<ClusterIdentity, StartError> {
     let identity = match ClusterIdentity::read(directory)? {
         Some(identity) => identity,
         // A log without an identity is damage, not a first start.
-        None if config.auto_format && !format::storage_directory(config).exists() => {
+        None if config.auto_format && !storage_directory(config).exists() => {
             tracing::info!(directory = %directory.display(), "log directory formatted");
             format::initialize(config, None)?
         }
         None => return Err(StartError::NotFormatted(directory.to_owned())),
     };
+    if let Some(expected) = config.storage.cluster_id.as_ref().filter(|id| **id != identity.cluster_id) {
+        let (path, found, expected) = (directory.to_owned(), identity.cluster_id, expected.clone());
+        return Err(FormatError::OtherCluster { path, found, expected }.into());
+    }
     if identity.node_id != config.node_id {
         let (path, found, expected) = (directory.to_owned(), identity.node_id, config.node_id);
         return Err(StartError::OtherNode { path, found, expected });

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use cadastre_key_services::{KeyServiceKind, open_provider};
-use cadastre_keys::ledger::LedgerFile;
-use cadastre_keys::{KeyError, LocalKeyFile, SystemKeyClock};
+use cadastre_key_services::KeyServiceKind;
+use cadastre_keys::{KeyError, LocalKeyFile};
+use cadastre_objects::StoreError;
 use cadastre_security::scram::{ScramError, ScramUser};
-use cadastre_storage::{Storage, StorageConfig, StorageError};
+use cadastre_sequencer::SequencerError;
+use cadastre_storage::StorageError;
 
 use crate::cluster_identity::{ClusterIdentity, IdentityError};
 use crate::config::BrokerConfig;
+use crate::open_storage::{OpenedStorage, open_storage};
 use crate::state::scram;
 
 /// What `format` is asked for.
@@ -75,6 +76,42 @@ pub enum FormatError {
     /// The log failed.
     #[error("cannot prepare the log")]
     Storage(#[from] StorageError),
+    /// The object store cannot be used.
+    #[error("cannot use the object store")]
+    Objects(#[from] StoreError),
+    /// The database cannot be used.
+    #[error("cannot use the database")]
+    Database(#[source] Box<SequencerError>),
+    /// A password does not belong into a URL that is shown.
+    #[error("cadastre.metadata.url: a password does not belong here; hint: cadastre.metadata.password.file")]
+    PasswordInUrl,
+    /// The authorities for the database cannot be read.
+    #[error("cadastre.metadata.ca.file: `{path}`: {reason}")]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Every broker of a cluster must be given the same id.
+    #[error("cadastre.cluster.id is not set, and a cluster's brokers must agree on it")]
+    NoClusterId,
+    /// The log directory was prepared for another cluster.
+    #[error("log directory `{path}` belongs to cluster `{found}`, but cadastre.cluster.id is `{expected}`")]
+    OtherCluster {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Whose it should be.
+        expected: String,
+    },
+}
+
+impl From<SequencerError> for FormatError {
+    fn from(error: SequencerError) -> Self {
+        Self::Database(Box::new(error))
+    }
 }
 
 /// Prepares the log directory of `config`.
@@ -97,14 +134,14 @@ pub async fn format(config: &BrokerConfig, options: &FormatOptions) -> Result<Fo
         None => initialize(config, options.cluster_id.clone())?,
     };
     if !users.is_empty() {
-        let OpenedStorage { storage, ledger } = open_storage(config, &identity.cluster_id).await?;
+        let OpenedStorage { storage, keys } = open_storage(config, &identity.cluster_id, Vec::new()).await?;
         let changes = users
             .iter()
             .map(|user| scram::stored(&user.name, user.credential.mechanism(), Some(&user.credential)))
             .collect();
         storage.metadata().commit(changes).await?;
         storage.close().await?;
-        ledger.close();
+        keys.ledger.close();
     }
     Ok(Formatted {
         cluster_id: identity.cluster_id,
@@ -119,6 +156,10 @@ pub(crate) fn initialize(
     config: &BrokerConfig,
     cluster_id: Option<String>,
 ) -> Result<ClusterIdentity, FormatError> {
+    let cluster_id = cluster_id.or_else(|| config.storage.cluster_id.clone());
+    if cluster_id.is_none() && config.storage.is_cluster() {
+        return Err(FormatError::NoClusterId);
+    }
     let identity = ClusterIdentity::new(cluster_id, config.node_id)?;
     make_directory(config.log_directory())?;
     let key_file = config.keys.local_file.as_ref();
@@ -133,36 +174,7 @@ pub(crate) fn initialize(
     Ok(identity)
 }
 
-/// The log's directory inside the log directory.
-pub(crate) fn storage_directory(config: &BrokerConfig) -> PathBuf {
-    config.log_directory().join("log")
-}
-
-/// The log, and the ledger of the keys it uses, to be closed after it.
-pub(crate) struct OpenedStorage {
-    pub(crate) storage: Storage,
-    pub(crate) ledger: Arc<LedgerFile>,
-}
-
-/// Opens the log with the configured keys.
-pub(crate) async fn open_storage(
-    config: &BrokerConfig,
-    cluster_id: &str,
-) -> Result<OpenedStorage, FormatError> {
-    let keys = open_provider(&config.keys, Arc::new(SystemKeyClock)).await?;
-    let mut storage = StorageConfig::new(storage_directory(config), cluster_id);
-    storage.fsync = config.fsync;
-    // One log holds all partitions, so Kafka's default for one partition is only taken when it is written out.
-    if config.given("log.segment.bytes").is_some() {
-        storage.segment_bytes = config.number("log.segment.bytes").unsigned_abs();
-    }
-    let largest = usize::try_from(config.number("message.max.bytes")).unwrap_or(0);
-    storage.maximum_frame_bytes = storage.maximum_frame_bytes.max(largest.saturating_add(1 << 20));
-    let storage = Storage::open(storage, keys.provider).await?;
-    Ok(OpenedStorage { storage, ledger: keys.ledger })
-}
-
-fn make_directory(path: &Path) -> Result<(), FormatError> {
+pub(crate) fn make_directory(path: &Path) -> Result<(), FormatError> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|source| FormatError::Directory { path: path.to_owned(), source })
 }

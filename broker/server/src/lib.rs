@@ -17,6 +17,7 @@ mod dispatch;
 mod format;
 mod listeners;
 mod node;
+mod open_storage;
 mod random;
 mod state;
 mod sync;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cadastre_objects::{ReaderSettings, Store};
+use cadastre_objects::{ObjectKeys, ReaderSettings, Store};
 
 use crate::Clock;
 use crate::execution::Execution;
@@ -48,13 +48,15 @@ pub struct ObjectConfig {
     pub object_bytes: u64,
     /// Caches and requests of reading.
     pub reader: ReaderSettings,
+    /// Where objects get their keys from; straight from the log's provider when unset.
+    pub keys: Option<ObjectKeys>,
 }
 
 impl ObjectConfig {
     /// Objects of up to 32 MiB in `store`, read with default settings.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { store, object_bytes: 32 << 20, reader: ReaderSettings::default() }
+        Self { store, object_bytes: 32 << 20, reader: ReaderSettings::default(), keys: None }
     }
 }
 

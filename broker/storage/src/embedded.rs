@@ -1,6 +1,6 @@
 //! Embedded mode: the handle to an open log in a directory of this machine.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use cadastre_keys::KeyProvider;
@@ -48,7 +48,21 @@ struct Inner {
     producer_ids: tokio::sync::Mutex<(i64, i64)>,
 }
 
+/// A handle that does not keep the log open.
+#[derive(Debug, Clone)]
+pub(crate) struct WeakEmbedded(Weak<Inner>);
+
+impl WeakEmbedded {
+    pub(crate) fn upgrade(&self) -> Option<EmbeddedStorage> {
+        self.0.upgrade().map(|inner| EmbeddedStorage { inner })
+    }
+}
+
 impl EmbeddedStorage {
+    pub(crate) fn downgrade(&self) -> WeakEmbedded {
+        WeakEmbedded(Arc::downgrade(&self.inner))
+    }
+
     /// Opens the log in `config.directory`, or makes one there; recovers what an earlier process left.
     ///
     /// # Errors

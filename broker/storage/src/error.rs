@@ -120,6 +120,15 @@ pub enum StorageError {
         /// What happened.
         reason: String,
     },
+    /// Another broker of the cluster changed the same metadata meanwhile; read again, then decide again.
+    #[error("{what} was changed by another broker meanwhile")]
+    Conflict {
+        /// What changed.
+        what: String,
+    },
+    /// Brokers came or went since the change was decided; somebody else may coordinate now.
+    #[error("the brokers of the cluster changed meanwhile")]
+    RegistryChanged,
     /// The log was closed.
     #[error("the log is closed")]
     Closed,
@@ -130,7 +139,7 @@ impl StorageError {
     #[must_use]
     pub const fn is_retriable(&self) -> bool {
         match self {
-            Self::Unavailable { .. } | Self::Closed => true,
+            Self::Unavailable { .. } | Self::Closed | Self::Conflict { .. } | Self::RegistryChanged => true,
             Self::Key { source, .. } => source.is_retriable(),
             Self::Object { source } => source.is_retriable(),
             _ => false,

@@ -2,10 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use tokio::sync::watch;
+
 use crate::Storage;
+use crate::cluster::state_error;
 use crate::error::StorageError;
 use crate::metadata_kind::{MetadataChange, MetadataKind};
 use crate::storage::Mode;
+
+/// What the author of a change saw of the entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// There was none.
+    Absent,
+    /// There was one.
+    Present,
+}
 
 /// Access to the metadata of a log. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -26,7 +38,61 @@ impl Metadata {
     pub async fn commit(&self, changes: Vec<MetadataChange>) -> Result<(), StorageError> {
         match self.storage.mode() {
             Mode::Embedded(storage) => storage.commit(changes).await,
-            Mode::Cluster(cluster) => cluster.storage.commit(changes).await,
+            Mode::Cluster(cluster) => cluster.current().commit(changes).await,
+        }
+    }
+
+    /// As [`Metadata::commit`], provided that no other broker changed an entry since the metadata had `version`, and that
+    /// each is there or not as it was seen. With one broker there is nobody else.
+    ///
+    /// # Errors
+    /// [`StorageError::Conflict`] beside those of [`Metadata::commit`].
+    pub async fn commit_unchanged(
+        &self,
+        version: u64,
+        changes: Vec<(MetadataChange, Sight)>,
+    ) -> Result<(), StorageError> {
+        match self.storage.mode() {
+            Mode::Embedded(storage) => {
+                storage.commit(changes.into_iter().map(|(change, _)| change).collect()).await
+            }
+            Mode::Cluster(cluster) => cluster.current().commit_unchanged(version, changes).await,
+        }
+    }
+
+    /// As [`Metadata::commit`], provided that no broker came or went since the registry had version `registry`: what a
+    /// coordinator decides must not be written once another one coordinates.
+    ///
+    /// # Errors
+    /// [`StorageError::RegistryChanged`] beside those of [`Metadata::commit`].
+    pub async fn commit_as_coordinator(
+        &self,
+        registry: i64,
+        changes: Vec<MetadataChange>,
+    ) -> Result<(), StorageError> {
+        match self.storage.mode() {
+            Mode::Embedded(storage) => storage.commit(changes).await,
+            Mode::Cluster(cluster) => cluster.current().commit_as_coordinator(registry, changes).await,
+        }
+    }
+
+    /// Follows what other brokers commit; `None` where there are none.
+    #[must_use]
+    pub fn subscribe(&self) -> Option<watch::Receiver<u64>> {
+        match self.storage.mode() {
+            Mode::Embedded(_) => None,
+            Mode::Cluster(cluster) => Some(cluster.sequencer().metadata().subscribe()),
+        }
+    }
+
+    /// Brings this broker's copy up to everything that was committed before the call.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be asked.
+    pub async fn refresh(&self) -> Result<(), StorageError> {
+        match self.storage.mode() {
+            Mode::Embedded(_) => Ok(()),
+            Mode::Cluster(cluster) => cluster.sequencer().refresh().await.map_err(state_error),
         }
     }
 
@@ -37,7 +103,7 @@ impl Metadata {
             Mode::Embedded(storage) => {
                 storage.shared().read().metadata.get(&kind).cloned().unwrap_or_default()
             }
-            Mode::Cluster(cluster) => cluster.storage.entries(kind),
+            Mode::Cluster(cluster) => cluster.current().entries(kind),
         }
     }
 
@@ -46,7 +112,7 @@ impl Metadata {
     pub fn get(&self, kind: MetadataKind, key: &str) -> Option<Vec<u8>> {
         match self.storage.mode() {
             Mode::Embedded(storage) => storage.shared().read().metadata.get(&kind)?.get(key).cloned(),
-            Mode::Cluster(cluster) => cluster.storage.get(kind, key),
+            Mode::Cluster(cluster) => cluster.current().get(kind, key),
         }
     }
 
@@ -55,7 +121,7 @@ impl Metadata {
     pub fn version(&self) -> u64 {
         match self.storage.mode() {
             Mode::Embedded(storage) => storage.shared().read().metadata_version,
-            Mode::Cluster(cluster) => cluster.storage.metadata_version(),
+            Mode::Cluster(cluster) => cluster.current().metadata_version(),
         }
     }
 }

@@ -26,11 +26,13 @@ pub enum MetadataKind {
     ProducerId,
     /// Client metrics subscriptions.
     ClientMetrics,
+    /// Wrapped scope keys, by the id that data keys under them bear.
+    ScopeKey,
 }
 
 impl MetadataKind {
     /// Every kind, in the order of the format.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Cluster,
         Self::Topic,
         Self::TopicConfig,
@@ -41,6 +43,7 @@ impl MetadataKind {
         Self::GroupOffset,
         Self::ProducerId,
         Self::ClientMetrics,
+        Self::ScopeKey,
     ];
 }
 

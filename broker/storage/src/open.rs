@@ -95,7 +95,7 @@ fn object_area(
     provider: &Arc<dyn KeyProvider>,
     writer_epoch: u64,
 ) -> ObjectArea {
-    let keys = ObjectKeys::Provider(Arc::clone(provider));
+    let keys = wanted.keys.clone().unwrap_or_else(|| ObjectKeys::Provider(Arc::clone(provider)));
     let cluster_id = config.cluster_id.clone();
     let writer = ObjectWriter::new(wanted.store.clone(), keys.clone(), cluster_id, writer_epoch);
     ObjectArea {

@@ -1,19 +1,19 @@
 //! The handle through which a broker uses its storage, whichever mode it runs in.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use cadastre_keys::KeyProvider;
 use cadastre_objects::{ObjectKeys, References, Store};
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::{TopicId, TopicPartition};
-use cadastre_sequencer::Sequencer;
-use tokio::sync::{Mutex, watch};
+use cadastre_sequencer::{Registry, Sequencer};
+use tokio::sync::watch;
 
-use crate::cluster::{ClusterConfig, ClusterStorage};
+use crate::cluster::{Cluster, ClusterConfig, ClusterStorage};
 use crate::config::StorageConfig;
-use crate::embedded::EmbeddedStorage;
+use crate::embedded::{EmbeddedStorage, WeakEmbedded};
 use crate::error::{AppendError, ReadError, StorageError};
 use crate::metadata::Metadata;
 use crate::pack::PackReport;
@@ -21,13 +21,27 @@ use crate::producer::ProducerSummary;
 use crate::report::RecoveryReport;
 use crate::request::Appended;
 
-/// How many producer ids a cluster's broker reserves at once.
-const PRODUCER_ID_BLOCK: i64 = 1000;
-
 /// The records and metadata of a broker. Cheap to clone; ended when the last clone is dropped, or by [`Storage::close`].
 #[derive(Debug, Clone)]
 pub struct Storage {
     mode: Mode,
+}
+
+/// A handle that does not keep the storage open.
+#[derive(Debug)]
+pub(crate) enum WeakStorage {
+    Embedded(WeakEmbedded),
+    Cluster(Weak<Cluster>),
+}
+
+impl WeakStorage {
+    pub(crate) fn upgrade(&self) -> Option<Storage> {
+        let mode = match self {
+            Self::Embedded(storage) => Mode::Embedded(storage.upgrade()?),
+            Self::Cluster(cluster) => Mode::Cluster(cluster.upgrade()?),
+        };
+        Some(Storage { mode })
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -36,13 +50,6 @@ pub(crate) enum Mode {
     Embedded(EmbeddedStorage),
     /// Objects in a shared store, ordered by a shared sequencer.
     Cluster(Arc<Cluster>),
-}
-
-#[derive(Debug)]
-pub(crate) struct Cluster {
-    pub(crate) storage: ClusterStorage,
-    /// Reserved producer ids that were not handed out: the next one, and the end of the block.
-    producer_ids: Mutex<(i64, i64)>,
 }
 
 /// What a read found.
@@ -115,8 +122,14 @@ impl Storage {
         sequencer: Arc<dyn Sequencer>,
         store: Store,
     ) -> Result<Self, StorageError> {
-        let storage = ClusterStorage::open(config, keys.into(), sequencer, store).await?;
-        Ok(Self { mode: Mode::Cluster(Arc::new(Cluster { storage, producer_ids: Mutex::new((0, 0)) })) })
+        Ok(Self { mode: Mode::Cluster(Cluster::open(config, keys.into(), sequencer, store).await?) })
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakStorage {
+        match &self.mode {
+            Mode::Embedded(storage) => WeakStorage::Embedded(storage.downgrade()),
+            Mode::Cluster(cluster) => WeakStorage::Cluster(Arc::downgrade(cluster)),
+        }
     }
 
     pub(crate) const fn mode(&self) -> &Mode {
@@ -134,7 +147,7 @@ impl Storage {
     pub fn recovery(&self) -> &RecoveryReport {
         match &self.mode {
             Mode::Embedded(storage) => storage.recovery(),
-            Mode::Cluster(cluster) => cluster.storage.recovery(),
+            Mode::Cluster(cluster) => cluster.recovery(),
         }
     }
 
@@ -143,7 +156,7 @@ impl Storage {
     pub fn failure(&self) -> Option<String> {
         match &self.mode {
             Mode::Embedded(storage) => storage.failure(),
-            Mode::Cluster(cluster) => cluster.storage.failure(),
+            Mode::Cluster(cluster) => cluster.current().failure(),
         }
     }
 
@@ -170,7 +183,7 @@ impl Storage {
     ) -> Result<Appended, AppendError> {
         match &self.mode {
             Mode::Embedded(storage) => storage.append(partition, batch).await,
-            Mode::Cluster(cluster) => cluster.storage.append(partition, batch).await,
+            Mode::Cluster(cluster) => cluster.current().append(partition, batch).await,
         }
     }
 
@@ -186,7 +199,7 @@ impl Storage {
     ) -> Result<Fetched, ReadError> {
         match &self.mode {
             Mode::Embedded(storage) => storage.read(partition, offset, maximum_bytes).await,
-            Mode::Cluster(cluster) => cluster.storage.read(partition, offset, maximum_bytes).await,
+            Mode::Cluster(cluster) => cluster.current().read(partition, offset, maximum_bytes).await,
         }
     }
 
@@ -197,7 +210,39 @@ impl Storage {
     pub fn watermarks(&self, partition: TopicPartition) -> Result<Watermarks, ReadError> {
         match &self.mode {
             Mode::Embedded(storage) => storage.watermarks(partition),
-            Mode::Cluster(cluster) => cluster.storage.watermarks(partition),
+            Mode::Cluster(cluster) => cluster.current().watermarks(partition),
+        }
+    }
+
+    /// The bounds of a partition with everything that any broker acknowledged before the call; [`Storage::watermarks`] may be
+    /// a moment behind the other brokers.
+    ///
+    /// # Errors
+    /// [`ReadError::UnknownPartition`], [`ReadError::Unavailable`].
+    pub async fn latest_watermarks(&self, partition: TopicPartition) -> Result<Watermarks, ReadError> {
+        match &self.mode {
+            Mode::Embedded(storage) => storage.watermarks(partition),
+            Mode::Cluster(cluster) => cluster.current().latest_watermarks(partition).await,
+        }
+    }
+
+    /// Which brokers live, as last heard; `None` in embedded mode. The channel follows.
+    #[must_use]
+    pub fn registry(&self) -> Option<watch::Receiver<Registry>> {
+        match &self.mode {
+            Mode::Embedded(_) => None,
+            Mode::Cluster(cluster) => Some(cluster.registry()),
+        }
+    }
+
+    /// Which brokers live at this moment; `None` in embedded mode.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be asked.
+    pub async fn confirm_registry(&self) -> Result<Option<Registry>, StorageError> {
+        match &self.mode {
+            Mode::Embedded(_) => Ok(None),
+            Mode::Cluster(cluster) => cluster.current().confirm_registry().await.map(Some),
         }
     }
 
@@ -208,7 +253,7 @@ impl Storage {
     pub fn watch(&self, partition: TopicPartition) -> Result<watch::Receiver<i64>, ReadError> {
         match &self.mode {
             Mode::Embedded(storage) => storage.watch(partition),
-            Mode::Cluster(cluster) => cluster.storage.watch(partition),
+            Mode::Cluster(cluster) => cluster.current().watch(partition),
         }
     }
 
@@ -223,7 +268,7 @@ impl Storage {
     ) -> Result<Option<TimestampedOffset>, ReadError> {
         match &self.mode {
             Mode::Embedded(storage) => storage.offset_for_timestamp(partition, timestamp).await,
-            Mode::Cluster(cluster) => cluster.storage.offset_for_timestamp(partition, timestamp).await,
+            Mode::Cluster(cluster) => cluster.current().offset_for_timestamp(partition, timestamp).await,
         }
     }
 
@@ -237,7 +282,7 @@ impl Storage {
     ) -> Result<Option<TimestampedOffset>, ReadError> {
         match &self.mode {
             Mode::Embedded(storage) => storage.latest_timestamp(partition).await,
-            Mode::Cluster(cluster) => cluster.storage.latest_timestamp(partition).await,
+            Mode::Cluster(cluster) => cluster.current().latest_timestamp(partition).await,
         }
     }
 
@@ -253,7 +298,7 @@ impl Storage {
     ) -> Result<Option<(i32, i64)>, ReadError> {
         match &self.mode {
             Mode::Embedded(storage) => storage.end_of_epoch(partition, epoch),
-            Mode::Cluster(cluster) => cluster.storage.end_of_epoch(partition, epoch),
+            Mode::Cluster(cluster) => cluster.current().end_of_epoch(partition, epoch),
         }
     }
 
@@ -264,7 +309,7 @@ impl Storage {
     pub async fn producers(&self, partition: TopicPartition) -> Result<Vec<ProducerSummary>, ReadError> {
         match &self.mode {
             Mode::Embedded(storage) => storage.producers(partition),
-            Mode::Cluster(cluster) => cluster.storage.producers(partition).await,
+            Mode::Cluster(cluster) => cluster.current().producers(partition).await,
         }
     }
 
@@ -275,7 +320,7 @@ impl Storage {
     pub fn partition_size_bytes(&self, partition: TopicPartition) -> Result<u64, ReadError> {
         match &self.mode {
             Mode::Embedded(storage) => storage.partition_size_bytes(partition),
-            Mode::Cluster(cluster) => cluster.storage.partition_size_bytes(partition),
+            Mode::Cluster(cluster) => cluster.current().partition_size_bytes(partition),
         }
     }
 
@@ -284,7 +329,7 @@ impl Storage {
     pub fn partitions(&self) -> Vec<TopicPartition> {
         match &self.mode {
             Mode::Embedded(storage) => storage.partitions(),
-            Mode::Cluster(cluster) => cluster.storage.partitions(),
+            Mode::Cluster(cluster) => cluster.current().partitions(),
         }
     }
 
@@ -304,7 +349,7 @@ impl Storage {
     pub async fn create_partitions(&self, topic: TopicId, count: i32) -> Result<(), StorageError> {
         match &self.mode {
             Mode::Embedded(storage) => storage.create_partitions(topic, count).await,
-            Mode::Cluster(cluster) => cluster.storage.create_partitions(topic, count).await,
+            Mode::Cluster(cluster) => cluster.current().create_partitions(topic, count).await,
         }
     }
 
@@ -315,7 +360,7 @@ impl Storage {
     pub async fn delete_topic(&self, topic: TopicId) -> Result<(), StorageError> {
         match &self.mode {
             Mode::Embedded(storage) => storage.delete_topic(topic).await,
-            Mode::Cluster(cluster) => cluster.storage.delete_topic(topic).await,
+            Mode::Cluster(cluster) => cluster.current().delete_topic(topic).await,
         }
     }
 
@@ -326,7 +371,7 @@ impl Storage {
     pub async fn delete_records(&self, partition: TopicPartition, before: i64) -> Result<i64, StorageError> {
         match &self.mode {
             Mode::Embedded(storage) => storage.delete_records(partition, before).await,
-            Mode::Cluster(cluster) => cluster.storage.delete_records(partition, before).await,
+            Mode::Cluster(cluster) => cluster.current().delete_records(partition, before).await,
         }
     }
 
@@ -347,7 +392,7 @@ impl Storage {
                 storage.enforce_retention(partition, retention_ms, retention_bytes, now_ms).await
             }
             Mode::Cluster(cluster) => {
-                cluster.storage.enforce_retention(partition, retention_ms, retention_bytes, now_ms).await
+                cluster.current().enforce_retention(partition, retention_ms, retention_bytes, now_ms).await
             }
         }
     }
@@ -360,7 +405,7 @@ impl Storage {
     pub async fn expire_producers(&self, idle_since_ms: i64) -> Result<i64, StorageError> {
         match &self.mode {
             Mode::Embedded(storage) => storage.expire_producers(idle_since_ms).await,
-            Mode::Cluster(cluster) => cluster.storage.expire_producers(idle_since_ms).await,
+            Mode::Cluster(cluster) => cluster.current().expire_producers(idle_since_ms).await,
         }
     }
 
@@ -372,7 +417,7 @@ impl Storage {
     pub async fn reclaim(&self) -> Result<i64, StorageError> {
         match &self.mode {
             Mode::Embedded(storage) => storage.reclaim().await,
-            Mode::Cluster(cluster) => cluster.storage.reclaim().await,
+            Mode::Cluster(cluster) => cluster.current().reclaim().await,
         }
     }
 
@@ -403,7 +448,7 @@ impl Storage {
         }
     }
 
-    /// What the sweep has to know: the objects that the log refers to, and its own epoch.
+    /// What the sweep has to know: the objects that the log refers to, and its own epoch. `None` in cluster mode.
     #[must_use]
     pub fn object_references(&self) -> Option<References> {
         match &self.mode {
@@ -419,20 +464,7 @@ impl Storage {
     pub async fn close(&self) -> Result<(), StorageError> {
         match &self.mode {
             Mode::Embedded(storage) => storage.close().await,
-            Mode::Cluster(cluster) => cluster.storage.close().await,
+            Mode::Cluster(cluster) => cluster.close().await,
         }
-    }
-}
-
-impl Cluster {
-    async fn allocate_producer_id(&self) -> Result<i64, StorageError> {
-        let mut block = self.producer_ids.lock().await;
-        if block.0 >= block.1 {
-            let first = self.storage.reserve_producer_ids(PRODUCER_ID_BLOCK).await?;
-            *block = (first, first.saturating_add(PRODUCER_ID_BLOCK));
-        }
-        let id = block.0;
-        block.0 = id.saturating_add(1);
-        Ok(id)
     }
 }

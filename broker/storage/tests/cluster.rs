@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cadastre_keys::{KeyProvider, LocalKeyFile};
-use cadastre_objects::{Store, StoreLocation, StoreSettings};
+use cadastre_objects::{ObjectId, ObjectKind, ObjectName, Store, StoreLocation, StoreSettings};
 use cadastre_protocol::record_batch::Producer;
-use cadastre_sequencer::MemorySequencer;
 use cadastre_sequencer::history::{Answer, Found, History, Sent};
+use cadastre_sequencer::{MemorySequencer, Sequencer as _};
 use cadastre_storage::{
-    AppendError, Clock, ClusterConfig, MetadataChange, MetadataKind, ReadError, Storage, StorageError,
+    AppendError, Clock, ClusterConfig, MetadataChange, MetadataKind, ReadError, Sight, Storage, StorageError,
+    SweepSettings,
 };
 use support::{TOPIC, batch, batch_at, partition, read_all, values};
 
@@ -207,6 +208,99 @@ async fn a_broker_whose_node_id_was_taken_over_acknowledges_nothing() {
     assert!(old.failure().is_some());
     new.append(partition(0), batch(&[b"b"])).await.unwrap();
     assert_eq!(values(&read_all(&new, partition(0)).await), [b"a", b"b"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_was_taken_for_dead_registers_again_and_goes_on() {
+    let cluster = Cluster::new();
+    let broker = cluster.broker(1).await;
+    broker.create_partitions(TOPIC, 1).await.unwrap();
+    let mut registry = broker.registry().unwrap();
+    let before = registry.borrow_and_update().brokers[0].epoch;
+    cluster.sequencer.fence(before).await.unwrap();
+    let late = broker.append(partition(0), batch(&[b"late"])).await;
+    assert!(matches!(late, Err(AppendError::Unavailable { .. })), "{late:?}");
+    registry.wait_for(|it| it.brokers.iter().any(|live| live.epoch > before)).await.unwrap();
+    let appended = loop {
+        match broker.append(partition(0), batch(&[b"a"])).await {
+            Ok(appended) => break appended,
+            Err(AppendError::Unavailable { .. } | AppendError::Closed) => tokio::task::yield_now().await,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert_eq!(appended.base_offset, 0);
+    assert!(broker.failure().is_none());
+    broker.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metadata_that_changed_since_it_was_seen_is_not_overwritten() {
+    let cluster = Cluster::new();
+    let (one, two) = (cluster.broker(1).await, cluster.broker(2).await);
+    let change = |value: &str| MetadataChange {
+        kind: MetadataKind::Topic,
+        key: "t".to_owned(),
+        value: Some(value.as_bytes().to_vec()),
+    };
+    let seen = one.metadata().version();
+    one.metadata().commit_unchanged(seen, vec![(change("1"), Sight::Absent)]).await.unwrap();
+    let late = two.metadata().commit_unchanged(seen, vec![(change("2"), Sight::Absent)]).await;
+    assert!(matches!(late, Err(StorageError::Conflict { .. })), "{late:?}");
+    let old = two.metadata().commit_unchanged(seen, vec![(change("2"), Sight::Present)]).await;
+    assert!(matches!(old, Err(StorageError::Conflict { .. })), "{old:?}");
+    let seen = two.metadata().version();
+    two.metadata().commit_unchanged(seen, vec![(change("2"), Sight::Present)]).await.unwrap();
+    assert_eq!(one.metadata().get(MetadataKind::Topic, "t").unwrap(), b"2");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_coordinator_writes_nothing_once_brokers_came_or_went() {
+    let cluster = Cluster::new();
+    let one = cluster.broker(1).await;
+    let version = one.confirm_registry().await.unwrap().unwrap().version;
+    let change =
+        || MetadataChange { kind: MetadataKind::GroupOffset, key: "g".to_owned(), value: Some(vec![1]) };
+    one.metadata().commit_as_coordinator(version, vec![change()]).await.unwrap();
+    let _two = cluster.broker(2).await;
+    let late = one.metadata().commit_as_coordinator(version, vec![change()]).await;
+    assert!(matches!(late, Err(StorageError::RegistryChanged)), "{late:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_proven_orphans_are_swept_and_the_proof_comes_first() {
+    let cluster = Cluster::new();
+    let (one, two) = (cluster.broker(1).await, cluster.broker(2).await);
+    one.create_partitions(TOPIC, 1).await.unwrap();
+    one.append(partition(0), batch(&[b"a"])).await.unwrap();
+    let settings = SweepSettings { grace_ms: 0, confirmation_ms: 0, ..SweepSettings::default() };
+    // An object of a registration that ended, which nobody committed.
+    let kept = files(&cluster.root.path().join("store"));
+    let name = ObjectName {
+        cluster_id: "cluster".to_owned(),
+        kind: ObjectKind::Wal,
+        id: ObjectId { writer_epoch: 0, sequence: 9 },
+    };
+    let ended = cluster.root.path().join("store").join(name.path().as_ref());
+    std::fs::create_dir_all(ended.parent().unwrap()).unwrap();
+    std::fs::copy(&kept[0], &ended).unwrap();
+    let mut sweep = one.orphan_sweep(settings).unwrap();
+    let later = 4_000_000_000_000;
+    let first = sweep.round(later, |_| Ok(())).await.unwrap();
+    assert!(first.deleted.is_empty(), "{first:?}");
+    assert!(
+        two.orphan_sweep(settings).unwrap().round(later, |_| Ok(())).await.unwrap().report.counts.is_empty()
+    );
+    let refused = sweep.round(later + 1, |_| Err(std::io::Error::other("disk is full"))).await;
+    assert!(refused.is_err() && ended.exists(), "{refused:?}");
+    let mut proof = Vec::new();
+    let second = sweep.round(later + 2, |report| {
+        proof.extend(report.orphans.iter().map(|orphan| orphan.name.to_string()));
+        Ok(())
+    });
+    let second = second.await.unwrap();
+    assert_eq!((second.deleted.len(), &second.deleted), (1, &proof));
+    assert!(!ended.exists() && kept[0].exists());
+    assert_eq!(values(&read_all(&one, partition(0)).await), [b"a"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

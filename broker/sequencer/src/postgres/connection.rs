@@ -95,6 +95,9 @@ impl Connector {
         let mut config: Config = settings.connection.parse().map_err(|error| {
             SequencerError::Setting(format!("the connection string cannot be read: {}", chain(&error)))
         })?;
+        if let Some(password) = &settings.password {
+            config.password(password.as_bytes());
+        }
         let is_local = config.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)));
         if settings.tls.is_some() {
             config.ssl_mode(SslMode::Require);

@@ -33,7 +33,7 @@ use crate::producer::ProducerSummary;
 use crate::registry::{LiveBroker, Registry};
 use crate::sequencer::{Sequencer, SequencerFuture, SlicePage};
 use committer::{Committer, Job, Reply};
-pub use config::PostgresConfig;
+pub use config::{DatabaseLocation, PostgresConfig};
 use connection::Connector;
 use rows::{column, partition_fields, tampered};
 use seal::{Fields, RowKind};

@@ -13,6 +13,7 @@ use super::listener::{self, ListenerConfig};
 use super::nearest::nearest;
 use super::properties::{Properties, PropertiesError};
 use super::providers;
+use super::storage::StorageSettings;
 use super::tables::{BROKER_PROPERTIES, OWN_PROPERTIES, broker_definition};
 
 /// Kafka's authorizer, and the two names under which it was known before.
@@ -52,6 +53,8 @@ pub struct BrokerConfig {
     pub authorization: AuthorizationConfig,
     /// What wraps data keys, and where its use is recorded.
     pub keys: KeyProviderConfig,
+    /// Where records and metadata are kept.
+    pub storage: StorageSettings,
     /// Where audit files are written.
     pub audit_directory: PathBuf,
     /// Whether an acknowledged record has been forced to the disk.
@@ -179,6 +182,7 @@ impl BrokerConfig {
             listeners,
             authorization: authorization(&properties)?,
             keys: KeyProviderConfig::parse(&|name| properties.get(name).map(str::to_owned), first)?,
+            storage: StorageSettings::parse(&properties, &|name| reader.text(name))?,
             audit_directory: path("cadastre.audit.directory", "audit"),
             fsync: reader.flag("cadastre.fsync"),
             auto_format: reader.flag("cadastre.auto.format"),

@@ -6,6 +6,7 @@ pub mod listener;
 mod nearest;
 pub mod properties;
 mod providers;
+pub mod storage;
 pub mod tables;
 
 pub use broker_config::{BrokerConfig, ConfigError};

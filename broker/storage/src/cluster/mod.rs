@@ -1,42 +1,74 @@
 //! Cluster mode: no local state. Batches go into objects, the sequencer gives them their offsets.
 
+#[expect(clippy::module_inception, reason = "the cluster as a whole, beside one registration in it")]
+mod cluster;
 mod config;
 mod reading;
 mod uploader;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
-use cadastre_objects::{ObjectKeys, ObjectKind, ObjectName, ObjectReader, ObjectWriter, Store};
+use cadastre_objects::{ObjectKeys, ObjectKind, ObjectName, ObjectReader, ObjectWriter, References, Store};
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::{TopicId, TopicPartition};
 use cadastre_sequencer::{
-    BrokerEpoch, Condition, LeaseObserver, MetadataCommit, MetadataTable, PartitionState, Sequencer,
-    SequencerError, Slice,
+    BrokerEpoch, Condition, LeaseObserver, MetadataCommit, MetadataTable, ObjectState, PartitionState,
+    Registry, Sequencer, SequencerError, Slice,
 };
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+pub(crate) use cluster::Cluster;
 pub use config::ClusterConfig;
-use reading::{KnownSlices, LEADER_EPOCH, SliceReader, object_id, refused};
+use reading::{KnownSlices, LEADER_EPOCH, SliceReader, object_id, refused, sequencer_id};
 use uploader::{InFlight, Uploader, WaitingAppend, chain};
 
 use crate::error::{AppendError, ReadError, StorageError};
 use crate::execution::Cancelled;
+use crate::metadata::Sight;
 use crate::metadata_kind::{MetadataChange, MetadataKind};
 use crate::producer::ProducerSummary;
 use crate::reader::first_record_since;
-use crate::report::RecoveryReport;
 use crate::request::{Appended, weight};
 use crate::storage::{Fetched, TimestampedOffset, Watermarks};
 
 /// How many slices are looked at for retention, and how many objects are deleted, at once.
 const AT_ONCE: usize = 1000;
 
-/// One broker's access to the cluster's records and metadata.
+/// Why a registration takes no more writes.
+#[derive(Debug, Clone)]
+pub(crate) struct Ending {
+    pub(crate) reason: String,
+    /// Whether registering again would not help.
+    pub(crate) is_final: bool,
+}
+
+impl Ending {
+    /// The ending that an error means, if it means one.
+    pub(crate) fn of(error: &SequencerError) -> Option<Self> {
+        let is_final = match error {
+            SequencerError::Fenced { .. } => false,
+            SequencerError::Tampered { .. } => true,
+            _ => return None,
+        };
+        Some(Self { reason: chain(error), is_final })
+    }
+
+    /// Keeps the first ending.
+    pub(crate) fn note(self, place: &watch::Sender<Option<Self>>) {
+        place.send_if_modified(|ending| {
+            let is_first = ending.is_none();
+            ending.get_or_insert(self);
+            is_first
+        });
+    }
+}
+
+/// One registration of a broker, with access to the cluster's records and metadata.
 #[derive(Debug)]
 pub(crate) struct ClusterStorage {
     config: ClusterConfig,
@@ -45,11 +77,11 @@ pub(crate) struct ClusterStorage {
     reader: SliceReader,
     appends: std::sync::Mutex<Option<mpsc::UnboundedSender<WaitingAppend>>>,
     waiting: Arc<Semaphore>,
-    failure: watch::Receiver<Option<String>>,
+    ending: watch::Sender<Option<Ending>>,
     stop: watch::Sender<bool>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     is_closed: AtomicBool,
-    report: RecoveryReport,
+    registry: watch::Sender<Registry>,
 }
 
 impl ClusterStorage {
@@ -59,14 +91,16 @@ impl ClusterStorage {
         keys: ObjectKeys,
         sequencer: Arc<dyn Sequencer>,
         store: Store,
+        registry: watch::Sender<Registry>,
     ) -> Result<Self, StorageError> {
         let epoch = sequencer.register(config.node_id, &config.description).await.map_err(state_error)?;
+        publish(&registry, sequencer.registry().await.map_err(state_error)?);
         let cluster_id = config.cluster_id.clone();
         let objects = ObjectReader::new(store.clone(), keys.clone(), config.reader.clone());
         let writer = ObjectWriter::new(store, keys, cluster_id.clone(), epoch.0.cast_unsigned());
         let (appends, requests) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
-        let (failed, failure) = watch::channel(None);
+        let ending = watch::Sender::new(None);
         let in_flight = Arc::new(InFlight::default());
         let uploader = Uploader {
             config: config.clone(),
@@ -74,9 +108,17 @@ impl ClusterStorage {
             writer: Arc::new(writer),
             sequencer: Arc::clone(&sequencer),
             in_flight: Arc::clone(&in_flight),
-            failure: failed.clone(),
+            ending: ending.clone(),
         };
-        let living = live(config.clone(), epoch, Arc::clone(&sequencer), in_flight, failed, stopped);
+        let living = Living {
+            config: config.clone(),
+            epoch,
+            sequencer: Arc::clone(&sequencer),
+            in_flight,
+            ending: ending.clone(),
+            registry: registry.clone(),
+        }
+        .run(stopped);
         let tasks = vec![tokio::spawn(uploader.run(requests)), tokio::spawn(living)];
         Ok(Self {
             reader: SliceReader { cluster_id, objects, known: KnownSlices::default() },
@@ -85,20 +127,29 @@ impl ClusterStorage {
             epoch,
             sequencer,
             appends: std::sync::Mutex::new(Some(appends)),
-            failure,
+            ending,
             stop,
             tasks: Mutex::new(tasks),
             is_closed: AtomicBool::new(false),
-            report: RecoveryReport::default(),
+            registry,
         })
     }
 
-    pub(crate) const fn recovery(&self) -> &RecoveryReport {
-        &self.report
+    pub(crate) const fn epoch(&self) -> BrokerEpoch {
+        self.epoch
+    }
+
+    pub(crate) fn ending(&self) -> watch::Receiver<Option<Ending>> {
+        self.ending.subscribe()
+    }
+
+    /// Ends the registration for good, whatever ended it before.
+    fn finally(&self, reason: String) {
+        self.ending.send_replace(Some(Ending { reason, is_final: true }));
     }
 
     pub(crate) fn failure(&self) -> Option<String> {
-        self.failure.borrow().clone()
+        self.ending.borrow().as_ref().map(|ending| ending.reason.clone())
     }
 
     pub(crate) const fn leader_epoch() -> i32 {
@@ -124,7 +175,7 @@ impl ClusterStorage {
         let (reply, answer) = oneshot::channel();
         let appended_at_ms = self.config.clock.now_ms();
         {
-            let appends = self.appends.lock().map_err(|_poisoned| AppendError::Closed)?;
+            let appends = self.appends.lock().unwrap_or_else(PoisonError::into_inner);
             let appends = appends.as_ref().ok_or(AppendError::Closed)?;
             appends
                 .send(WaitingAppend { partition, batch, appended_at_ms, permit, reply })
@@ -134,6 +185,44 @@ impl ClusterStorage {
     }
 
     pub(crate) async fn commit(&self, changes: Vec<MetadataChange>) -> Result<(), StorageError> {
+        self.commit_bound(changes, None, |_| Ok(Condition::Any)).await
+    }
+
+    /// Commits what was decided on the registry of that version; nobody else may coordinate by then.
+    pub(crate) async fn commit_as_coordinator(
+        &self,
+        registry: i64,
+        changes: Vec<MetadataChange>,
+    ) -> Result<(), StorageError> {
+        self.commit_bound(changes, Some(registry), |_| Ok(Condition::Any)).await
+    }
+
+    /// Commits if every entry still is as it was seen.
+    pub(crate) async fn commit_unchanged(
+        &self,
+        version: u64,
+        changes: Vec<(MetadataChange, Sight)>,
+    ) -> Result<(), StorageError> {
+        let (changes, sights): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
+        let mut sights = sights.into_iter();
+        let view = self.sequencer.metadata();
+        let condition = |change: &MetadataChange| {
+            let found = view.entry_version(table(change.kind), &change.key);
+            match (sights.next(), found) {
+                (Some(Sight::Absent), None) => Ok(Condition::Absent),
+                (Some(Sight::Present), Some(found)) if found <= version => Ok(Condition::Version(found)),
+                _ => Err(StorageError::Conflict { what: format!("entry `{}`", change.key) }),
+            }
+        };
+        self.commit_bound(changes, None, condition).await
+    }
+
+    async fn commit_bound(
+        &self,
+        changes: Vec<MetadataChange>,
+        registry: Option<i64>,
+        mut condition: impl FnMut(&MetadataChange) -> Result<Condition, StorageError>,
+    ) -> Result<(), StorageError> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -141,14 +230,34 @@ impl ClusterStorage {
         if bytes > maximum {
             return Err(StorageError::TooLarge { what: "a list of metadata changes", bytes, maximum });
         }
-        let changes = changes.into_iter().map(|change| cadastre_sequencer::MetadataChange {
-            table: table(change.kind),
-            key: change.key,
-            value: change.value,
-            condition: Condition::Any,
-        });
-        let commit = MetadataCommit { broker: self.epoch, registry: None, changes: changes.collect() };
-        self.sequencer.commit_metadata(commit).await.map(|_version| ()).map_err(state_error)
+        let changes: Result<Vec<_>, StorageError> = changes
+            .into_iter()
+            .map(|change| {
+                Ok(cadastre_sequencer::MetadataChange {
+                    condition: condition(&change)?,
+                    table: table(change.kind),
+                    key: change.key,
+                    value: change.value,
+                })
+            })
+            .collect();
+        let commit = MetadataCommit { broker: self.epoch, registry, changes: changes? };
+        match self.sequencer.commit_metadata(commit).await {
+            Ok(_version) => Ok(()),
+            Err(error) => {
+                if let Some(ending) = Ending::of(&error) {
+                    ending.note(&self.ending);
+                }
+                Err(state_error(error))
+            }
+        }
+    }
+
+    /// The registry as it is now.
+    pub(crate) async fn confirm_registry(&self) -> Result<Registry, StorageError> {
+        let found = self.sequencer.registry().await.map_err(state_error)?;
+        publish(&self.registry, found.clone());
+        Ok(found)
     }
 
     pub(crate) fn entries(&self, kind: MetadataKind) -> BTreeMap<String, Vec<u8>> {
@@ -174,6 +283,8 @@ impl ClusterStorage {
         maximum_bytes: usize,
     ) -> Result<Fetched, ReadError> {
         let state = self.state(partition)?;
+        // Another broker may have said more than is known here; whoever heard it must not be told that it is not there.
+        let state = if offset > state.next_offset { self.latest_state(partition).await? } else { state };
         let (log_start_offset, high_watermark) = (state.log_start, state.next_offset);
         if offset < log_start_offset || offset > high_watermark {
             return Err(ReadError::OffsetOutOfRange { partition, offset, log_start_offset, high_watermark });
@@ -186,6 +297,24 @@ impl ClusterStorage {
     pub(crate) fn watermarks(&self, partition: TopicPartition) -> Result<Watermarks, ReadError> {
         let state = self.state(partition)?;
         Ok(Watermarks { log_start_offset: state.log_start, high_watermark: state.next_offset })
+    }
+
+    /// The bounds as everything has them that was acknowledged before the call, by whatever broker.
+    pub(crate) async fn latest_watermarks(&self, partition: TopicPartition) -> Result<Watermarks, ReadError> {
+        let state = self.latest_state(partition).await?;
+        Ok(Watermarks { log_start_offset: state.log_start, high_watermark: state.next_offset })
+    }
+
+    async fn latest_state(&self, partition: TopicPartition) -> Result<PartitionState, ReadError> {
+        let known = self.state(partition)?;
+        match self.sequencer.slices(partition, known.next_offset, 1).await {
+            Ok(page) => Ok(page.state),
+            // The log start moved past the end that was known.
+            Err(SequencerError::OffsetOutOfRange { log_start_offset, next_offset, .. }) => {
+                Ok(PartitionState { log_start: log_start_offset, next_offset, ..known })
+            }
+            Err(error) => Err(refused(partition, error)),
+        }
     }
 
     pub(crate) fn watch(&self, partition: TopicPartition) -> Result<watch::Receiver<i64>, ReadError> {
@@ -357,66 +486,118 @@ impl ClusterStorage {
         Ok(count)
     }
 
-    pub(crate) async fn reserve_producer_ids(&self, count: i64) -> Result<i64, StorageError> {
-        self.sequencer.reserve_producer_ids(count).await.map_err(state_error)
+    /// Whether this broker holds the lease of that name, which it takes if nobody does.
+    pub(crate) async fn holds_lease(&self, name: &str) -> Result<bool, StorageError> {
+        match self.sequencer.acquire_lease(self.epoch, name).await {
+            Ok(_lease) => Ok(true),
+            Err(SequencerError::LeaseLost { .. }) => Ok(false),
+            Err(error) => Err(state_error(error)),
+        }
     }
 
-    /// Commits what waits, ends the registration, and closes the sequencer.
-    pub(crate) async fn close(&self) -> Result<(), StorageError> {
+    /// Every object that the database knows and may still be read, and the epochs that may still commit.
+    pub(crate) async fn references(&self) -> Result<References, StorageError> {
+        let registry = self.confirm_registry().await?;
+        let epochs = registry.brokers.iter().map(|broker| broker.epoch.0.cast_unsigned());
+        let mut references = References { active_epochs: epochs.collect(), ..References::default() };
+        let latest = references.active_epochs.last().copied().unwrap_or_default();
+        references.next_epoch = latest.max(self.epoch.0.cast_unsigned()).saturating_add(1);
+        let mut after = None;
+        loop {
+            let page = self.sequencer.objects(after, AT_ONCE).await.map_err(state_error)?;
+            let Some(last) = page.last() else { return Ok(references) };
+            after = Some(last.id);
+            let known = page.iter().filter(|object| object.state != ObjectState::Abandoned);
+            references.objects.extend(known.map(|object| object_id(object.id)));
+        }
+    }
+
+    /// Makes sure that objects are never committed; returns those for which that is so.
+    pub(crate) async fn abandon(
+        &self,
+        objects: Vec<cadastre_objects::ObjectId>,
+    ) -> Result<Vec<cadastre_objects::ObjectId>, StorageError> {
+        if objects.is_empty() {
+            return Ok(objects);
+        }
+        let ids = objects.into_iter().map(sequencer_id).collect();
+        let abandoned = self.sequencer.abandon(ids).await.map_err(state_error)?;
+        Ok(abandoned.into_iter().map(object_id).collect())
+    }
+
+    pub(crate) async fn forget(&self, objects: Vec<cadastre_objects::ObjectId>) -> Result<(), StorageError> {
+        if objects.is_empty() {
+            return Ok(());
+        }
+        let ids = objects.into_iter().map(sequencer_id).collect();
+        self.sequencer.forget(ids).await.map(|_count| ()).map_err(state_error)
+    }
+
+    /// Commits what waits and ends the registration.
+    pub(crate) async fn end(&self) -> Result<(), StorageError> {
         if self.is_closed.swap(true, Ordering::AcqRel) {
             return Err(StorageError::Closed);
         }
         self.waiting.close();
-        if let Ok(mut appends) = self.appends.lock() {
-            drop(appends.take());
-        }
+        // A poisoned lock means that a thread panicked while sending; what it sent is whole or absent.
+        drop(self.appends.lock().unwrap_or_else(PoisonError::into_inner).take());
         let _ended = self.stop.send(true);
         for task in self.tasks.lock().await.drain(..) {
             task.await.map_err(|error| StorageError::Unavailable {
                 reason: format!("a background task ended early: {error}"),
             })?;
         }
-        self.sequencer.fence(self.epoch).await.map_err(state_error)?;
-        self.sequencer.close().await.map_err(state_error)
+        self.sequencer.fence(self.epoch).await.map(|_existed| ()).map_err(state_error)
     }
 }
 
-/// Says that the broker lives, and ends the registrations of those that do not, until `stopped`.
-async fn live(
+/// Takes note of a registry, unless a newer one is known.
+fn publish(place: &watch::Sender<Registry>, found: Registry) {
+    place.send_if_modified(|known| {
+        let is_news = found.version > known.version;
+        if is_news || found.version == known.version {
+            *known = found;
+        }
+        is_news
+    });
+}
+
+/// What says that the broker lives, and ends the registrations of those that do not.
+struct Living {
     config: ClusterConfig,
     epoch: BrokerEpoch,
     sequencer: Arc<dyn Sequencer>,
     in_flight: Arc<InFlight>,
-    failed: watch::Sender<Option<String>>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let started = Instant::now();
-    let mut observer = LeaseObserver::new(config.lease);
-    loop {
-        match sequencer.heartbeat(epoch, in_flight.settled()).await {
-            Ok(registry) => {
-                for dead in observer.observe(&registry, started.elapsed()) {
-                    tracing::warn!(epoch = %dead, "a broker said nothing for its lease and is fenced");
-                    if let Err(error) = sequencer.fence(dead).await {
-                        tracing::warn!(error = %chain(&error), "it is not fenced yet");
+    ending: watch::Sender<Option<Ending>>,
+    registry: watch::Sender<Registry>,
+}
+
+impl Living {
+    async fn run(self, mut stopped: watch::Receiver<bool>) {
+        let started = Instant::now();
+        let mut observer = LeaseObserver::new(self.config.lease);
+        loop {
+            match self.sequencer.heartbeat(self.epoch, self.in_flight.settled()).await {
+                Ok(registry) => {
+                    for dead in observer.observe(&registry, started.elapsed()) {
+                        tracing::warn!(epoch = %dead, "a broker said nothing for its lease and is fenced");
+                        if let Err(error) = self.sequencer.fence(dead).await {
+                            tracing::warn!(error = %chain(&error), "it is not fenced yet");
+                        }
                     }
+                    publish(&self.registry, registry);
                 }
+                Err(error) => match Ending::of(&error) {
+                    Some(ending) => return ending.note(&self.ending),
+                    None => tracing::warn!(error = %chain(&error), "no heartbeat"),
+                },
             }
-            Err(error @ (SequencerError::Fenced { .. } | SequencerError::Tampered { .. })) => {
-                failed.send_if_modified(|failure| {
-                    let is_first = failure.is_none();
-                    failure.get_or_insert_with(|| chain(&error));
-                    is_first
-                });
-                return;
+            // In order, so that the same requests always have the same effect.
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep(self.config.heartbeat_interval) => {}
+                _ = stopped.wait_for(|stopped| *stopped) => return,
             }
-            Err(error) => tracing::warn!(error = %chain(&error), "no heartbeat"),
-        }
-        // In order, so that the same requests always have the same effect.
-        tokio::select! {
-            biased;
-            () = tokio::time::sleep(config.heartbeat_interval) => {}
-            _ = stopped.wait_for(|stopped| *stopped) => return,
         }
     }
 }
@@ -427,7 +608,7 @@ fn table(kind: MetadataKind) -> MetadataTable {
     MetadataTable(i16::try_from(place).unwrap_or(i16::MAX))
 }
 
-fn state_error(error: SequencerError) -> StorageError {
+pub(crate) fn state_error(error: SequencerError) -> StorageError {
     match error {
         SequencerError::UnknownTopic { topic } => StorageError::UnknownTopic { topic },
         SequencerError::UnknownPartition { partition } => StorageError::UnknownPartition { partition },
@@ -441,6 +622,8 @@ fn state_error(error: SequencerError) -> StorageError {
             }
         }
         SequencerError::Closed => StorageError::Closed,
+        SequencerError::Conflict { what } => StorageError::Conflict { what },
+        SequencerError::RegistryChanged { .. } => StorageError::RegistryChanged,
         other => StorageError::Unavailable { reason: chain(&other) },
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use bytes::BytesMut;
 use cadastre_objects::{Block, ObjectError, ObjectId, ObjectKind, ObjectName, ObjectReader, ObjectReference};
 use cadastre_protocol::types::TopicPartition;
-use cadastre_sequencer::{Sequencer, SequencerError, Slice};
+use cadastre_sequencer::{BrokerEpoch, Sequencer, SequencerError, Slice};
 
 use super::uploader::chain;
 use crate::error::ReadError;
@@ -164,6 +164,11 @@ impl SliceReader {
 /// An object's name as the store knows it.
 pub(crate) const fn object_id(id: cadastre_sequencer::ObjectId) -> ObjectId {
     ObjectId { writer_epoch: id.epoch.0.cast_unsigned(), sequence: id.number }
+}
+
+/// An object's name as the sequencer knows it.
+pub(crate) const fn sequencer_id(id: ObjectId) -> cadastre_sequencer::ObjectId {
+    cadastre_sequencer::ObjectId { epoch: BrokerEpoch(id.writer_epoch.cast_signed()), number: id.sequence }
 }
 
 /// First offset, offset after, and size of each block of a slice. `None` when the object does not hold what the slice

@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use super::ClusterConfig;
+use super::{ClusterConfig, Ending};
 use crate::error::AppendError;
 use crate::request::Appended;
 
@@ -76,7 +76,7 @@ pub(crate) struct Uploader {
     pub(crate) writer: Arc<ObjectWriter>,
     pub(crate) sequencer: Arc<dyn Sequencer>,
     pub(crate) in_flight: Arc<InFlight>,
-    pub(crate) failure: watch::Sender<Option<String>>,
+    pub(crate) ending: watch::Sender<Option<Ending>>,
 }
 
 /// An object that is durable, or why it is not.
@@ -198,13 +198,9 @@ impl Uploader {
             Ok(outcome) => outcome,
             Err(error) => {
                 let reason = chain(&error);
-                if matches!(error, SequencerError::Fenced { .. } | SequencerError::Tampered { .. }) {
-                    tracing::error!(%reason, "this broker takes no more writes until it is opened again");
-                    self.failure.send_if_modified(|failure| {
-                        let is_first = failure.is_none();
-                        failure.get_or_insert_with(|| reason.clone());
-                        is_first
-                    });
+                if let Some(ending) = Ending::of(&error) {
+                    tracing::error!(%reason, "this registration takes no more writes");
+                    ending.note(&self.ending);
                 }
                 refuse(uploaded.group, &reason);
                 return;

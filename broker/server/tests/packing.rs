@@ -1,0 +1,38 @@
+//! Embedded mode: records leave the log for objects, and are read from there.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
+mod common;
+
+use std::path::Path;
+use std::time::Instant;
+
+use common::{PATIENCE, TestBroker};
+
+fn files(directory: &Path, ending: &str) -> usize {
+    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let count = |path: &Path| usize::from(path.to_string_lossy().ends_with(ending));
+    paths.map(|path| if path.is_dir() { files(&path, ending) } else { count(&path) }).sum()
+}
+
+#[test]
+fn full_segments_become_objects_and_every_record_is_read_back_after_a_crash() {
+    let mut broker = TestBroker::with(
+        "log.segment.bytes=1048576\ncadastre.objects.pack.interval.ms=50\ncadastre.log.cache.bytes=65536\n\
+         cadastre.objects.size.bytes=1048576\n",
+    );
+    if broker.python("bulk.py", &["write", "bulk", "6000"]).is_none() {
+        return;
+    }
+    let (log, objects) = (broker.path("data/log"), broker.path("data/objects"));
+    let deadline = Instant::now() + PATIENCE;
+    while files(&log, ".wal") > 3 || files(&objects, "") < 3 {
+        assert!(Instant::now() < deadline, "{} segments: {}", files(&log, ".wal"), broker.log());
+        common::pause();
+    }
+    broker.python("bulk.py", &["read", "bulk", "6000"]);
+    broker.kill();
+    broker.start();
+    broker.python("bulk.py", &["read", "bulk", "6000"]);
+}
