@@ -12,6 +12,11 @@ pub enum ReportError {
         #[source]
         source: minijinja::Error,
     },
+    /// A page is not one that can carry evidence.
+    #[error(
+        "the page has no place for evidence: it was not written by `cadastre report`, or by templates of another shape"
+    )]
+    NoPlace,
     /// A table of values could not be written.
     #[error("the comma-separated values cannot be written")]
     Csv(#[from] csv::Error),

@@ -8,10 +8,11 @@ use crate::citations::Citations;
 use crate::diagram;
 use crate::error::ReportError;
 use crate::input::ReportInput;
+use crate::section::trails::Trails;
 use crate::section::{
     appendix, coverage, decision, flows, frameworks, kafka, keys, paths, permissions, readiness,
 };
-use crate::templates::{self, DIAGRAM_PAGE_STYLE, DIAGRAM_STYLE, REPORT_STYLE, SCRIPT};
+use crate::templates::{self, DIAGRAM_PAGE_STYLE, DIAGRAM_SCRIPT, DIAGRAM_STYLE, REPORT_STYLE, SCRIPT};
 
 /// The report as one self-contained HTML file: no network, no fonts, no script but the one whose hash its content
 /// security policy names. The same input gives the same bytes.
@@ -20,17 +21,18 @@ use crate::templates::{self, DIAGRAM_PAGE_STYLE, DIAGRAM_STYLE, REPORT_STYLE, SC
 /// When a template cannot be rendered.
 pub fn html(input: &ReportInput<'_>) -> Result<String, ReportError> {
     let mut citations = Citations::default();
-    let readiness = readiness::build(input.checklist, &mut citations);
-    let paths = paths::build(input.graph, &mut citations);
+    let picture = diagram::embedded(input.graph);
+    let paths = paths::build(input.graph, &picture.boxes, &mut citations);
+    let trails = Trails::new(input.graph, &picture.boxes, &paths.told);
+    let readiness = readiness::build(input.checklist, &trails, &mut citations);
     let permissions = permissions::build(input.access, input.graph, &mut citations);
     let flows = flows::build(input, &mut citations);
     let keys = keys::build(input, &mut citations);
     let kafka = kafka::build(input, &mut citations);
     let coverage = coverage::build(input, &mut citations);
     let appendix = appendix::build(input.evidence, citations.into_cited());
-    let picture = diagram::embedded(input.graph);
     let style = format!("\n{REPORT_STYLE}{DIAGRAM_STYLE}{}", picture.style);
-    let script = format!("\n{SCRIPT}");
+    let script = format!("\n{SCRIPT}{DIAGRAM_SCRIPT}");
     templates::render(
         "report.html",
         context! {
@@ -45,6 +47,7 @@ pub fn html(input: &ReportInput<'_>) -> Result<String, ReportError> {
             frameworks => Value::from(Serde(&frameworks::build(input.frameworks))),
             coverage => Value::from(Serde(&coverage)),
             appendix => Value::from(Serde(&appendix)),
+            controls => Value::from(Serde(&picture.controls)),
             diagram => Value::from_safe_string(picture.markup),
             style_hash => templates::policy_hash(&style),
             script_hash => templates::policy_hash(&script),
@@ -55,19 +58,23 @@ pub fn html(input: &ReportInput<'_>) -> Result<String, ReportError> {
 }
 
 /// The boundary diagram as a page of its own, titled with the boundary's name.
-#[must_use]
-pub fn diagram_html(graph: &BoundaryGraph, name: &str) -> String {
+///
+/// # Errors
+/// When the template cannot be rendered.
+pub fn diagram_html(graph: &BoundaryGraph, name: &str) -> Result<String, ReportError> {
     let picture = diagram::embedded(graph);
     let style = format!("\n{DIAGRAM_PAGE_STYLE}{DIAGRAM_STYLE}{}", picture.style);
-    let page = templates::render(
+    let script = format!("\n{DIAGRAM_SCRIPT}");
+    templates::render(
         "diagram.html",
         context! {
             name,
+            controls => Value::from(Serde(&picture.controls)),
             diagram => Value::from_safe_string(picture.markup),
             style_hash => templates::policy_hash(&style),
+            script_hash => templates::policy_hash(&script),
             style => Value::from_safe_string(style),
+            script => Value::from_safe_string(script),
         },
-    );
-    // The template and its context are constant in shape; the picture alone is the honest fallback.
-    page.unwrap_or_else(|_| diagram::svg(graph))
+    )
 }

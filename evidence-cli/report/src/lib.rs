@@ -19,6 +19,7 @@ mod section;
 mod tables;
 mod templates;
 mod text;
+mod verification;
 mod words;
 mod xlsx;
 
@@ -32,4 +33,5 @@ pub use markdown::markdown;
 pub use ocsf::ocsf;
 pub use oscal::assessment_results as oscal;
 pub use sarif::sarif;
+pub use verification::with_verification;
 pub use xlsx::workbook as xlsx;

@@ -1,13 +1,17 @@
 //! The report as Markdown, for a pull request: what blocks and what is not proven, with fixes.
 
+use std::collections::BTreeSet;
+
 use cadastre_model::checklist::{Checklist, ControlResult, Finding, Verdict};
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 use serde::Serialize;
 
 use crate::citations::Citations;
+use crate::diagram::Boxes;
 use crate::error::ReportError;
 use crate::input::ReportInput;
+use crate::section::trails::Trails;
 use crate::section::{decision, readiness};
 use crate::templates;
 
@@ -50,7 +54,10 @@ struct Shown {
 /// When the template cannot be rendered.
 pub fn markdown(input: &ReportInput<'_>) -> Result<String, ReportError> {
     let decision = Value::from(Serde(&decision::build(input)));
-    let readiness = Value::from(Serde(&readiness::build(input.checklist, &mut Citations::default())));
+    let (boxes, told) = (Boxes::default(), BTreeSet::new());
+    let trails = Trails::new(input.graph, &boxes, &told);
+    let readiness =
+        Value::from(Serde(&readiness::build(input.checklist, &trails, &mut Citations::default())));
     let mut text = String::new();
     for findings in FINDINGS {
         let groups: Vec<Group> =

@@ -17,11 +17,12 @@ macro_rules! template {
 }
 
 /// Every template by name.
-const TEMPLATES: [(&str, &str); 16] = [
+const TEMPLATES: [(&str, &str); 17] = [
     template!("macros.html"),
     template!("marks.html"),
     template!("report.html"),
     template!("diagram.html"),
+    template!("controls.html"),
     template!("report.md"),
     template!("sections/decision.html"),
     template!("sections/readiness.html"),
@@ -39,6 +40,8 @@ const TEMPLATES: [(&str, &str); 16] = [
 pub(crate) const REPORT_STYLE: &str = include_str!("../../../report-templates/report.css");
 pub(crate) const DIAGRAM_STYLE: &str = include_str!("../../../report-templates/diagram.css");
 pub(crate) const DIAGRAM_PAGE_STYLE: &str = include_str!("../../../report-templates/diagram-page.css");
+pub(crate) const DIAGRAM_SCRIPT: &str = include_str!("../../../report-templates/diagram.js");
+pub(crate) const VERIFICATION_SCRIPT: &str = include_str!("../../../report-templates/verification.js");
 pub(crate) const SCRIPT: &str = include_str!("../../../report-templates/script.js");
 
 /// Renders a template.

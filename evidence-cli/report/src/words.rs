@@ -8,6 +8,8 @@ use cadastre_model::reach::{Crossing, Direction, Ports};
 use cadastre_model::record::Outcome;
 use serde::Serialize;
 
+use crate::diagram::Sphere;
+
 /// A decision as a table shows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Certainty {
@@ -72,6 +74,17 @@ pub(crate) const fn capability(capability: Capability) -> &'static str {
         Capability::ReadLogs => "read logs",
         Capability::AlterLogs => "alter logs",
         Capability::Reach => "reach",
+    }
+}
+
+pub(crate) const fn sphere(sphere: Sphere) -> &'static str {
+    match sphere {
+        Sphere::Network => "network",
+        Sphere::Identity => "identity",
+        Sphere::Keys => "keys",
+        Sphere::Kafka => "Kafka",
+        Sphere::Storage => "storage",
+        Sphere::Logs => "logs",
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) enum Packet {
     Redact(Redact),
     /// Show what a packet says of itself, without verifying it
     Show(Show),
+    /// Write the report of a signed packet as one page that checks its own evidence in a browser
+    Page(Page),
 }
 
 /// `cadastre packet create`
@@ -31,7 +33,8 @@ Examples:
   cadastre packet create evidence -b boundary.yaml -o packet.zip --sign-key review.key
   cadastre packet create evidence -b boundary.yaml -o packet.zip --sign-key review.key --previous last.zip
 
-Without --sign-key the packet is unsigned; sign it with `cadastre packet sign`.")]
+With --sign-key the report is written beside the packet too, as `packet.html`, a page that checks its own evidence.
+Without it the packet is unsigned; sign it with `cadastre packet sign`.")]
 pub(crate) struct Create {
     #[command(flatten)]
     pub inputs: Inputs,
@@ -170,4 +173,23 @@ pub(crate) struct Show {
     /// What to print
     #[arg(long, value_enum, default_value_t)]
     pub format: TableFormat,
+}
+
+/// `cadastre packet page`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cadastre packet page packet.zip --public-key review.pub -o packet.html
+
+The page carries the records that it cites, with their places under the signed root, and checks them with WebCrypto when it
+is opened. It shows the key it was signed with: compare that with the one you were given. What it cannot check is itself;
+`cadastre packet verify` checks every byte of the packet.")]
+pub(crate) struct Page {
+    /// A signed packet
+    pub packet: PathBuf,
+    #[command(flatten)]
+    pub trust: Trust,
+    /// File to write
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
 }

@@ -14,7 +14,7 @@ pub(super) fn run(arguments: &Graph, terminal: &Terminal) -> anyhow::Result<Exit
         GraphFormat::Json => serde_json::to_string_pretty(graph)? + "\n",
         GraphFormat::Dot => cadastre_graph::dot(graph),
         GraphFormat::Svg => cadastre_report::diagram_svg(graph),
-        GraphFormat::Html => cadastre_report::diagram_html(graph, &judged.declaration.name),
+        GraphFormat::Html => cadastre_report::diagram_html(graph, &judged.declaration.name)?,
     };
     terminal::print(&text)?;
     Ok(Exit::Clean)

@@ -13,6 +13,7 @@ mod local_cluster;
 mod logs;
 mod output;
 mod packet;
+mod packet_page;
 mod policy;
 mod report;
 mod role;

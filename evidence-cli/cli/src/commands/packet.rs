@@ -16,6 +16,7 @@ use cadastre_packet::{
 use cadastre_policy::PolicySet;
 
 use super::inputs::{self, Judged};
+use super::packet_page;
 use super::report;
 use crate::args::assess::{Inputs, ReportFormat, TableFormat};
 use crate::args::packet::{AttachTimestamp, Create, Packet, Redact, Show, Sign, Trust, Verify};
@@ -34,6 +35,7 @@ pub(super) fn run(arguments: &Packet, terminal: &Terminal) -> anyhow::Result<Exi
         Packet::Verify(arguments) => verified(arguments, terminal),
         Packet::Redact(arguments) => redacted(arguments, terminal),
         Packet::Show(arguments) => shown(arguments),
+        Packet::Page(arguments) => packet_page::run(arguments, terminal),
     }
 }
 
@@ -43,6 +45,8 @@ fn made(arguments: &Create, terminal: &Terminal) -> anyhow::Result<Exit> {
         (Some(path), Some(key)) => Some(statement_of(path, std::slice::from_ref(key.public_key()))?),
         _ => None,
     };
+    let page = packet_page::path_beside(&arguments.output);
+    anyhow::ensure!(key.is_none() || !page.exists(), "`{}` is there already", page.display());
     let judged = inputs::judge(&arguments.inputs, terminal)?;
     terminal.step("writing the reports");
     let mut files = files(&judged, &arguments.inputs)?;
@@ -59,7 +63,9 @@ fn made(arguments: &Create, terminal: &Terminal) -> anyhow::Result<Exit> {
     write_packet(&judged, files, &arguments.output, key.as_ref(), previous, terminal)?;
     terminal.finish();
     terminal.say(&format!("wrote {} with {count} files", arguments.output.display()));
-    if key.is_none() {
+    if let Some(key) = &key {
+        packet_page::beside(&arguments.output, key.public_key(), terminal)?;
+    } else {
         terminal.say("it is not signed: `cadastre packet sign` does that");
     }
     Ok(Exit::Clean)
@@ -210,7 +216,7 @@ fn verified(arguments: &Verify, terminal: &Terminal) -> anyhow::Result<Exit> {
 }
 
 /// Tells a packet that is not what was signed from one that cannot be judged.
-fn failed(error: anyhow::Error, terminal: &Terminal) -> anyhow::Result<Exit> {
+pub(super) fn failed(error: anyhow::Error, terminal: &Terminal) -> anyhow::Result<Exit> {
     match error.downcast_ref::<PacketError>().map(PacketError::failure) {
         Some(Failure::Verification) => {
             terminal.error(&format!("not verified: {error:#}"));
@@ -228,7 +234,7 @@ fn check(source: &FileSource, trust: &Trust) -> anyhow::Result<Verification> {
     Ok(verify(UncheckedPacket::open(source)?, &keys, &options)?.verification().clone())
 }
 
-fn trusted(trust: &Trust) -> anyhow::Result<(Vec<PublicKey>, VerifyOptions)> {
+pub(super) fn trusted(trust: &Trust) -> anyhow::Result<(Vec<PublicKey>, VerifyOptions)> {
     let keys = public_keys(&trust.public_key)?;
     let previous = trust.previous.as_deref().map(|path| statement_of(path, &keys)).transpose()?;
     let options = VerifyOptions {
@@ -352,7 +358,7 @@ fn statement_of(path: &Path, keys: &[PublicKey]) -> anyhow::Result<Digest> {
     Ok(packet.verification().statement)
 }
 
-fn open(path: &Path) -> anyhow::Result<FileSource> {
+pub(super) fn open(path: &Path) -> anyhow::Result<FileSource> {
     FileSource::open(path).with_context(|| format!("cannot read `{}`", path.display()))
 }
 

@@ -1,10 +1,10 @@
 //! Which lines are drawn: plaintext paths from outside first, then other access from outside, then what the
-//! data plane rests on.
+//! data plane rests on. A page that can show and hide them also holds quiet lines: what those inside may do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cadastre_model::access::Decision;
-use cadastre_model::graph::{BoundaryGraph, Layer, Relation};
+use cadastre_model::access::{Capability, Decision};
+use cadastre_model::graph::{BoundaryGraph, Edge, Layer, Relation};
 
 use super::choice::{Choice, foreign};
 use crate::words;
@@ -13,6 +13,8 @@ use crate::words;
 const RED: usize = 40;
 const ACCESS: usize = 24;
 const RELATIONS: usize = 36;
+/// How many lines a page holds that show only when somebody asks for them.
+const QUIET: usize = 240;
 /// How many relations may carry a label each.
 const LABELLED: usize = 16;
 /// How many principals with a path the legend names.
@@ -30,6 +32,8 @@ pub(crate) struct Line {
     pub(crate) meaning: String,
     /// Whether the meaning is written beside it.
     pub(crate) labelled: bool,
+    /// What it is about.
+    pub(crate) spheres: BTreeSet<Sphere>,
 }
 
 /// What a line means.
@@ -41,6 +45,65 @@ pub(crate) enum LineKind {
     Access,
     /// What rests on what.
     Relation,
+    /// Access from inside: shown when somebody asks for it.
+    Quiet,
+}
+
+/// What a line is about: the layers that a reader can show and hide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Sphere {
+    /// Who reaches what over a network.
+    Network,
+    /// Who can become, change or operate what.
+    Identity,
+    /// Who uses and manages which key.
+    Keys,
+    /// Who reads and writes which topic.
+    Kafka,
+    /// Who reads and writes which objects.
+    Storage,
+    /// What is logged where, and who can read and alter it.
+    Logs,
+}
+
+impl Sphere {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Network, Self::Identity, Self::Keys, Self::Kafka, Self::Storage, Self::Logs];
+
+    /// Its name in the page's data.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Identity => "identity",
+            Self::Keys => "keys",
+            Self::Kafka => "kafka",
+            Self::Storage => "storage",
+            Self::Logs => "logs",
+        }
+    }
+
+    const fn of(relation: Relation) -> Option<Self> {
+        Some(match relation {
+            Relation::Can(capability) => Self::of_capability(capability),
+            Relation::RunsAs => Self::Identity,
+            Relation::EncryptedBy => Self::Keys,
+            Relation::StoresIn => Self::Storage,
+            Relation::LogsTo => Self::Logs,
+            // Where a listener or topic stands says whose it is.
+            Relation::Serves => return None,
+        })
+    }
+
+    const fn of_capability(capability: Capability) -> Self {
+        match capability {
+            Capability::ReadRecords | Capability::WriteRecords => Self::Kafka,
+            Capability::ReadObjects | Capability::WriteObjects => Self::Storage,
+            Capability::Decrypt | Capability::ManageKey => Self::Keys,
+            Capability::OperateHost | Capability::ChangePolicy | Capability::Assume => Self::Identity,
+            Capability::ReadLogs | Capability::AlterLogs => Self::Logs,
+            Capability::Reach => Self::Network,
+        }
+    }
 }
 
 /// The lines, and what the legend says of them.
@@ -55,24 +118,33 @@ pub(crate) struct Lines {
 struct Between<'a> {
     words: BTreeSet<&'a str>,
     certain: bool,
+    spheres: BTreeSet<Sphere>,
 }
 
 type Pairs<'a> = BTreeMap<(&'a str, &'a str), Between<'a>>;
 
-/// Chooses the lines.
-pub(crate) fn of(graph: &BoundaryGraph, choice: &Choice) -> Lines {
+/// Chooses the lines; quiet ones too where the picture can show and hide them.
+pub(crate) fn of(graph: &BoundaryGraph, choice: &Choice, quiet: bool) -> Lines {
     let red = red(graph, choice);
     let access = access(graph, choice, &red);
     let relations = relations(graph, choice, &red, &access);
+    let inside = if quiet { inside(graph, choice, [&red, &access, &relations]) } else { Pairs::new() };
     let mut lines = Lines { told: told(graph), ..Lines::default() };
     let mut left_out = 0;
     for (pairs, kind, limit) in [
         (red, LineKind::Red, RED),
         (access, LineKind::Access, ACCESS),
         (relations, LineKind::Relation, RELATIONS),
+        (inside, LineKind::Quiet, QUIET),
     ] {
-        left_out += pairs.len().saturating_sub(limit);
-        let labelled = kind != LineKind::Relation || pairs.len() <= LABELLED;
+        if kind != LineKind::Quiet {
+            left_out += pairs.len().saturating_sub(limit);
+        }
+        let labelled = match kind {
+            LineKind::Red | LineKind::Access => true,
+            LineKind::Relation => pairs.len() <= LABELLED,
+            LineKind::Quiet => false,
+        };
         lines.drawn.extend(pairs.into_iter().take(limit).map(|((from, to), between)| Line {
             from: from.to_owned(),
             to: to.to_owned(),
@@ -80,6 +152,7 @@ pub(crate) fn of(graph: &BoundaryGraph, choice: &Choice) -> Lines {
             open: !between.certain,
             meaning: between.words.into_iter().collect::<Vec<_>>().join(", "),
             labelled,
+            spheres: between.spheres,
         }));
     }
     if left_out > 0 {
@@ -90,7 +163,8 @@ pub(crate) fn of(graph: &BoundaryGraph, choice: &Choice) -> Lines {
     lines
 }
 
-fn stands_for<'a>(choice: &'a Choice, from: &str, to: &str) -> Option<(&'a str, &'a str)> {
+/// The boxes that a line between two nodes joins.
+pub(crate) fn stands_for<'a>(choice: &'a Choice, from: &str, to: &str) -> Option<(&'a str, &'a str)> {
     let from = choice.stands_for.get(from)?.as_str();
     let to = choice.stands_for.get(to)?.as_str();
     (from != to).then_some((from, to))
@@ -102,7 +176,7 @@ fn red<'a>(graph: &BoundaryGraph, choice: &'a Choice) -> Pairs<'a> {
         for step in &path.steps {
             let Some(pair) = stands_for(choice, &step.from, &step.to) else { continue };
             let between = pairs.entry(pair).or_default();
-            between.words.insert(words::capability(step.capability));
+            between.add(step.capability);
             between.certain |= path.decision == Decision::Allow;
         }
     }
@@ -115,12 +189,8 @@ fn access<'a>(graph: &BoundaryGraph, choice: &'a Choice, red: &Pairs<'_>) -> Pai
     // What those on a red path may do beside it would bury the path; the permission matrix tells it.
     let told: BTreeSet<&str> = red.keys().map(|(from, _)| *from).collect();
     let mut pairs = Pairs::new();
-    for edge in &graph.edges {
-        let Relation::Can(capability) = edge.relation else { continue };
-        if edge.layer == Layer::Declared
-            || !edge.decision.possible()
-            || !strangers.contains(edge.from.as_str())
-        {
+    for (edge, capability) in possible(graph) {
+        if !strangers.contains(edge.from.as_str()) {
             continue;
         }
         let Some(pair) = stands_for(choice, &edge.from, &edge.to).filter(|pair| !told.contains(pair.0))
@@ -128,10 +198,20 @@ fn access<'a>(graph: &BoundaryGraph, choice: &'a Choice, red: &Pairs<'_>) -> Pai
             continue;
         };
         let between = pairs.entry(pair).or_default();
-        between.words.insert(words::capability(capability));
+        between.add(capability);
         between.certain |= edge.decision == Decision::Allow;
     }
     pairs
+}
+
+/// Edges by which somebody may do something.
+fn possible(graph: &BoundaryGraph) -> impl Iterator<Item = (&Edge, Capability)> {
+    graph.edges.iter().filter_map(|edge| match edge.relation {
+        Relation::Can(capability) if edge.layer != Layer::Declared && edge.decision.possible() => {
+            Some((edge, capability))
+        }
+        _ => None,
+    })
 }
 
 fn relations<'a>(
@@ -147,7 +227,6 @@ fn relations<'a>(
             Relation::StoresIn => "stores in",
             Relation::RunsAs => "runs as",
             Relation::LogsTo => "logs to",
-            // Where a listener or topic stands says whose it is.
             Relation::Serves | Relation::Can(_) => continue,
         };
         let Some(pair) = stands_for(choice, &edge.from, &edge.to) else { continue };
@@ -156,9 +235,42 @@ fn relations<'a>(
         }
         let between = pairs.entry(pair).or_default();
         between.words.insert(word);
+        between.spheres.extend(Sphere::of(edge.relation));
         between.certain = true;
     }
     pairs
+}
+
+/// Steps of all paths, and whatever else anybody may do, that no other line shows.
+fn inside<'a>(graph: &BoundaryGraph, choice: &'a Choice, shown: [&Pairs<'_>; 3]) -> Pairs<'a> {
+    let mut pairs = Pairs::new();
+    let mut add = |from: &str, capability: Capability, to: &str, certain: bool| {
+        let Some(pair) = stands_for(choice, from, to) else { return };
+        if shown.iter().any(|pairs| pairs.contains_key(&pair)) {
+            return;
+        }
+        if pairs.len() < QUIET || pairs.contains_key(&pair) {
+            let between = pairs.entry(pair).or_default();
+            between.add(capability);
+            between.certain |= certain;
+        }
+    };
+    for path in &graph.paths {
+        for step in &path.steps {
+            add(&step.from, step.capability, &step.to, path.decision == Decision::Allow);
+        }
+    }
+    for (edge, capability) in possible(graph) {
+        add(&edge.from, capability, &edge.to, edge.decision == Decision::Allow);
+    }
+    pairs
+}
+
+impl Between<'_> {
+    fn add(&mut self, capability: Capability) {
+        self.words.insert(words::capability(capability));
+        self.spheres.insert(Sphere::of_capability(capability));
+    }
 }
 
 /// The plaintext paths from outside in words, a line a principal.

@@ -1,5 +1,6 @@
 //! Writes a placed and routed diagram as SVG 1.1.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::Drawing;
@@ -34,17 +35,24 @@ pub(crate) fn svg(drawing: &Drawing, style: Option<&str>) -> String {
         put(&mut out, format_args!("<title>Boundary diagram</title>\n<style>\n{style}</style>\n"));
     }
     put(&mut out, format_args!("<rect class=\"sheet-ground\" width=\"{width}\" height=\"{height}\"/>\n"));
+    // Boxes that stand for several have an id of ours, which tells nobody anything.
+    let names: BTreeMap<&str, &str> = placed
+        .leaves
+        .iter()
+        .filter(|leaf| ["lot:", "more:"].iter().any(|ours| leaf.id.starts_with(ours)))
+        .map(|leaf| (leaf.id.as_str(), leaf.label.as_str()))
+        .collect();
     for area in &placed.zones {
-        zone(&mut out, area);
+        zone(&mut out, area, &drawing.mark_box(&area.id));
     }
     for route in &drawing.routes {
-        edge(&mut out, route);
+        edge(&mut out, route, &names, &drawing.mark_line(&route.line));
     }
     for leaf in &placed.leaves {
-        node(&mut out, leaf);
+        node(&mut out, leaf, &drawing.mark_box(&leaf.id));
     }
     for (route, area) in labels(placed, &drawing.routes) {
-        label(&mut out, route, &area);
+        label(&mut out, route, &area, &drawing.mark_line(&route.line));
     }
     legend(&mut out, placed.height, width, &drawing.legend);
     out.push_str("</svg>\n");
@@ -56,7 +64,7 @@ fn put(out: &mut String, arguments: std::fmt::Arguments<'_>) {
     let _infallible = out.write_fmt(arguments);
 }
 
-fn zone(out: &mut String, zone: &PlacedZone) {
+fn zone(out: &mut String, zone: &PlacedZone, mark: &str) {
     let Rect { x, y, width, height } = zone.area;
     let class = match zone.kind {
         Frame::Account => "zone account",
@@ -65,7 +73,7 @@ fn zone(out: &mut String, zone: &PlacedZone) {
         Frame::Panel => "zone panel",
         Frame::Group => "zone group",
     };
-    put(out, format_args!("<g class=\"{class}\"><title>{}</title>", xml(&one_line(&zone.title))));
+    put(out, format_args!("<g class=\"{class}\"{mark}><title>{}</title>", xml(&one_line(&zone.title))));
     if zone.kind != Frame::Group {
         put(out, format_args!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"4\"/>"));
     }
@@ -83,7 +91,7 @@ fn zone(out: &mut String, zone: &PlacedZone) {
     );
 }
 
-fn node(out: &mut String, leaf: &PlacedLeaf) {
+fn node(out: &mut String, leaf: &PlacedLeaf, mark: &str) {
     let Rect { x, y, width, height } = leaf.area;
     let class = match leaf.look {
         Look::Plain => "node",
@@ -95,7 +103,10 @@ fn node(out: &mut String, leaf: &PlacedLeaf) {
     let text = fit(&one_line(&leaf.label), LABEL, room);
     put(
         out,
-        format_args!("<g class=\"{class}\" role=\"img\"><title>{}</title>", xml(&one_line(&leaf.title))),
+        format_args!(
+            "<g class=\"{class}\" role=\"img\"{mark}><title>{}</title>",
+            xml(&one_line(&leaf.title))
+        ),
     );
     put(out, format_args!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"3\"/>"));
     if leaf.caption.is_empty() {
@@ -119,7 +130,7 @@ fn one_line(text: &str) -> String {
     inert(text).replace(['\n', '\t'], " ")
 }
 
-fn edge(out: &mut String, route: &Route) {
+fn edge(out: &mut String, route: &Route, names: &BTreeMap<&str, &str>, mark: &str) {
     let class = route.line.kind.class();
     let open = if route.line.open && route.line.kind == LineKind::Red { " open" } else { "" };
     let (Some(first), [.., before, last]) = (route.points.first(), route.points.as_slice()) else { return };
@@ -127,18 +138,25 @@ fn edge(out: &mut String, route: &Route) {
     for point in route.points.iter().skip(1) {
         path.push_str(&format!("L{} {}", point.0, point.1));
     }
-    put(out, format_args!("<g><title>{}</title>", xml(&one_line(&told(&route.line)))));
+    put(
+        out,
+        format_args!(
+            "<g class=\"line {class}\"{mark}><title>{}</title>",
+            xml(&one_line(&told(&route.line, names)))
+        ),
+    );
     put(out, format_args!("<path class=\"edge {class}{open}\" d=\"{path}\"/>"));
     put(out, format_args!("<path class=\"tip {class}\" d=\"{}\"/></g>\n", tip(*before, *last)));
 }
 
-fn told(line: &Line) -> String {
+fn told(line: &Line, names: &BTreeMap<&str, &str>) -> String {
     let how = if line.open && line.kind != LineKind::Relation {
         " (under a condition, or not settled)"
     } else {
         ""
     };
-    format!("{} {} {}{how}", line.from, line.meaning, line.to)
+    let name = |id: &str| names.get(id).copied().unwrap_or(id).to_owned();
+    format!("{} — {} → {}{how}", name(&line.from), line.meaning, name(&line.to))
 }
 
 /// The head of an arrow that ends at `last` and comes from `before`.
@@ -207,12 +225,12 @@ fn candidates(route: &Route, width: u32) -> Vec<Rect> {
     places
 }
 
-fn label(out: &mut String, route: &Route, area: &Rect) {
+fn label(out: &mut String, route: &Route, area: &Rect, mark: &str) {
     let Rect { x, y, width, height } = *area;
     put(
         out,
         format_args!(
-            "<g class=\"label {}\"><rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/><text x=\"{}\" y=\"{}\">{}</text></g>\n",
+            "<g class=\"label {}\"{mark}><rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/><text x=\"{}\" y=\"{}\">{}</text></g>\n",
             route.line.kind.class(),
             x + 3,
             y + 11,

@@ -39,7 +39,7 @@ pub(crate) fn all(placed: &Placed, lines: &[Line]) -> Vec<Route> {
     let mut routes: Vec<Route> = ordered
         .into_iter()
         .filter_map(|(line, from, to)| {
-            let points = grid.route(from, to)?;
+            let points = grid.route(from, to, line.kind == LineKind::Quiet)?;
             Some(Route { line: line.clone(), points })
         })
         .collect();
@@ -149,16 +149,16 @@ impl Grid {
         ports
     }
 
-    /// The cheapest way between two boxes (A*), which then counts as used.
-    fn route(&mut self, from: Rect, to: Rect) -> Option<Vec<(u32, u32)>> {
+    /// The cheapest way between two boxes (A*), which then counts as used; a quiet one, which shows alone, takes no room.
+    fn route(&mut self, from: Rect, to: Rect, quiet: bool) -> Option<Vec<(u32, u32)>> {
         let ends: BTreeMap<usize, Way> =
-            self.ports(&to).into_iter().filter(|(place, _)| !self.used(*place)).collect();
+            self.ports(&to).into_iter().filter(|(place, _)| quiet || !self.used(*place)).collect();
         let goal = bounds(&to);
         let mut best: Vec<u32> = vec![u32::MAX; self.cells.len() * 4];
         let mut before: Vec<u32> = vec![u32::MAX; self.cells.len() * 4];
         let mut queue: BinaryHeap<Reverse<(u32, u32, usize, Way)>> = BinaryHeap::new();
         for (place, way) in self.ports(&from) {
-            if self.used(place) {
+            if !quiet && self.used(place) {
                 continue;
             }
             // Leaving near the middle of a side looks intended.
@@ -174,7 +174,7 @@ impl Grid {
                 continue;
             }
             if ends.get(&place).is_some_and(|out| out.opposite() == way) {
-                return Some(self.take(state, &before));
+                return Some(self.take(state, &before, quiet));
             }
             let here = self.cell(place);
             for next_way in Way::ALL {
@@ -234,7 +234,7 @@ impl Grid {
     }
 
     /// Marks the way to a state as used and returns its corners.
-    fn take(&mut self, last: usize, before: &[u32]) -> Vec<(u32, u32)> {
+    fn take(&mut self, last: usize, before: &[u32], quiet: bool) -> Vec<(u32, u32)> {
         let mut states = vec![last];
         let mut state = last;
         while let Some(previous) = before.get(state).filter(|previous| **previous != u32::MAX) {
@@ -245,7 +245,7 @@ impl Grid {
         let mut points: Vec<(u32, u32)> = Vec::new();
         for state in states {
             let (place, horizontal) = (state / 4, state % 4 < 2);
-            if let Some(cell) = self.cells.get_mut(place) {
+            if let Some(cell) = self.cells.get_mut(place).filter(|_| !quiet) {
                 if horizontal {
                     cell.across = true;
                 } else {
@@ -278,6 +278,7 @@ impl LineKind {
             Self::Red => "red",
             Self::Access => "access",
             Self::Relation => "relation",
+            Self::Quiet => "quiet",
         }
     }
 }

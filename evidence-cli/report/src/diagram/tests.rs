@@ -122,7 +122,7 @@ const fn contains(outer: &Rect, inner: &Rect) -> bool {
 
 #[track_caller]
 fn check(graph: &BoundaryGraph) -> Drawing {
-    let drawing = Drawing::of(graph);
+    let drawing = Drawing::of(graph, true);
     let placed = &drawing.placed;
     let sheet = Rect { x: 0, y: 0, width: placed.width, height: placed.height };
     for (index, leaf) in placed.leaves.iter().enumerate() {

@@ -10,3 +10,4 @@ pub(crate) mod keys;
 pub(crate) mod paths;
 pub(crate) mod permissions;
 pub(crate) mod readiness;
+pub(crate) mod trails;

@@ -1,9 +1,12 @@
 //! Plaintext paths: who reaches record bytes, step by step, and what would close the path.
 
+use std::collections::BTreeSet;
+
 use cadastre_model::graph::{BoundaryGraph, PlaintextPath, Side};
 use serde::Serialize;
 
 use crate::citations::{Citations, Link, Proof};
+use crate::diagram::Boxes;
 use crate::words::{self, Certainty};
 
 /// How many paths of one principal are told in full.
@@ -18,6 +21,9 @@ pub(crate) struct Paths {
     own: Vec<Traveller>,
     foreign_count: usize,
     own_count: usize,
+    /// Which paths of the graph are told in full, by their place in it.
+    #[serde(skip)]
+    pub(crate) told: BTreeSet<usize>,
 }
 
 /// One principal with its paths.
@@ -31,6 +37,10 @@ struct Traveller {
 
 #[derive(Debug, Serialize)]
 struct Told {
+    /// Its place in the graph: what links name it by.
+    number: usize,
+    /// What the diagram highlights.
+    show: String,
     target: String,
     certainty: Certainty,
     steps: Vec<Step>,
@@ -50,10 +60,11 @@ struct Step {
 }
 
 /// Groups paths by principal.
-pub(crate) fn build(graph: &BoundaryGraph, citations: &mut Citations) -> Paths {
+pub(crate) fn build(graph: &BoundaryGraph, boxes: &Boxes, citations: &mut Citations) -> Paths {
     let mut foreign: Vec<Traveller> = Vec::new();
     let mut own: Vec<Traveller> = Vec::new();
-    for path in &graph.paths {
+    let mut told = BTreeSet::new();
+    for (number, path) in graph.paths.iter().enumerate() {
         let list = if path.side == Side::Customer { &mut own } else { &mut foreign };
         // Paths are sorted by principal.
         if list.last().is_none_or(|last| last.principal != path.principal) {
@@ -66,17 +77,20 @@ pub(crate) fn build(graph: &BoundaryGraph, citations: &mut Citations) -> Paths {
         }
         let Some(traveller) = list.last_mut() else { continue };
         if traveller.paths.len() < TOLD {
-            traveller.paths.push(tell(path, citations));
+            traveller.paths.push(tell(number, path, boxes, citations));
+            told.insert(number);
         } else {
             traveller.more += 1;
         }
     }
     let count = |list: &[Traveller]| list.iter().map(|t| t.paths.len() + t.more).sum();
-    Paths { foreign_count: count(&foreign), own_count: count(&own), foreign, own }
+    Paths { foreign_count: count(&foreign), own_count: count(&own), foreign, own, told }
 }
 
-fn tell(path: &PlaintextPath, citations: &mut Citations) -> Told {
+fn tell(number: usize, path: &PlaintextPath, boxes: &Boxes, citations: &mut Citations) -> Told {
     Told {
+        number,
+        show: boxes.hops(path),
         target: path.target.clone(),
         certainty: Certainty::of(&path.decision),
         steps: path

@@ -1,10 +1,13 @@
 //! The readiness checklist: every control by area, with its findings.
 
+use std::collections::BTreeMap;
+
 use cadastre_model::checklist::{Checklist, ControlResult, Finding, Verdict};
 use serde::Serialize;
 
+use super::trails::{Trail, Trails};
 use crate::citations::{Citations, Link};
-use crate::words;
+use crate::{identity, words};
 
 /// The checklist by area.
 #[derive(Debug, Serialize)]
@@ -61,14 +64,18 @@ struct Shown {
     path: Vec<String>,
     evidence: Vec<Link>,
     fix: Vec<String>,
+    /// What links to it say; only findings that concern a reader have one.
+    anchor: String,
+    trail: Trail,
 }
 
 /// Groups the controls by area, in the order in which areas first appear.
-pub(crate) fn build(checklist: &Checklist, citations: &mut Citations) -> Readiness {
+pub(crate) fn build(checklist: &Checklist, trails: &Trails<'_>, citations: &mut Citations) -> Readiness {
     let mut areas: Vec<Area> = Vec::new();
+    let mut anchors = Anchors::default();
     for control in &checklist.controls {
         let name = words::area(&control.area);
-        let shown = show(control, citations);
+        let shown = show(control, trails, &mut anchors, citations);
         match areas.iter_mut().find(|area| area.name == name) {
             Some(area) => area.controls.push(shown),
             None => areas.push(Area {
@@ -107,7 +114,32 @@ fn anchor(area: &str) -> String {
     area.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
 }
 
-fn show(control: &ControlResult, citations: &mut Citations) -> Control {
+/// Hands out ids for findings, each once.
+#[derive(Debug, Default)]
+struct Anchors {
+    given: BTreeMap<String, usize>,
+}
+
+impl Anchors {
+    /// The same for the same finding in every report: links to it go on working.
+    fn give(&mut self, control: &ControlResult, finding: &Finding) -> String {
+        let name = identity::uuid(
+            "finding",
+            &[&control.id, &finding.subject, finding.verdict.name(), &finding.message],
+        );
+        let short: String = name.chars().filter(|c| *c != '-').take(12).collect();
+        let times = self.given.entry(short.clone()).or_default();
+        *times += 1;
+        if *times == 1 { format!("f-{short}") } else { format!("f-{short}-{times}") }
+    }
+}
+
+fn show(
+    control: &ControlResult,
+    trails: &Trails<'_>,
+    anchors: &mut Anchors,
+    citations: &mut Citations,
+) -> Control {
     let settled = |finding: &&Finding| matches!(finding.verdict, Verdict::Pass | Verdict::NotApplicable);
     let mut view = |finding: &Finding| Shown {
         verdict: finding.verdict.name(),
@@ -117,6 +149,8 @@ fn show(control: &ControlResult, citations: &mut Citations) -> Control {
         path: finding.path.clone(),
         evidence: citations.records(&finding.evidence),
         fix: finding.fix.clone(),
+        anchor: if settled(&finding) { String::new() } else { anchors.give(control, finding) },
+        trail: if settled(&finding) { Trail::default() } else { trails.of(finding, citations) },
     };
     let mut concerns: Vec<Shown> =
         control.findings.iter().filter(|finding| !settled(finding)).map(&mut view).collect();
