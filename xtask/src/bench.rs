@@ -45,6 +45,12 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = DECISION_SECONDS)]
         seconds: u32,
     },
+    /// Decisions of the broker's authorizer on 10,000 ACLs, beside Apache Kafka's `StandardAuthorizer`
+    Authorizer {
+        /// How long each is measured, in seconds of processor time
+        #[arg(long, default_value_t = DECISION_SECONDS)]
+        seconds: u32,
+    },
     /// Verify a CloudTrail trail, beside the AWS CLI's own code
     Trail(bench_logs::TrailOptions),
     /// Group flow logs, beside DuckDB
@@ -65,6 +71,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
         Bench::Decisions { seconds } => {
             publish("decisions.md", &crate::access_bench::run(*seconds, &machine())?)
         }
+        Bench::Authorizer { seconds } => publish("authorizer.md", &crate::authorizer::bench(*seconds)?),
         Bench::Trail(options) => bench_logs::trail(options),
         Bench::FlowTable(options) => bench_logs::flow_table(options),
     }

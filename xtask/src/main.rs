@@ -8,6 +8,7 @@ mod access_classes;
 mod access_differential;
 mod access_peer;
 mod access_scenarios;
+mod authorizer;
 mod bench;
 mod bench_logs;
 mod directions;
@@ -74,6 +75,8 @@ enum Verb {
 enum Differential {
     /// Our evaluation of AWS policies with another evaluator's, on generated cases
     Iam(access_differential::Options),
+    /// The broker's authorizer with Apache Kafka's `StandardAuthorizer`, on random sets of ACLs
+    Authorizer(authorizer::Options),
 }
 
 fn main() -> ExitCode {
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Verb::PacketTamper { changes } => packet::tamper(changes),
         Verb::Policies => policies::run(),
         Verb::Differential(Differential::Iam(options)) => access_differential::run(&options),
+        Verb::Differential(Differential::Authorizer(options)) => authorizer::differential(&options),
         Verb::RecordFixtures(options) => fixtures::record(&options),
         Verb::Bench(bench) => bench::run(&bench),
     };
