@@ -104,13 +104,18 @@ pub(crate) struct Asking {
 impl Asking {
     /// Fills in the templates; none when the catalogue does not know the action.
     pub(crate) fn new(world: &World, action: &str, templates: &[String], target: &Target) -> Option<Self> {
+        // Which of an account's clusters it is, is not known, so that either may be meant.
+        let whichever = target.cluster.as_ref().is_some_and(|cluster| cluster.ends_with("/*"));
         let fill = |template: &String| {
             let text = template
-                .replace("{arn}", &target.id)
+                .replace("{arn}", target.arn.as_deref().unwrap_or(&target.id))
+                .replace("{cluster}", target.cluster.as_deref().unwrap_or_default())
                 .replace("{account}", &target.resource.account)
                 .replace("{region}", target.resource.region.as_deref().unwrap_or("*"))
                 .replace("{name}", &target.name);
-            (text, template.starts_with("{arn}"))
+            // A cluster's policy and tags are those of its topics, too.
+            let own = template.starts_with("{arn}") || template.starts_with("{cluster}");
+            (text, own && !whichever)
         };
         Some(Self {
             id: world.catalogue.id(action)?,

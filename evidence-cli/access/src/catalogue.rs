@@ -192,9 +192,12 @@ pub(crate) enum TargetKind {
     Trail,
     LogGroup,
     Organization,
+    /// An MSK cluster as an AWS resource.
     MskCluster,
+    /// The same as its IAM clients see it.
+    MskAdministration,
     MskTopic,
-    MskUser,
+    CertificateAuthority,
     EksCluster,
     Secret,
     Parameter,

@@ -93,7 +93,10 @@ impl<'e> Held<'e> {
 
 /// Whether a capability leads to record bytes.
 pub(crate) const fn leads(capability: Capability) -> bool {
-    matches!(capability, Capability::ReadObjects | Capability::Decrypt | Capability::OperateHost)
+    matches!(
+        capability,
+        Capability::ReadObjects | Capability::ReadRecords | Capability::Decrypt | Capability::OperateHost
+    )
 }
 
 impl Identities<'_> {
@@ -300,7 +303,13 @@ fn supposing(edit: &Edit, unbound: bool, edited: &Identity) -> Option<Supposing>
 fn matters(target: &Target) -> bool {
     let kind = matches!(
         target.kind,
-        TargetKind::Bucket | TargetKind::Volume | TargetKind::Snapshot | TargetKind::Key | TargetKind::Host
+        TargetKind::Bucket
+            | TargetKind::Volume
+            | TargetKind::Snapshot
+            | TargetKind::Key
+            | TargetKind::Host
+            | TargetKind::MskTopic
+            | TargetKind::Secret
     );
     kind && !target.provider_managed
 }

@@ -3,6 +3,10 @@
 //! Source: `org.apache.kafka.metadata.authorizer.StandardAuthorizer`. A super user may do anything; otherwise a
 //! matching DENY wins over a matching ALLOW; `allow.everyone.if.no.acl.found` decides only where no ACL covers
 //! the resource. ACLs that name a client address become conditions.
+//!
+//! On Amazon MSK these rules bind the clients that do not authenticate with IAM; what IAM allows is
+//! `kafka_cloud`'s to say. A default that MSK's brokers do not state is to allow ("Apache Kafka ACLs", Amazon MSK
+//! Developer Guide).
 
 use std::collections::BTreeSet;
 
@@ -10,19 +14,22 @@ use cadastre_model::Known;
 use cadastre_model::access::Capability;
 use cadastre_model::asset::StatementRef;
 use cadastre_model::asset::kafka::{AclBinding, KafkaCluster};
-use cadastre_model::declaration::{Cluster, ClusterKind, Declaration};
+use cadastre_model::declaration::{Cluster, Declaration};
+use cadastre_model::inventory::Inventory;
 
 use crate::bulk::Edges;
 use crate::expression::{Expression, Quantifier, Relation, TestBody};
+use crate::kafka_cloud::{AclPlane, acl_plane};
+use crate::kafka_names::{self, MappingRules};
 use crate::reason::{Reason, tidy};
 use crate::statements::place_in;
 
 /// Everybody who authenticates, in ACLs.
-const EVERYONE: &str = "User:*";
+pub(crate) const EVERYONE: &str = "User:*";
 /// Whoever does not.
-const ANONYMOUS: &str = "User:ANONYMOUS";
+pub(crate) const ANONYMOUS: &str = "User:ANONYMOUS";
 /// The setting that names super users.
-const SUPER_USERS: &str = "super.users";
+pub(crate) const SUPER_USERS: &str = "super.users";
 /// The setting that opens what no ACL covers.
 const DEFAULT_ALLOW: &str = "allow.everyone.if.no.acl.found";
 /// The one resource of type CLUSTER.
@@ -36,11 +43,14 @@ struct Authorizer<'a> {
     /// Whether nothing is authorized at all.
     open: bool,
     declared_super_users: &'a [String],
+    /// On MSK, which clients ACLs bind.
+    plane: Option<AclPlane>,
 }
 
 /// Adds the edges of one cluster, and what could not be evaluated about it.
 pub(crate) fn evaluate(
     cluster: &KafkaCluster,
+    inventory: &Inventory,
     declaration: &Declaration,
     edges: &mut Edges,
     unknown: &mut Vec<(String, String)>,
@@ -48,10 +58,21 @@ pub(crate) fn evaluate(
     let declared = declaration.clusters.iter().find(|declared| declared.name == cluster.name);
     let subject = format!("cluster:{}", cluster.name);
     let mut missing = |what: &str| unknown.push((subject.clone(), what.to_owned()));
-    if declared.is_some_and(|declared| declared.kind == ClusterKind::Msk) {
-        missing("the cloud's own access control of MSK, which ACLs do not bind");
+    let plane = declared.and_then(|declared| acl_plane(inventory, declared));
+    if plane.as_ref().is_some_and(|plane| plane.consulted == Known::Observed(false)) {
+        // Everybody authenticates with IAM, and no client is bound by an ACL.
+        if let Some(what) = cluster.topics.missing() {
+            missing(what);
+        }
+        return;
     }
-    let settings = Settings::read(cluster);
+    let settings = Settings::read(cluster, plane.is_some());
+    if let Err(what) = mapping_rules(cluster) {
+        missing(&what);
+    }
+    for what in foreign_names(cluster) {
+        missing(&what);
+    }
     if let Some(what) = &settings.missing {
         missing(what);
     }
@@ -71,6 +92,7 @@ pub(crate) fn evaluate(
         open: cluster.acls == Known::Absent || settings.no_authorizer,
         declared_super_users: declared.map_or(&[][..], |declared| &declared.super_users),
         settings,
+        plane,
     };
     let acls_missing = cluster.acls.missing();
     for principal in authorizer.principals(declared, declaration) {
@@ -93,15 +115,16 @@ pub(crate) fn evaluate(
 
 /// What becomes of resources that no ACL covers.
 #[derive(Debug, PartialEq, Eq)]
-enum Default {
+pub(crate) enum Default {
     Allow,
     Deny,
     Unknown(String),
 }
 
 /// What the brokers' configuration says of authorization.
-struct Settings {
-    super_users: BTreeSet<String>,
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) super_users: BTreeSet<String>,
     /// Set where a broker has super users and hides who they are, as Apache Kafka does.
     super_users_hidden: bool,
     default: Default,
@@ -110,19 +133,24 @@ struct Settings {
 }
 
 impl Settings {
-    fn read(cluster: &KafkaCluster) -> Self {
+    pub(crate) fn read(cluster: &KafkaCluster, on_msk: bool) -> Self {
         let mut settings = Self {
             super_users: BTreeSet::new(),
             super_users_hidden: false,
-            default: Default::Deny,
+            default: if on_msk { Default::Allow } else { Default::Deny },
             no_authorizer: false,
             missing: None,
         };
+        let unstated = |what: &str| Default::Unknown(format!("{DEFAULT_ALLOW}: {what}"));
         let Some(brokers) = cluster.brokers.observed() else {
+            if on_msk {
+                settings.default = unstated(cluster.brokers.missing().unwrap_or("no broker was seen"));
+            }
             settings.missing = cluster.brokers.missing().map(str::to_owned);
             return settings;
         };
         let mut default_hidden = false;
+        let (mut refuses, mut stated_open) = (0, false);
         for broker in brokers {
             let configs = match &broker.configs {
                 Known::Observed(configs) => configs,
@@ -140,19 +168,85 @@ impl Settings {
                 settings.super_users.extend(entries.map(str::to_owned));
             }
             settings.super_users_hidden |= hidden(SUPER_USERS);
-            if value(DEFAULT_ALLOW).is_some_and(|flag| flag.eq_ignore_ascii_case("true")) {
-                settings.default = Default::Allow;
+            match value(DEFAULT_ALLOW) {
+                Some(flag) if flag.eq_ignore_ascii_case("true") => {
+                    settings.default = Default::Allow;
+                    stated_open = true;
+                }
+                Some(_) => refuses += 1,
+                None => {}
             }
             default_hidden |= hidden(DEFAULT_ALLOW);
             settings.no_authorizer |= value("authorizer.class.name") == Some("");
         }
-        if default_hidden && settings.default == Default::Deny && !refused_by_default(cluster) {
-            settings.default = Default::Unknown(format!(
-                "{DEFAULT_ALLOW}: the brokers hide it, and no refusal on a resource without ACLs shows it"
-            ));
+        if on_msk && !stated_open {
+            match &settings.missing {
+                Some(what) => settings.default = unstated(what),
+                None if refuses > 0 => settings.default = Default::Deny,
+                None => {}
+            }
+        }
+        if default_hidden && !stated_open {
+            settings.default = match refused_by_default(cluster) {
+                true => Default::Deny,
+                false => unstated("the brokers hide it, and no refusal on a resource without ACLs shows it"),
+            };
         }
         settings
     }
+}
+
+/// The mapping rules of every listener that has any; those that all listeners share are without a prefix.
+///
+/// # Errors
+/// In words, when brokers' rules cannot be evaluated.
+pub(crate) fn mapping_rules(cluster: &KafkaCluster) -> Result<Vec<MappingRules>, String> {
+    let values = values_of(cluster, kafka_names::SETTING);
+    if values.is_empty() && cluster.brokers.observed().is_some() {
+        return Ok(vec![MappingRules::parse("")?]);
+    }
+    values.into_iter().map(MappingRules::parse).collect()
+}
+
+/// The values of a setting on any broker, for all listeners or for one.
+fn values_of<'a>(cluster: &'a KafkaCluster, setting: &str) -> BTreeSet<&'a str> {
+    let brokers = cluster.brokers.observed().into_iter().flatten();
+    brokers
+        .filter_map(|broker| broker.configs.observed())
+        .flatten()
+        .filter(|(name, entry)| {
+            let of_listener = name.strip_suffix(setting).is_some_and(|listener| listener.ends_with('.'));
+            (*name == setting || of_listener) && entry.source != "DEFAULT_CONFIG"
+        })
+        .filter_map(|(_, entry)| entry.value.as_deref())
+        .collect()
+}
+
+/// Principals that somebody outside the evidence names: Kerberos realms and issuers of tokens.
+fn foreign_names(cluster: &KafkaCluster) -> Vec<String> {
+    let mechanisms: BTreeSet<&str> = values_of(cluster, "sasl.enabled.mechanisms")
+        .into_iter()
+        .flat_map(|list| list.split(','))
+        .map(str::trim)
+        .collect();
+    let mut missing = Vec::new();
+    if mechanisms.contains("GSSAPI") {
+        let rules = values_of(cluster, "sasl.kerberos.principal.to.local.rules");
+        let rules: Vec<&str> = rules.into_iter().collect();
+        let rules = if rules.is_empty() { "DEFAULT".to_owned() } else { rules.join(" and ") };
+        missing.push(format!(
+            "which Kerberos principals become which users: sasl.kerberos.principal.to.local.rules is `{rules}`, and who holds them is not in the evidence"
+        ));
+    }
+    if mechanisms.contains("OAUTHBEARER") {
+        let claim = values_of(cluster, "sasl.oauthbearer.sub.claim.name").into_iter().next().unwrap_or("sub");
+        let issuer = values_of(cluster, "sasl.oauthbearer.expected.issuer");
+        let issuer = issuer.into_iter().next().unwrap_or("any issuer, since none is expected");
+        missing.push(format!(
+            "who is given tokens: OAUTHBEARER takes the principal from claim `{claim}` of {issuer}, which is not in the evidence"
+        ));
+    }
+    missing
 }
 
 /// Whether somebody with credentials was refused something that no ACL covers: only a default of deny does that.
@@ -194,7 +288,9 @@ impl Authorizer<'_> {
         let anonymous = |listener: &cadastre_model::asset::kafka::KafkaListener| {
             listener.anonymous_access == Known::Observed(true)
         };
-        if self.cluster.listeners.iter().any(anonymous) {
+        let unauthenticated =
+            self.plane.as_ref().is_some_and(|plane| plane.anonymous == Known::Observed(true));
+        if unauthenticated || self.cluster.listeners.iter().any(anonymous) {
             principals.insert(ANONYMOUS.to_owned());
         }
         principals

@@ -25,6 +25,10 @@ mod grammar;
 mod guards;
 mod index;
 mod kafka;
+mod kafka_cloud;
+mod kafka_guards;
+mod kafka_links;
+mod kafka_names;
 mod passing;
 mod pattern;
 mod reason;
@@ -75,13 +79,18 @@ pub fn evaluate(inventory: &Inventory, declaration: &Declaration) -> Access {
     tagging::escalate(&world, &index, &targets, &mut edges);
     access.unknown.extend(statements::unknown(inventory, &world, &index, &targets));
     for cluster in &inventory.clusters {
-        kafka::evaluate(cluster, declaration, &mut edges, &mut access.unknown);
+        kafka::evaluate(cluster, inventory, declaration, &mut edges, &mut access.unknown);
     }
+    let subject = kafka_links::Subject { inventory, declaration, world: &world, index: &index };
+    kafka_links::link(&subject, &mut compiler, &mut edges, &mut access.unknown);
     access.unknown.append(&mut edges.unknown);
     access.edges = edges.all;
     access.edges.par_sort_unstable_by(|a, b| order(a).cmp(&order(b)));
     access.edges.dedup();
     access.guards = guards::dead(&world, &targets, &access.edges);
+    access.guards.extend(kafka_guards::dead(inventory, declaration, &world, &access.edges));
+    access.guards.sort_unstable();
+    access.guards.dedup();
     access.destruction = edges.destruction;
     access.destruction.sort_unstable();
     access.destruction.dedup();

@@ -299,21 +299,14 @@ pub(crate) fn place(world: &World, identity: &Identity) -> Resource {
 
 /// An identity as something that capabilities are asked about.
 pub(crate) fn as_target(world: &World, identity: &Identity) -> Target {
+    let kind = match identity.kind {
+        PrincipalKind::Role => TargetKind::Role,
+        PrincipalKind::User => TargetKind::User,
+    };
     Target {
-        id: identity.arn.clone(),
-        kind: match identity.kind {
-            PrincipalKind::Role => TargetKind::Role,
-            PrincipalKind::User => TargetKind::User,
-        },
-        name: identity.name.clone(),
-        resource: place(world, identity),
         policy: identity.trust.clone(),
         rule: Rule::Required,
-        grants: Vec::new(),
-        outsiders: Expression::Yes,
-        sink: false,
-        provider_managed: false,
-        open: None,
+        ..Target::plain(identity.arn.clone(), kind, &identity.name, place(world, identity))
     }
 }
 

@@ -80,19 +80,8 @@ fn of_itself(world: &World, index: &Index, place: usize, targets: &[Target], edg
     else {
         return;
     };
-    let itself = Target {
-        id: identity.arn.clone(),
-        kind: TargetKind::Role,
-        name: identity.name.clone(),
-        resource: crate::roles::place(world, identity),
-        policy: Guard::None,
-        rule: Rule::None,
-        grants: Vec::new(),
-        outsiders: Expression::Yes,
-        sink: false,
-        provider_managed: false,
-        open: None,
-    };
+    let place_of_it = crate::roles::place(world, identity);
+    let itself = Target::plain(identity.arn.clone(), TargetKind::Role, &identity.name, place_of_it);
     for way in world.catalogue.tagging(TargetKind::Role) {
         let Some(tagging) = tagging_of(world, way, &itself) else { continue };
         if !index.candidates(&identity.account, tagging.id, &identity.arn).contains(&place) {

@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 
 use cadastre_model::Known;
 use cadastre_model::asset::Tag;
-use cadastre_model::asset::kafka::KafkaCluster;
 use cadastre_model::asset::keys::Grant;
 use cadastre_model::asset::stores::Bucket;
-use cadastre_model::declaration::{Cluster, ClusterKind, Declaration, Holds};
+use cadastre_model::declaration::{Declaration, Holds};
 use cadastre_model::inventory::Inventory;
 
 use crate::catalogue::TargetKind;
@@ -16,6 +15,7 @@ use crate::decide::{Rule, grantee};
 use crate::document::{Body, Guard, Policy};
 use crate::expression::Expression;
 use crate::facts::{Resource, Tagging};
+use crate::kafka_cloud;
 use crate::requester::Named;
 use crate::world::{Compiler, World};
 
@@ -42,6 +42,10 @@ const PINNING_KEYS: [&str; 13] = [
 pub(crate) struct Target {
     /// How edges name it.
     pub(crate) id: String,
+    /// How policies name it, where edges name it otherwise.
+    pub(crate) arn: Option<String>,
+    /// The ARN of the MSK cluster it belongs to.
+    pub(crate) cluster: Option<String>,
     pub(crate) kind: TargetKind,
     pub(crate) name: String,
     pub(crate) resource: Resource,
@@ -58,6 +62,25 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// A target without a policy of its own.
+    pub(crate) fn plain(id: String, kind: TargetKind, name: &str, resource: Resource) -> Self {
+        Self {
+            id,
+            arn: None,
+            cluster: None,
+            kind,
+            name: name.to_owned(),
+            resource,
+            policy: Guard::None,
+            rule: Rule::None,
+            grants: Vec::new(),
+            outsiders: Expression::Yes,
+            sink: false,
+            provider_managed: false,
+            open: None,
+        }
+    }
+
     /// Everybody its policy or its grants let in, the owner's account aside.
     pub(crate) fn named(&self) -> BTreeSet<Named> {
         let mut named = BTreeSet::new();
@@ -85,6 +108,18 @@ pub(crate) fn named_by(policy: &Policy) -> BTreeSet<Named> {
     named
 }
 
+/// A place in an account, with tags that were read together with what lies there.
+pub(crate) fn located(world: &World, account: &str, region: Option<&str>, tags: &[Tag]) -> Resource {
+    Resource {
+        account: account.to_owned(),
+        region: region.map(str::to_owned),
+        organization: world.organization(account),
+        tags: tags.to_vec(),
+        tagging: Tagging::Complete,
+        aliases: Vec::new(),
+    }
+}
+
 /// All targets of an inventory, roles and users aside.
 pub(crate) fn all(
     inventory: &Inventory,
@@ -93,27 +128,8 @@ pub(crate) fn all(
     compiler: &mut Compiler,
 ) -> Vec<Target> {
     let sinks = sinks(inventory, declaration);
-    let plain = |id: String, kind, name: &str, resource| Target {
-        id,
-        kind,
-        name: name.to_owned(),
-        resource,
-        policy: Guard::None,
-        rule: Rule::None,
-        grants: Vec::new(),
-        outsiders: Expression::Yes,
-        sink: false,
-        provider_managed: false,
-        open: None,
-    };
-    let located = |account: &str, region: Option<&str>, tags: &[Tag]| Resource {
-        account: account.to_owned(),
-        region: region.map(str::to_owned),
-        organization: world.organization(account),
-        tags: tags.to_vec(),
-        tagging: Tagging::Complete,
-        aliases: Vec::new(),
-    };
+    let plain = Target::plain;
+    let located = |account: &str, region: Option<&str>, tags: &[Tag]| located(world, account, region, tags);
     let mut targets = Vec::new();
     for bucket in &inventory.buckets {
         let policy = Guard::compile(&bucket.policy, |document| compiler.compile(document, &world.catalogue));
@@ -169,53 +185,8 @@ pub(crate) fn all(
             targets.push(plain(id, TargetKind::Organization, organization, resource));
         }
     }
-    for declared in declaration.clusters.iter().filter(|declared| declared.kind == ClusterKind::Msk) {
-        let Some(account) = &declared.account else { continue };
-        let cluster = inventory.clusters.iter().find(|cluster| cluster.name == declared.name);
-        let on_the_cloud = |id: String, kind, name: &str, open: Option<&str>| Target {
-            open: open.map(str::to_owned),
-            ..plain(id, kind, name, located(account, None, &[]))
-        };
-        let iam = iam_access_control(declared, cluster);
-        targets.push(on_the_cloud(
-            format!("cluster:{}", declared.name),
-            TargetKind::MskCluster,
-            &declared.name,
-            None,
-        ));
-        let topics = cluster.and_then(|cluster| cluster.topics.observed()).into_iter().flatten();
-        for topic in topics {
-            let id = format!("topic:{}/{}", declared.name, topic.name);
-            targets.push(on_the_cloud(id, TargetKind::MskTopic, &topic.name, iam));
-        }
-        let users: BTreeSet<&str> = declared
-            .super_users
-            .iter()
-            .chain(&declared.administrators)
-            .chain(declared.workloads.iter().map(|workload| &workload.principal))
-            .map(String::as_str)
-            .collect();
-        for user in users {
-            let open =
-                "secretsmanager:ListSecrets was not asked, which shows whose credentials lie in which secret";
-            targets.push(on_the_cloud(user.to_owned(), TargetKind::MskUser, user, Some(open)));
-        }
-    }
+    targets.extend(kafka_cloud::targets(inventory, declaration, world, compiler));
     targets
-}
-
-/// What is missing to say that clients of an MSK cluster authenticate with IAM: its listeners for that have ports of
-/// their own ("Port information", Amazon MSK Developer Guide).
-fn iam_access_control(declared: &Cluster, observed: Option<&KafkaCluster>) -> Option<&'static str> {
-    const PORTS: [u16; 2] = [9098, 9198];
-    let declares = declared.listeners.iter().any(|listener| PORTS.contains(&listener.port));
-    let asked = declared.bootstrap.iter().any(|address| {
-        PORTS.iter().any(|port| address.rsplit(':').next() == Some(port.to_string().as_str()))
-    });
-    let shows = observed
-        .is_some_and(|cluster| cluster.listeners.iter().any(|listener| PORTS.contains(&listener.port)));
-    let on = declares || asked || shows;
-    (!on).then_some("whether IAM access control is on: kafka:DescribeClusterV2 was not asked")
 }
 
 /// `arn:aws:ec2:region:account:volume/vol-…`.

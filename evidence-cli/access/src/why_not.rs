@@ -31,7 +31,10 @@ pub fn why_not(
     capability: Capability,
     target: &str,
 ) -> Vec<Refusal> {
-    if let Some(refusals) = on_a_cluster(inventory, principal, capability, target) {
+    // ACLs do not bind principals of the cloud.
+    if !principal.starts_with("arn:")
+        && let Some(refusals) = on_a_cluster(inventory, principal, capability, target)
+    {
         return refusals;
     }
     let Ok((catalogue, choices)) = crate::built_in() else { return Vec::new() };

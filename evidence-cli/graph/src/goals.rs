@@ -192,7 +192,7 @@ impl<'a> Goal<'a> {
         for (number, edge) in key.into_iter().flat_map(|key| routes.on(key)) {
             let cost = cost_of(&edge.decision);
             if edge.capability == Capability::Decrypt {
-                let through = store.via.as_deref().map(|via| cost_of(&through_service(&edge.decision, via)));
+                let through = store.via.as_deref().map(|via| cost_of(&edge.decision.through_service(via)));
                 gathering.add(DECRYPT, number, edge, through.unwrap_or(cost), Form::Through);
             } else if enables(edge, Capability::Decrypt) {
                 let then = Form::Then(Capability::Decrypt, "kms:Decrypt");
@@ -387,7 +387,7 @@ impl<'a> Goal<'a> {
             Form::Plain | Form::Shared => {}
             Form::Through => {
                 if let (Some(step), Some(via)) = (steps.first_mut(), self.via) {
-                    step.decision = through_service(&step.decision, via);
+                    step.decision = step.decision.through_service(via);
                 }
             }
             Form::Then(capability, usual) => {
@@ -451,21 +451,4 @@ fn then(from: &str, capability: Capability, to: &str, action: &str) -> Step {
         decision: Decision::Allow,
         statements: Vec::new(),
     }
-}
-
-/// A decision on a key, given that the request comes through a service: the condition that asks for just that
-/// service holds.
-fn through_service(decision: &Decision, via: &str) -> Decision {
-    let Decision::Conditional(text) = decision else { return decision.clone() };
-    if text.contains('(') || text.contains(" or ") {
-        return decision.clone();
-    }
-    let settled = |clause: &&str| {
-        clause
-            .strip_prefix("kms:ViaService in [")
-            .and_then(|rest| rest.strip_suffix(']'))
-            .is_some_and(|listed| listed.split(", ").any(|service| service == via))
-    };
-    let open: Vec<&str> = text.split(" and ").filter(|clause| !settled(clause)).collect();
-    if open.is_empty() { Decision::Allow } else { Decision::Conditional(open.join(" and ")) }
 }

@@ -3,6 +3,7 @@
 use cadastre_model::asset::EvidenceIds;
 use cadastre_model::asset::compute::{Instance, LaunchTemplate, MachineImage};
 use cadastre_model::asset::logging::{EventRule, LogGroup, Trail};
+use cadastre_model::asset::msk::{CertificateAuthority, MskCluster, Secret};
 use cadastre_model::asset::network::{
     EndpointService, FlowLog, Gateway, NetworkAcl, NetworkInterface, Peering, PrefixList, RouteTable,
     SecurityGroup, Subnet, Vpc, VpcEndpoint,
@@ -32,6 +33,7 @@ macro_rules! assets {
 }
 
 assets! {
+    CertificateAuthority: arn,
     EndpointService: id,
     EventRule: arn,
     FlowLog: id,
@@ -40,11 +42,13 @@ assets! {
     LaunchTemplate: id,
     LogGroup: arn,
     MachineImage: id,
+    MskCluster: arn,
     NetworkAcl: id,
     NetworkInterface: id,
     Peering: id,
     PrefixList: id,
     RouteTable: id,
+    Secret: arn,
     SecurityGroup: id,
     Snapshot: id,
     Subnet: id,

@@ -488,3 +488,41 @@ fn a_topic_whose_configuration_was_refused_does_not_hide_the_others() {
         json!("kafka:DescribeConfigs was denied: TOPIC_AUTHORIZATION_FAILED"),
     );
 }
+
+#[test]
+fn schemes_of_a_managed_cluster_are_on_off_or_unknown() {
+    let (inventory, _) = read(everything());
+    let at = |member: &str| format!("/msk_clusters/0/authentication/{member}");
+    check(&inventory, &at("iam"), known(json!(true)));
+    check(&inventory, &at("scram"), known(json!(true)));
+    check(&inventory, &at("unauthenticated"), known(json!(false)));
+    let authority = "arn:aws:acm-pca:eu-central-1:111122223333:certificate-authority/1";
+    check(&inventory, &at("certificate_authorities"), known(json!([authority])));
+    check(&inventory, "/msk_clusters/0/scram_secrets/state", json!("observed"));
+    check(&inventory, "/secrets/0/key", json!(KEY));
+    let listing = |cluster: Value| {
+        let named =
+            json!({"ClusterArn": "arn:aws:kafka:eu-central-1:111122223333:cluster/s/1", "ClusterName": "s"});
+        let mut whole = named.as_object().unwrap().clone();
+        whole.extend(cluster.as_object().unwrap().clone());
+        answering("kafka:ListClustersV2", &json!({"ClusterInfoList": [whole]})).0
+    };
+    let serverless =
+        listing(json!({"Serverless": {"ClientAuthentication": {"Sasl": {"Iam": {"Enabled": true}}}}}));
+    check(&serverless, "/msk_clusters/0/serverless", json!(true));
+    check(&serverless, &at("iam"), known(json!(true)));
+    check(&serverless, &at("scram"), known(json!(false)));
+    // A cluster with no scheme at all serves whoever connects.
+    let bare = listing(json!({"Provisioned": {}}));
+    check(&bare, &at("unauthenticated"), known(json!(true)));
+    check(&bare, &at("iam"), known(json!(false)));
+    let encrypting = listing(
+        json!({"Provisioned": {"ClientAuthentication": {"Tls": {"CertificateAuthorityArnList": []}}}}),
+    );
+    check(&encrypting, &at("certificate_authorities/state"), json!("absent"));
+    let unsaid = listing(json!({}));
+    check(&unsaid, &at("iam/state"), json!("unknown"));
+    check(&unsaid, &at("unauthenticated/state"), json!("unknown"));
+    assert!(without("kafka:GetClusterPolicy").0.msk_clusters[0].policy.missing().is_some());
+    assert!(denied("kafka:ListScramSecrets").0.msk_clusters[0].scram_secrets.missing().is_some());
+}

@@ -115,6 +115,23 @@ impl Decision {
         }
     }
 
+    /// The same where the request comes through a service: a condition that asks for just that service holds.
+    #[must_use]
+    pub fn through_service(&self, service: &str) -> Self {
+        let Self::Conditional(text) = self else { return self.clone() };
+        if text.contains('(') || text.contains(" or ") {
+            return self.clone();
+        }
+        let settled = |clause: &&str| {
+            clause
+                .strip_prefix("kms:ViaService in [")
+                .and_then(|rest| rest.strip_suffix(']'))
+                .is_some_and(|listed| listed.split(", ").any(|listed| listed == service))
+        };
+        let open: Vec<&str> = text.split(" and ").filter(|clause| !settled(clause)).collect();
+        if open.is_empty() { Self::Allow } else { Self::Conditional(open.join(" and ")) }
+    }
+
     /// Either suffices. A yes settles it; a condition outweighs missing evidence.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
@@ -256,6 +273,8 @@ pub enum GuardDefect {
     Removable,
     /// It is in the account, and attached to others only.
     AttachedToOthers,
+    /// What decides never asks it: a rule of one authorization plane about clients of another.
+    NotConsulted,
 }
 
 impl GuardDefect {
@@ -269,6 +288,7 @@ impl GuardDefect {
             Self::WalkedAround => "walked-around",
             Self::Removable => "removable",
             Self::AttachedToOthers => "attached-to-others",
+            Self::NotConsulted => "not-consulted",
         }
     }
 }

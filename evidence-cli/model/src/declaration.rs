@@ -471,6 +471,9 @@ pub struct Workload {
     /// Topic patterns it may write.
     #[serde(default)]
     pub writes: Vec<String>,
+    /// The name or ARN of the secret that holds its user name and password, where it lies in Secrets Manager.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
 }
 
 /// What TLS must look like on every listener (KEY-08).

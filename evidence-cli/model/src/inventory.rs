@@ -7,6 +7,7 @@ use crate::asset::identity::{CloudAccount, Principal};
 use crate::asset::kafka::KafkaCluster;
 use crate::asset::keys::Key;
 use crate::asset::logging::{EventRule, LogGroup, Trail};
+use crate::asset::msk::{CertificateAuthority, MskCluster, Secret};
 use crate::asset::network::{
     EndpointService, FlowLog, Gateway, NetworkAcl, NetworkInterface, Peering, PrefixList, RouteTable,
     SecurityGroup, Subnet, Vpc, VpcEndpoint,
@@ -67,6 +68,15 @@ pub struct Inventory {
     pub event_rules: Vec<EventRule>,
     /// Kafka clusters.
     pub clusters: Vec<KafkaCluster>,
+    /// Managed Kafka clusters as their cloud shows them.
+    #[serde(default)]
+    pub msk_clusters: Vec<MskCluster>,
+    /// Secrets, without their values.
+    #[serde(default)]
+    pub secrets: Vec<Secret>,
+    /// Private certificate authorities.
+    #[serde(default)]
+    pub certificate_authorities: Vec<CertificateAuthority>,
     /// Responses that could not be read as the operation's answer. Nothing that depends on one passes.
     pub unreadable: Vec<Unreadable>,
 }

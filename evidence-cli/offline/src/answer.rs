@@ -8,20 +8,29 @@ use serde_json::{Map, Value};
 use crate::{OfflineError, OfflineFile};
 
 /// Policy documents, which the CLI prints as objects, as JSON in a string, or percent-encoded.
-const DOCUMENTS: [&str; 6] =
-    ["AssumeRolePolicyDocument", "Content", "Document", "EventPattern", "Policy", "PolicyDocument"];
+const DOCUMENTS: [&str; 7] = [
+    "AssumeRolePolicyDocument",
+    "Content",
+    "Document",
+    "EventPattern",
+    "Policy",
+    "PolicyDocument",
+    "ResourcePolicy",
+];
 /// What no record may hold.
 const SECRETS: [&str; 5] = ["Password", "SecretAccessKey", "SecretString", "SessionToken", "UserData"];
 /// Error codes that say that there is nothing.
-const ABSENT: [&str; 9] = [
+const ABSENT: [&str; 11] = [
     "AWSOrganizationsNotInUseException",
     "NoSuchBucketPolicy",
     "NoSuchEntity",
     "NoSuchLifecycleConfiguration",
     "NoSuchPublicAccessBlockConfiguration",
     "NoSuchTagSet",
+    "NotFoundException",
     "ObjectLockConfigurationNotFoundError",
     "ReplicationConfigurationNotFoundError",
+    "ResourceNotFoundException",
     "ServerSideEncryptionConfigurationNotFoundError",
 ];
 /// Beginnings of error codes that say that somebody may not ask.

@@ -29,7 +29,7 @@ enum Subject {
 }
 
 /// Commands that ask about something; every other `list-`, `describe-` or `get-` asks about a place.
-const ABOUT: [(&str, &str, Subject); 29] = [
+const ABOUT: [(&str, &str, Subject); 33] = [
     ("s3api", "get-bucket-acl", Subject::Bucket),
     ("s3api", "get-bucket-encryption", Subject::Bucket),
     ("s3api", "get-bucket-lifecycle-configuration", Subject::Bucket),
@@ -59,17 +59,24 @@ const ABOUT: [(&str, &str, Subject); 29] = [
     ("cloudtrail", "get-trail-status", Subject::Named("Name")),
     ("ec2", "describe-image-attribute", Subject::Named("ImageId")),
     ("ec2", "describe-snapshot-attribute", Subject::Named("SnapshotId")),
+    ("kafka", "get-cluster-policy", Subject::Named("ClusterArn")),
+    ("kafka", "list-scram-secrets", Subject::Named("ClusterArn")),
+    ("secretsmanager", "get-resource-policy", Subject::Named("SecretId")),
+    ("acm-pca", "get-policy", Subject::Named("ResourceArn")),
 ];
 /// Services of which outputs are read, as the CLI and as records name them.
-const SERVICES: [(&str, &str); 8] = [
+const SERVICES: [(&str, &str); 11] = [
+    ("acm-pca", "acm-pca"),
     ("cloudtrail", "cloudtrail"),
     ("ec2", "ec2"),
     ("events", "events"),
     ("iam", "iam"),
+    ("kafka", "kafka"),
     ("kms", "kms"),
     ("logs", "logs"),
     ("organizations", "organizations"),
     ("s3api", "s3"),
+    ("secretsmanager", "secretsmanager"),
 ];
 /// A list of everything that the CLI filters by its own accounts: the request says so, as a scan's does.
 const OWN: [(&str, &str); 2] = [("describe-images", "Owners"), ("describe-snapshots", "OwnerIds")];
@@ -215,12 +222,15 @@ fn named(asked: &Asked, member: &'static str) -> (String, Value) {
         "TrailName" | "Name" => format!("arn:aws:cloudtrail:{region}:{account}:trail/{name}"),
         "ImageId" => format!("arn:aws:ec2:{region}::image/{name}"),
         "SnapshotId" => format!("arn:aws:ec2:{region}::snapshot/{name}"),
+        "ClusterArn" => format!("arn:aws:kafka:{region}:{account}:cluster/{name}"),
+        "SecretId" => format!("arn:aws:secretsmanager:{region}:{account}:secret:{name}"),
+        "ResourceArn" => format!("arn:aws:acm-pca:{region}:{account}:certificate-authority/{name}"),
         _ => name.to_owned(),
     };
     let request = match member {
         "ImageId" => json!({member: name, "Attribute": "launchPermission"}),
         "SnapshotId" => json!({member: name, "Attribute": "createVolumePermission"}),
-        "TrailName" | "Name" => json!({member: arn}),
+        "TrailName" | "Name" | "ClusterArn" | "SecretId" | "ResourceArn" => json!({member: arn}),
         _ => json!({member: name}),
     };
     (arn, request)
@@ -253,6 +263,11 @@ mod tests {
         check("111122223333/eu-central-1/s3api/put-bucket-policy/data.json", None);
         check("111122223333/eu-central-1/ec2/describe-instances/extra.json", None);
         check("111122223333/eu-central-1/rds/describe-db-instances.json", None);
+        check(
+            "111122223333/eu-central-1/kafka/list-scram-secrets/payments/abcd-1.json",
+            Some(("kafka:ListScramSecrets", "payments/abcd-1")),
+        );
+        check("111122223333/eu-central-1/acm-pca/get-policy/1.json", Some(("acm-pca:GetPolicy", "1")));
         check("notes.json", None);
     }
 

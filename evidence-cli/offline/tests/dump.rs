@@ -203,3 +203,41 @@ fn what_is_named_like_an_answer_and_is_none_is_refused() {
     assert!(error.to_string().contains("list-grants/1.json"), "{error}");
     assert!(read(&[raw("x.json", "{")]).is_err());
 }
+
+#[test]
+fn a_managed_kafka_cluster_can_be_handed_over() {
+    let place = "111122223333/eu-central-1";
+    let secret = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:AmazonMSK_ledger-a1B2c3";
+    let arn = "arn:aws:kafka:eu-central-1:111122223333:cluster/payments/abcd-1";
+    let files = [
+        file(
+            &format!("{place}/kafka/list-clusters-v2.json"),
+            &json!({"ClusterInfoList": [{"ClusterArn": arn, "ClusterName": "payments", "ClusterType": "PROVISIONED",
+                "Provisioned": {"ClientAuthentication": {"Sasl": {"Scram": {"Enabled": true}}}}}]}),
+        ),
+        raw(
+            &format!("{place}/kafka/get-cluster-policy/payments/abcd-1.json"),
+            "An error occurred (NotFoundException) when calling the GetClusterPolicy operation: none",
+        ),
+        file(
+            &format!("{place}/kafka/list-scram-secrets/payments/abcd-1.json"),
+            &json!({"SecretArnList": [secret]}),
+        ),
+        file(
+            &format!("{place}/secretsmanager/list-secrets.json"),
+            &json!({"SecretList": [{"ARN": secret, "Name": "AmazonMSK_ledger", "KmsKeyId": KEY}]}),
+        ),
+        file(
+            &format!("{place}/secretsmanager/get-resource-policy/AmazonMSK_ledger-a1B2c3.json"),
+            &json!({"ARN": secret, "Name": "AmazonMSK_ledger", "ResourcePolicy": "{\"Version\": \"2012-10-17\", \"Statement\": []}"}),
+        ),
+    ];
+    let (inventory, _) = build(&offline(&files).records, &declaration());
+    assert_eq!(inventory.unreadable, []);
+    let [cluster] = inventory.msk_clusters.as_slice() else { panic!("{:?}", inventory.msk_clusters) };
+    assert_eq!(cluster.authentication.scram, Known::Observed(true));
+    assert_eq!(cluster.policy, Known::Absent);
+    assert_eq!(cluster.scram_secrets, Known::Observed(vec![secret.to_owned()]));
+    let policy = inventory.secrets[0].policy.observed().unwrap();
+    assert!(policy.document.is_object());
+}

@@ -13,7 +13,7 @@ const PAGE: &str = "Apache Kafka documentation: Authorization and ACLs";
 const TOPIC: &str = "topic:payments/orders";
 const CLUSTER: &str = "cluster:payments";
 
-fn cluster(acls: &[&str], settings: &[(&str, &str)]) -> KafkaCluster {
+pub(crate) fn cluster(acls: &[&str], settings: &[(&str, &str)]) -> KafkaCluster {
     let configs = settings.iter().map(|(name, value)| {
         let entry = ConfigEntry {
             value: Some((*value).into()),

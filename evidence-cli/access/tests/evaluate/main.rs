@@ -7,6 +7,8 @@ mod guards;
 #[cfg(test)]
 mod kafka;
 #[cfg(test)]
+mod msk;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod support;

@@ -4,6 +4,7 @@ mod accounts;
 mod addresses;
 mod arn;
 mod buckets;
+mod certificate_authorities;
 mod endpoint_services;
 mod endpoints;
 mod event_rules;
@@ -16,6 +17,7 @@ mod interfaces;
 mod keys;
 mod launch_templates;
 mod log_groups;
+mod msk_clusters;
 mod network_acls;
 mod organizations;
 mod peerings;
@@ -23,6 +25,7 @@ mod prefix_lists;
 mod principals;
 mod route_tables;
 mod rules;
+mod secrets;
 mod security_groups;
 mod snapshots;
 mod subnets;
@@ -66,6 +69,9 @@ pub(crate) fn read(reader: &mut Reader<'_>, declaration: &Declaration) -> Invent
         trails: trails::read(reader),
         log_groups: log_groups::read(reader, &known_keys),
         event_rules: event_rules::read(reader),
+        msk_clusters: msk_clusters::read(reader),
+        secrets: secrets::read(reader, &known_keys),
+        certificate_authorities: certificate_authorities::read(reader),
         keys,
         interfaces,
         ..Inventory::default()

@@ -78,6 +78,7 @@ pub(crate) fn everything() -> Vec<Observation> {
     all.extend(keys_and_stores());
     all.extend(network());
     all.extend(compute_and_logging());
+    all.extend(managed_kafka());
     all.extend(organization());
     all.extend(cluster());
     all
@@ -402,6 +403,49 @@ fn compute_and_logging() -> Vec<Observation> {
             "arn:aws:events:eu-central-1:111122223333:rule/key-disabled",
             json!({"Targets": [{"Id": "t", "Arn": "arn:aws:sns:eu-central-1:111122223333:security"}]}),
         ),
+    ]
+}
+
+fn managed_kafka() -> Vec<Observation> {
+    let cluster = "arn:aws:kafka:eu-central-1:111122223333:cluster/payments/abcd-1";
+    let secret = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:AmazonMSK_ledger-a1B2c3";
+    let authority = "arn:aws:acm-pca:eu-central-1:111122223333:certificate-authority/1";
+    vec![
+        regional(
+            "kafka:ListClustersV2",
+            LISTED,
+            json!({"ClusterInfoList": [{
+                "ClusterArn": cluster, "ClusterName": "payments", "ClusterType": "PROVISIONED", "State": "ACTIVE",
+                "Tags": {"team": "payments"},
+                "Provisioned": {"ClientAuthentication": {
+                    "Sasl": {"Iam": {"Enabled": true}, "Scram": {"Enabled": true}},
+                    "Tls": {"CertificateAuthorityArnList": [authority], "Enabled": true},
+                    "Unauthenticated": {"Enabled": false}
+                }}
+            }]}),
+        ),
+        regional(
+            "kafka:GetClusterPolicy",
+            cluster,
+            json!({"CurrentVersion": "K1", "Policy": document("cluster")}),
+        ),
+        regional("kafka:ListScramSecrets", cluster, json!({"SecretArnList": [secret]})),
+        regional(
+            "secretsmanager:ListSecrets",
+            LISTED,
+            json!({"SecretList": [{"ARN": secret, "Name": "AmazonMSK_ledger", "KmsKeyId": KEY, "Tags": [{"Key": "team", "Value": "payments"}]}]}),
+        ),
+        regional(
+            "secretsmanager:GetResourcePolicy",
+            secret,
+            json!({"ARN": secret, "Name": "AmazonMSK_ledger", "ResourcePolicy": document("secret")}),
+        ),
+        regional(
+            "acm-pca:ListCertificateAuthorities",
+            LISTED,
+            json!({"CertificateAuthorities": [{"Arn": authority, "OwnerAccount": ACCOUNT, "Status": "ACTIVE", "Type": "SUBORDINATE"}]}),
+        ),
+        regional("acm-pca:GetPolicy", authority, json!({"Policy": document("authority")})),
     ]
 }
 

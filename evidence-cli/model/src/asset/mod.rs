@@ -8,6 +8,7 @@ pub mod identity;
 pub mod kafka;
 pub mod keys;
 pub mod logging;
+pub mod msk;
 pub mod network;
 pub mod stores;
 
