@@ -76,6 +76,16 @@ impl GroupCoordinator {
         Ok(coordinator)
     }
 
+    /// The group that a record under `key` belongs to: who coordinates some groups only restores only their records.
+    ///
+    /// # Errors
+    /// A key that cannot be understood.
+    pub fn group_of(key: &str) -> Result<String, RestoreError> {
+        match RecordKey::decode(key)? {
+            RecordKey::Group(group_id) | RecordKey::Offset(group_id, _, _) => Ok(group_id),
+        }
+    }
+
     /// Carries a command out. The reply, named by `token`, may be among the effects or come later.
     pub fn handle(&mut self, token: ReplyToken, command: Command, now_ms: i64) -> Vec<Effect> {
         match command {

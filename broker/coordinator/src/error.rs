@@ -42,6 +42,9 @@ pub enum GroupError {
     /// Another member has taken over the group instance id (KIP-345).
     #[error("static member is fenced")]
     FencedInstanceId,
+    /// Another broker coordinates the group.
+    #[error("another broker coordinates the group")]
+    NotCoordinator,
     /// The group still reads the topic.
     #[error("group is subscribed to the topic")]
     GroupSubscribedToTopic,
@@ -49,7 +52,7 @@ pub enum GroupError {
 
 impl GroupError {
     /// Every error.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::OffsetMetadataTooLarge,
         Self::CoordinatorNotAvailable,
         Self::IllegalGeneration,
@@ -63,6 +66,7 @@ impl GroupError {
         Self::MemberIdRequired,
         Self::GroupMaxSizeReached,
         Self::FencedInstanceId,
+        Self::NotCoordinator,
         Self::GroupSubscribedToTopic,
     ];
 
@@ -71,6 +75,7 @@ impl GroupError {
         match self {
             Self::OffsetMetadataTooLarge => 12,
             Self::CoordinatorNotAvailable => 15,
+            Self::NotCoordinator => 16,
             Self::IllegalGeneration => 22,
             Self::InconsistentGroupProtocol => 23,
             Self::InvalidGroupId => 24,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// One registration of one broker. A broker that registers again gets a higher one, and the one before is fenced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct BrokerEpoch(pub i64);
 
 impl fmt::Display for BrokerEpoch {

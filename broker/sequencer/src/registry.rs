@@ -17,7 +17,7 @@ pub struct Registry {
 }
 
 /// A broker that may commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LiveBroker {
     /// Its registration.
     pub epoch: BrokerEpoch,

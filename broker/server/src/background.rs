@@ -1,15 +1,23 @@
 //! What happens without a request: retention, expiry, group timeouts.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use cadastre_keys::KeyRing;
+use cadastre_protocol::types::TopicId;
 use cadastre_storage::SweepOutcome;
 use tokio::task::JoinSet;
 
 use crate::listeners::listener_security::chain;
 use crate::node::Node;
 use crate::open_storage::BrokerKeys;
+use crate::state::StateError;
+
+/// How long to wait before changes that could not be taken over are read again.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// How long records must have been without a topic's name before they are removed.
+const NAMELESS_FOR: Duration = Duration::from_secs(600);
 
 /// Starts the tasks; they end when the broker stops.
 pub(crate) fn spawn(tasks: &mut JoinSet<()>, node: &Arc<Node>, keys: &BrokerKeys) {
@@ -17,6 +25,11 @@ pub(crate) fn spawn(tasks: &mut JoinSet<()>, node: &Arc<Node>, keys: &BrokerKeys
     tasks.spawn(packing(Arc::clone(node)));
     tasks.spawn(sweeping(Arc::clone(node)));
     tasks.spawn(leases(Arc::clone(node), Arc::clone(&keys.ring)));
+    if node.config.storage.is_cluster() {
+        tasks.spawn(others(Arc::clone(node)));
+        tasks.spawn(nameless(Arc::clone(node)));
+        tasks.spawn(group_shares(Arc::clone(node)));
+    }
     tasks.spawn(group_time(Arc::clone(node)));
     tasks.spawn(group_records(Arc::clone(node)));
 }
@@ -107,6 +120,71 @@ async fn leases(node: Arc<Node>, ring: Arc<KeyRing>) {
     while pause(&node, interval).await {
         ring.maintain().await;
     }
+}
+
+/// Takes over what other brokers of the cluster changed.
+async fn others(node: Arc<Node>) {
+    let Some(mut version) = node.storage.metadata().subscribe() else { return };
+    let mut known = topic_ids(&node);
+    loop {
+        tokio::select! {
+            () = node.stopped() => return,
+            changed = version.changed() => if changed.is_err() { return },
+        }
+        if let Err(error) = reload(&node).await {
+            // What was known stays in force; the next change, or the next moment, brings another attempt.
+            tracing::error!(error = %chain(&error), "changes of other brokers cannot be taken over");
+            if !pause(&node, TRY_AGAIN).await {
+                return;
+            }
+            version.mark_changed();
+            continue;
+        }
+        let current = topic_ids(&node);
+        for (name, _) in known.iter().filter(|(name, id)| current.get(*name) != Some(id)) {
+            node.groups.topic_deleted(name);
+        }
+        known = current;
+    }
+}
+
+async fn reload(node: &Node) -> Result<(), StateError> {
+    node.topics.reload().await?;
+    node.settings.reload().await?;
+    node.acls.reload().await?;
+    node.scram.reload().await?;
+    node.quotas.reload().await
+}
+
+fn topic_ids(node: &Node) -> BTreeMap<String, TopicId> {
+    node.topics.all().iter().map(|topic| (topic.name.clone(), topic.id)).collect()
+}
+
+/// Removes records of topics that have had no name for so long that nobody can be about to give them one: who creates a topic
+/// makes its partitions first, and is fenced when it stands still.
+async fn nameless(node: Arc<Node>) {
+    let mut suspects = BTreeSet::new();
+    while pause(&node, NAMELESS_FOR).await {
+        if let Err(error) = node.storage.metadata().refresh().await {
+            tracing::debug!(error = %chain(&error), "topics without a name not looked for");
+            continue;
+        }
+        if node.topics.reload().await.is_err() {
+            continue;
+        }
+        let found = node.topics.nameless();
+        for topic in found.intersection(&suspects) {
+            if let Err(error) = node.topics.remove(*topic).await {
+                tracing::warn!(error = %chain(&error), %topic, "records without a name stay for now");
+            }
+        }
+        suspects = found;
+    }
+}
+
+/// Shares the groups with the other brokers.
+async fn group_shares(node: Arc<Node>) {
+    node.groups.follow_registry(node.stopped()).await;
 }
 
 /// Moves groups on when members do not answer.

@@ -24,6 +24,7 @@ use crate::listeners::listener_security::{ListenerSecurity, ListenerSecurityErro
 use crate::listeners::metered::RequestMemory;
 use crate::node::{BoundListener, Node};
 use crate::open_storage::{BrokerKeys, OpenedStorage, open_storage, storage_directory};
+use crate::peers::{BrokerDescription, Peers};
 use crate::state::StateError;
 use crate::state::acls::Acls;
 use crate::state::groups::Groups;
@@ -126,11 +127,14 @@ impl Broker {
         // Bound first: a port that is taken is found out before anything is written.
         let sockets = bind_all(&config).await?;
         let identity = identity(&config)?;
-        let OpenedStorage { storage, keys } = open_storage(&config, &identity.cluster_id, Vec::new()).await?;
+        let OpenedStorage { storage, keys } =
+            open_storage(&config, &identity.cluster_id, describe(&config, &sockets)?).await?;
         report_recovery(&storage);
         let (stop, stopping) = watch::channel(false);
         let node = Arc::new(assemble(config, identity, storage, stopping)?);
-        node.topics.remove_nameless().await?;
+        if !node.config.storage.is_cluster() {
+            node.topics.remove_nameless().await?;
+        }
         let mut tasks = JoinSet::new();
         let counts = Arc::new(ConnectionCounts::default());
         let mut bound = Vec::with_capacity(sockets.len());
@@ -208,6 +212,24 @@ fn listen_error(listener: &ListenerConfig, source: std::io::Error) -> StartError
     StartError::Listen { listener: listener.name.clone(), address, source }
 }
 
+/// What other brokers of a cluster are told about this one.
+fn describe(config: &BrokerConfig, sockets: &[(ListenerConfig, TcpListener)]) -> Result<Vec<u8>, StartError> {
+    if !config.storage.is_cluster() {
+        return Ok(Vec::new());
+    }
+    let mut bound = Vec::with_capacity(sockets.len());
+    for (listener, socket) in sockets {
+        let address = socket.local_addr().map_err(|source| listen_error(listener, source))?;
+        bound.push((listener.clone(), address.port()));
+    }
+    let described = BrokerDescription::of(config.rack.clone(), bound);
+    let described = described.map_err(|listener| StartError::Property {
+        name: "advertised.listeners",
+        reason: format!("a broker of a cluster needs a host for listener {listener} that clients can reach"),
+    })?;
+    Ok(described.encode())
+}
+
 fn identity(config: &BrokerConfig) -> Result<ClusterIdentity, StartError> {
     let directory = config.log_directory();
     let identity = match ClusterIdentity::read(directory)? {
@@ -251,6 +273,7 @@ fn assemble(
     let audit = AuditLog::open(&config.audit_directory, clock.clone())
         .map_err(|source| StartError::Audit { path: config.audit_directory.clone(), source })?;
     Ok(Node {
+        peers: Peers::new(&storage),
         topics: Topics::load(&storage)?,
         settings: Settings::load(&storage, &config)?,
         acls: Acls::load(&storage, super_users, config.authorization.allow_everyone_if_no_acl_found)?,

@@ -18,6 +18,7 @@ mod format;
 mod listeners;
 mod node;
 mod open_storage;
+mod peers;
 mod random;
 mod state;
 mod sync;

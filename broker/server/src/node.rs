@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::audit::AuditLog;
 use crate::config::{BrokerConfig, ListenerConfig};
 use crate::listeners::metered::RequestMemory;
+use crate::peers::Peers;
 use crate::state::acls::Acls;
 use crate::state::groups::Groups;
 use crate::state::quotas::Quotas;
@@ -26,6 +27,7 @@ pub(crate) struct Node {
     pub(crate) cluster_id: String,
     pub(crate) clock: Clock,
     pub(crate) storage: Storage,
+    pub(crate) peers: Peers,
     pub(crate) topics: Topics,
     pub(crate) settings: Settings,
     pub(crate) acls: Acls,

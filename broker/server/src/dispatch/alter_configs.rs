@@ -144,7 +144,7 @@ async fn alter_topic(
     if !context.allows_action(ALTER_TOPIC_CONFIGS, name, Some(summary(edits))) {
         return Err(ResponseError::TopicAuthorizationFailed.into());
     }
-    let change = context.node.topics.change().await;
+    let change = context.node.topics.change().await?;
     let topic = context.node.topics.by_name(name).ok_or(ResponseError::UnknownTopicOrPartition)?;
     let mut settings = if from_scratch { Values::new() } else { topic.settings.clone() };
     for edit in edits {
@@ -175,7 +175,7 @@ async fn alter_broker(
         check_broker(context, name)?;
     }
     let node_settings = &context.node.settings;
-    let change = node_settings.change().await;
+    let change = node_settings.change().await?;
     let mut settings = if from_scratch { Values::new() } else { node_settings.dynamic(for_all) };
     for edit in edits {
         let definition = definition_of(&edit.name).ok_or_else(|| {

@@ -2,6 +2,8 @@
 
 use cadastre_protocol::{ResponseError, StrBytes};
 
+use cadastre_storage::StorageError;
+
 use crate::state::StateError;
 
 /// An error code with an optional explanation.
@@ -37,6 +39,10 @@ impl From<ResponseError> for ApiError {
 /// What the client need not know goes to the operator's log.
 impl From<StateError> for ApiError {
     fn from(error: StateError) -> Self {
+        if let StateError::Storage(StorageError::Conflict { .. }) = error {
+            // Retriable for every client, which a storage error is not for all.
+            return Self::new(ResponseError::NotController, "another broker changed the same meanwhile");
+        }
         tracing::error!(error = %crate::listeners::listener_security::chain(&error), "change refused");
         Self::new(ResponseError::KafkaStorageError, "the broker's log cannot be written")
     }

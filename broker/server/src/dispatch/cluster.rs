@@ -25,13 +25,14 @@ pub(super) async fn describe(
             .with_error_message(error.message())
             .with_cluster_authorized_operations(NO_OPERATIONS);
     }
-    let (host, port) = context.advertised();
-    let config = &context.node.config;
-    let broker = DescribeClusterBroker::default()
-        .with_broker_id(BrokerId(config.node_id))
-        .with_host(host)
-        .with_port(port)
-        .with_rack(config.rack.clone().map(StrBytes::from_string));
+    let brokers = context.brokers();
+    let brokers = brokers.all().into_iter().map(|peer| {
+        DescribeClusterBroker::default()
+            .with_broker_id(BrokerId(peer.node_id))
+            .with_host(StrBytes::from_string(peer.endpoint.host.clone()))
+            .with_port(i32::from(peer.endpoint.port))
+            .with_rack(peer.rack.clone().map(StrBytes::from_string))
+    });
     let operations = match request.include_cluster_authorized_operations {
         // Kafka answers 0 to those who may not describe the cluster.
         true if !context.allows_cluster(DESCRIBE_CLUSTER) => 0,
@@ -40,7 +41,7 @@ pub(super) async fn describe(
     };
     DescribeClusterResponse::default()
         .with_cluster_id(StrBytes::from_string(context.node.cluster_id.clone()))
-        .with_controller_id(BrokerId(config.node_id))
-        .with_brokers(vec![broker])
+        .with_controller_id(BrokerId(context.node.config.node_id))
+        .with_brokers(brokers.collect())
         .with_cluster_authorized_operations(operations)
 }

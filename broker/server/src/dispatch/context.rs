@@ -4,14 +4,50 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use cadastre_protocol::ResponseError;
 use cadastre_protocol::api::RequestHeader;
-use cadastre_protocol::{ResponseError, StrBytes};
+use cadastre_protocol::messages::BrokerId;
+use cadastre_protocol::types::TopicPartition;
 use cadastre_security::Principal;
 use cadastre_security::acl::{CLUSTER_NAME, Operation, ResourceType};
 
 use super::operations::Requirement;
 use crate::audit::AuditEvent;
 use crate::node::{BoundListener, Node};
+use crate::peers::{Endpoint, Peer, SeenPeers};
+
+/// The brokers that a client is told about.
+#[derive(Debug)]
+pub(crate) enum KnownBrokers {
+    Own(Peer),
+    Cluster(SeenPeers),
+}
+
+impl KnownBrokers {
+    /// All of them, by node id.
+    pub(crate) fn all(&self) -> Vec<&Peer> {
+        match self {
+            Self::Own(own) => vec![own],
+            Self::Cluster(seen) => seen.all().collect(),
+        }
+    }
+
+    /// The broker to which the client shall send a partition's records.
+    pub(crate) fn leader(&self, partition: TopicPartition) -> BrokerId {
+        match self {
+            Self::Own(own) => BrokerId(own.node_id),
+            Self::Cluster(seen) => BrokerId(seen.leader(partition).unwrap_or(-1)),
+        }
+    }
+
+    /// One of them.
+    pub(crate) fn get(&self, node_id: i32) -> Option<&Peer> {
+        match self {
+            Self::Own(own) => Some(own).filter(|own| own.node_id == node_id),
+            Self::Cluster(seen) => seen.get(node_id),
+        }
+    }
+}
 
 /// A request's surroundings.
 pub(crate) struct RequestContext<'request> {
@@ -99,10 +135,21 @@ impl RequestContext<'_> {
         self.header.client_id.as_deref().unwrap_or_default()
     }
 
-    /// The address of this broker for this client: host and port.
-    pub(crate) fn advertised(&self) -> (StrBytes, i32) {
-        let (host, port) = self.listener.advertised(self.local);
-        (StrBytes::from_string(host), i32::from(port))
+    /// The brokers that this client is told about.
+    pub(crate) fn brokers(&self) -> KnownBrokers {
+        let own = || {
+            let (host, port) = self.listener.advertised(self.local);
+            Peer {
+                node_id: self.node.config.node_id,
+                endpoint: Endpoint { host, port },
+                rack: self.node.config.rack.clone(),
+            }
+        };
+        match self.node.peers.seen_through(&self.listener.config.name) {
+            Some(seen) if seen.all().next().is_some() => KnownBrokers::Cluster(seen),
+            // Nobody is registered while this broker registers anew.
+            _ => KnownBrokers::Own(own()),
+        }
     }
 
     fn decide(&self, requirement: Requirement, name: &str) -> (bool, String) {

@@ -42,7 +42,7 @@ async fn extend(
     if !context.allows_action(ALTER_TOPIC, &asked.name, Some(format!("{} partitions", asked.count))) {
         return Err(ResponseError::TopicAuthorizationFailed.into());
     }
-    let change = context.node.topics.change().await;
+    let change = context.node.topics.change().await?;
     let topic = context.node.topics.by_name(&asked.name).ok_or(ResponseError::UnknownTopicOrPartition)?;
     if asked.count <= topic.partitions || asked.count > MAXIMUM_PARTITIONS {
         let message = format!(
@@ -52,11 +52,12 @@ async fn extend(
         return Err(ApiError::new(ResponseError::InvalidPartitions, message));
     }
     if let Some(assignments) = &asked.assignments {
-        let node = context.node.config.node_id;
-        let here =
-            assignments.iter().all(|one| matches!(one.broker_ids.as_slice(), [only] if only.0 == node));
+        let brokers = context.brokers();
+        let here = assignments
+            .iter()
+            .all(|one| matches!(one.broker_ids.as_slice(), [only] if brokers.get(only.0).is_some()));
         if !here || i32::try_from(assignments.len()) != Ok(asked.count - topic.partitions) {
-            let message = "replica assignment must place each new partition on this broker alone";
+            let message = "replica assignment must place each new partition on one known broker";
             return Err(ApiError::new(ResponseError::InvalidReplicaAssignment, message));
         }
     }

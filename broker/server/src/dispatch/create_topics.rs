@@ -11,7 +11,7 @@ use cadastre_protocol::{ResponseError, StrBytes};
 use cadastre_security::acl::CLUSTER_NAME;
 
 use super::api_error::{ApiError, code_of, message_of};
-use super::context::RequestContext;
+use super::context::{KnownBrokers, RequestContext};
 use super::operations::{CREATE_IN_CLUSTER, CREATE_TOPIC, DESCRIBE_TOPIC_CONFIGS};
 use crate::config::tables::TOPIC_PROPERTIES;
 use crate::node::Node;
@@ -55,7 +55,7 @@ pub(super) async fn create_automatically(
     context: &RequestContext<'_>,
     name: &str,
 ) -> Result<Arc<Topic>, ApiError> {
-    let change = context.node.topics.change().await;
+    let change = context.node.topics.change().await?;
     if let Some(existing) = context.node.topics.by_name(name) {
         return Ok(existing);
     }
@@ -71,9 +71,9 @@ async fn create(
     validate_only: bool,
 ) -> Result<Topic, ApiError> {
     check_name(&asked.name).map_err(|reason| ApiError::new(ResponseError::InvalidTopicException, reason))?;
-    let partitions = partition_count(context.node, asked)?;
+    let partitions = partition_count(context.node, &context.brokers(), asked)?;
     let settings = settings(asked)?;
-    let change = context.node.topics.change().await;
+    let change = context.node.topics.change().await?;
     if context.node.topics.by_name(&asked.name).is_some() {
         let message = format!("topic `{}` already exists", asked.name.as_str());
         return Err(ApiError::new(ResponseError::TopicAlreadyExists, message));
@@ -90,7 +90,7 @@ async fn create(
     Ok(topic)
 }
 
-fn partition_count(node: &Node, asked: &CreatableTopic) -> Result<i32, ApiError> {
+fn partition_count(node: &Node, brokers: &KnownBrokers, asked: &CreatableTopic) -> Result<i32, ApiError> {
     let refuse = |error: ResponseError, message: &str| Err(ApiError::new(error, message));
     if !asked.assignments.is_empty() {
         if asked.num_partitions != DEFAULT || asked.replication_factor != -1 {
@@ -100,11 +100,13 @@ fn partition_count(node: &Node, asked: &CreatableTopic) -> Result<i32, ApiError>
         let indexes: BTreeSet<i32> =
             asked.assignments.iter().map(|assignment| assignment.partition_index).collect();
         let count = i32::try_from(asked.assignments.len()).unwrap_or(i32::MAX);
-        let here = asked.assignments.iter().all(
-            |assignment| matches!(assignment.broker_ids.as_slice(), [only] if only.0 == node.config.node_id),
-        );
+        let is_known = |id: i32| brokers.get(id).is_some();
+        let here = asked
+            .assignments
+            .iter()
+            .all(|assignment| matches!(assignment.broker_ids.as_slice(), [only] if is_known(only.0)));
         if !here || indexes.into_iter().ne(0..count) || count > MAXIMUM_PARTITIONS {
-            let message = "replica assignment must place partitions from 0 on, each on this broker alone";
+            let message = "replica assignment must place partitions from 0 on, each on one known broker";
             return refuse(ResponseError::InvalidReplicaAssignment, message);
         }
         return Ok(count);

@@ -78,10 +78,12 @@ async fn delete(context: &RequestContext<'_>, topic: &Topic) -> Result<(), ApiEr
     if enabled == Some(false) {
         return Err(ResponseError::TopicDeletionDisabled.into());
     }
-    let change = context.node.topics.change().await;
+    let change = context.node.topics.change().await?;
     let current = context.node.topics.by_id(topic.id).ok_or(ResponseError::UnknownTopicOrPartition)?;
     context.mutate(current.partitions, 5)?;
     change.delete(&current).await?;
-    context.node.groups.topic_deleted(&topic.name);
+    if !context.node.config.storage.is_cluster() {
+        context.node.groups.topic_deleted(&topic.name);
+    }
     Ok(())
 }

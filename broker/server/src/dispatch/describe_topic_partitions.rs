@@ -4,7 +4,7 @@ use cadastre_protocol::messages::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
 };
 use cadastre_protocol::messages::{
-    BrokerId, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, TopicName,
+    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, TopicName,
 };
 use cadastre_protocol::{ResponseError, StrBytes};
 use cadastre_security::acl::ResourceType;
@@ -89,8 +89,9 @@ fn described(
     first: i32,
     end: i32,
 ) -> DescribeTopicPartitionsResponseTopic {
-    let node = BrokerId(context.node.config.node_id);
+    let brokers = context.brokers();
     let partitions = (first..end).map(|index| {
+        let node = brokers.leader(topic.partition(index));
         DescribeTopicPartitionsResponsePartition::default()
             .with_partition_index(index)
             .with_leader_id(node)

@@ -1,4 +1,4 @@
-//! `FindCoordinator`: this broker coordinates every group.
+//! `FindCoordinator`: the broker that coordinates a group; in embedded mode there is one.
 
 use cadastre_protocol::messages::find_coordinator_response::Coordinator;
 use cadastre_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
@@ -6,6 +6,8 @@ use cadastre_protocol::{ResponseError, StrBytes};
 
 use super::api_error::ApiError;
 use super::context::RequestContext;
+use crate::peers::Peer;
+
 use super::operations::{DESCRIBE_GROUP, DESCRIBE_TRANSACTION};
 
 const GROUP: i8 = 0;
@@ -40,16 +42,25 @@ fn coordinator(context: &RequestContext<'_>, key_type: i8, key: StrBytes) -> Coo
         GROUP | TRANSACTION => None,
         _ => Some(ApiError::new(ResponseError::InvalidRequest, "share groups are not supported")),
     };
+    let node_id = context.node.groups.coordinator(&key);
+    let brokers = context.brokers();
     let coordinator = Coordinator::default().with_key(key);
-    match refused {
-        Some(error) => coordinator
+    let found: Result<&Peer, ApiError> = match refused {
+        Some(error) => Err(error),
+        // Not there at the moment, or without the listener that this client uses.
+        None => node_id
+            .and_then(|id| brokers.get(id))
+            .ok_or_else(|| ResponseError::CoordinatorNotAvailable.into()),
+    };
+    match found {
+        Ok(peer) => coordinator
+            .with_node_id(BrokerId(peer.node_id))
+            .with_host(StrBytes::from_string(peer.endpoint.host.clone()))
+            .with_port(i32::from(peer.endpoint.port)),
+        Err(error) => coordinator
             .with_error_code(error.code())
             .with_error_message(error.message())
             .with_node_id(BrokerId(-1))
             .with_port(-1),
-        None => {
-            let (host, port) = context.advertised();
-            coordinator.with_node_id(BrokerId(context.node.config.node_id)).with_host(host).with_port(port)
-        }
     }
 }

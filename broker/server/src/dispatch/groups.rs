@@ -33,6 +33,11 @@ pub(super) fn code(error: Option<GroupError>) -> i16 {
     error.map_or(0, GroupError::code)
 }
 
+/// The code for a request that the coordinator did not answer.
+pub(super) fn unanswered(answer: &Result<Response, GroupError>) -> i16 {
+    answer.as_ref().err().map_or(UNAVAILABLE, |error| error.code())
+}
+
 pub(super) fn text(text: String) -> StrBytes {
     StrBytes::from_string(text)
 }
@@ -83,8 +88,9 @@ pub(super) async fn join(context: &RequestContext<'_>, request: JoinGroupRequest
         supports_skipping_assignment: version >= 9,
         unique,
     });
-    let Ok(Response::Join(joined)) = context.node.groups.ask(command).await else {
-        return refused(UNAVAILABLE, &request.member_id);
+    let joined = match context.node.groups.ask(&request.group_id, command).await {
+        Ok(Response::Join(joined)) => joined,
+        other => return refused(unanswered(&other), &request.member_id),
     };
     let members = joined.members.into_iter().map(|member| {
         let response = JoinGroupResponseMember::default()
@@ -132,8 +138,9 @@ pub(super) async fn sync(context: &RequestContext<'_>, request: SyncGroupRequest
         protocol_name: owned(request.protocol_name.as_ref()),
         assignments: assignments.map(|one| (one.member_id.to_string(), one.assignment)).collect(),
     });
-    let Ok(Response::Sync(synced)) = context.node.groups.ask(command).await else {
-        return refused(UNAVAILABLE);
+    let synced = match context.node.groups.ask(&request.group_id, command).await {
+        Ok(Response::Sync(synced)) => synced,
+        other => return refused(unanswered(&other)),
     };
     let response =
         SyncGroupResponse::default().with_error_code(code(synced.error)).with_assignment(synced.assignment);
@@ -156,9 +163,9 @@ pub(super) async fn heartbeat(context: &RequestContext<'_>, request: HeartbeatRe
         member_id: request.member_id.to_string(),
         group_instance_id: owned(request.group_instance_id.as_ref()),
     });
-    match context.node.groups.ask(command).await {
+    match context.node.groups.ask(&request.group_id, command).await {
         Ok(Response::Heartbeat(error)) => response.with_error_code(code(error)),
-        _ => response.with_error_code(UNAVAILABLE),
+        other => response.with_error_code(unanswered(&other)),
     }
 }
 
@@ -181,8 +188,9 @@ pub(super) async fn leave(context: &RequestContext<'_>, request: LeaveGroupReque
     };
     let command =
         Command::Leave(coordinator::LeaveRequest { group_id: request.group_id.to_string(), members });
-    let Ok(Response::Leave(left)) = context.node.groups.ask(command).await else {
-        return response.with_error_code(UNAVAILABLE);
+    let left = match context.node.groups.ask(&request.group_id, command).await {
+        Ok(Response::Leave(left)) => left,
+        other => return response.with_error_code(unanswered(&other)),
     };
     if version < 3 {
         // With one member there is one outcome.
@@ -209,7 +217,10 @@ pub(super) async fn describe(
         if !context.allows(DESCRIBE_GROUP, &group_id) {
             return response.with_error_code(DENIED);
         }
-        let found = context.node.groups.describe(&group_id);
+        let found = match context.node.groups.describe(&group_id) {
+            Ok(found) => found,
+            Err(error) => return response.with_error_code(error.code()),
+        };
         // Version 6 tells a dead group from one that never was (KIP-1043).
         let response = if found.state == GroupState::Dead && context.header.version >= 6 {
             response
@@ -275,13 +286,15 @@ pub(super) async fn delete(
     let result =
         |group: GroupId, code| DeletableGroupResult::default().with_group_id(group).with_error_code(code);
     let mut results: Vec<_> = denied.into_iter().map(|group| result(group, DENIED)).collect();
-    let names: BTreeSet<String> = allowed.iter().map(|group| group.to_string()).collect();
-    match context.node.groups.ask(Command::DeleteGroups(names)).await {
-        Ok(Response::DeleteGroups(deleted)) => {
-            let deleted = deleted.groups.into_iter();
-            results.extend(deleted.map(|(group, error)| result(GroupId(text(group)), code(error))));
+    for group in allowed {
+        let command = Command::DeleteGroups(BTreeSet::from([group.to_string()]));
+        match context.node.groups.ask(&group, command).await {
+            Ok(Response::DeleteGroups(deleted)) => {
+                let deleted = deleted.groups.into_iter();
+                results.extend(deleted.map(|(group, error)| result(GroupId(text(group)), code(error))));
+            }
+            other => results.push(result(group, unanswered(&other))),
         }
-        _ => results.extend(allowed.into_iter().map(|group| result(group, UNAVAILABLE))),
     }
     DeleteGroupsResponse::default().with_results(results)
 }

@@ -69,7 +69,7 @@ async fn find(
         found.map(|found| (found.timestamp, found.offset.max(start), found.leader_epoch))
     };
     Ok(match asked.timestamp {
-        LATEST => here(storage.watermarks(partition).map_err(failed)?.high_watermark),
+        LATEST => here(storage.latest_watermarks(partition).await.map_err(failed)?.high_watermark),
         EARLIEST | EARLIEST_LOCAL | EARLIEST_PENDING_UPLOAD => here(start),
         LATEST_TIERED => None,
         MAXIMUM_TIMESTAMP => stamped(storage.latest_timestamp(partition).await.map_err(failed)?),

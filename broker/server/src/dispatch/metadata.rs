@@ -10,7 +10,7 @@ use cadastre_protocol::types::TopicId;
 use cadastre_protocol::{ResponseError, StrBytes};
 use cadastre_security::acl::{CLUSTER_NAME, ResourceType};
 
-use super::context::RequestContext;
+use super::context::{KnownBrokers, RequestContext};
 use super::create_topics;
 use super::operations::{CREATE_IN_CLUSTER, CREATE_TOPIC, DESCRIBE_CLUSTER, DESCRIBE_TOPIC};
 use crate::config::definition::boolean;
@@ -21,30 +21,32 @@ pub(super) const NO_OPERATIONS: i32 = i32::MIN;
 
 pub(super) async fn handle(context: &RequestContext<'_>, request: MetadataRequest) -> MetadataResponse {
     let version = context.header.version;
+    let brokers = context.brokers();
     let topics = match &request.topics {
-        None => visible_topics(context, &request),
-        Some(topics) if topics.is_empty() && version == 0 => visible_topics(context, &request),
+        None => visible_topics(context, &request, &brokers),
+        Some(topics) if topics.is_empty() && version == 0 => visible_topics(context, &request, &brokers),
         Some(topics) => {
             let mut described = Vec::with_capacity(topics.len());
             for topic in topics {
                 described.push(match &topic.name {
-                    Some(name) => named_topic(context, &request, name).await,
-                    None => identified_topic(context, &request, topic.topic_id.into()),
+                    Some(name) => named_topic(context, &request, name, &brokers).await,
+                    None => identified_topic(context, &request, topic.topic_id.into(), &brokers),
                 });
             }
             described
         }
     };
-    let (host, port) = context.advertised();
-    let config = &context.node.config;
-    let broker = MetadataResponseBroker::default()
-        .with_node_id(BrokerId(config.node_id))
-        .with_host(host)
-        .with_port(port)
-        .with_rack(config.rack.clone().map(StrBytes::from_string));
+    let listed = brokers.all().into_iter().map(|peer| {
+        MetadataResponseBroker::default()
+            .with_node_id(BrokerId(peer.node_id))
+            .with_host(StrBytes::from_string(peer.endpoint.host.clone()))
+            .with_port(i32::from(peer.endpoint.port))
+            .with_rack(peer.rack.clone().map(StrBytes::from_string))
+    });
     let mut response = MetadataResponse::default()
-        .with_brokers(vec![broker])
-        .with_controller_id(BrokerId(config.node_id))
+        .with_brokers(listed.collect())
+        // Every broker takes changes; whoever asks here may go on here.
+        .with_controller_id(BrokerId(context.node.config.node_id))
         .with_topics(topics);
     if version >= 2 {
         response = response.with_cluster_id(Some(StrBytes::from_string(context.node.cluster_id.clone())));
@@ -58,11 +60,15 @@ pub(super) async fn handle(context: &RequestContext<'_>, request: MetadataReques
     response
 }
 
-fn visible_topics(context: &RequestContext<'_>, request: &MetadataRequest) -> Vec<MetadataResponseTopic> {
+fn visible_topics(
+    context: &RequestContext<'_>,
+    request: &MetadataRequest,
+    brokers: &KnownBrokers,
+) -> Vec<MetadataResponseTopic> {
     let topics = context.node.topics.all().into_iter();
     topics
         .filter(|topic| context.sees(DESCRIBE_TOPIC, &topic.name))
-        .map(|topic| described(context, request, &topic))
+        .map(|topic| described(context, request, &topic, brokers))
         .collect()
 }
 
@@ -70,12 +76,13 @@ async fn named_topic(
     context: &RequestContext<'_>,
     request: &MetadataRequest,
     name: &TopicName,
+    brokers: &KnownBrokers,
 ) -> MetadataResponseTopic {
     if !context.allows(DESCRIBE_TOPIC, name) {
         return failed(name, ResponseError::TopicAuthorizationFailed);
     }
     if let Some(topic) = context.node.topics.by_name(name) {
-        return described(context, request, &topic);
+        return described(context, request, &topic, brokers);
     }
     if crate::state::topics::check_name(name).is_err() {
         return failed(name, ResponseError::InvalidTopicException);
@@ -88,7 +95,7 @@ async fn named_topic(
         return failed(name, ResponseError::TopicAuthorizationFailed);
     }
     match create_topics::create_automatically(context, name).await {
-        Ok(topic) => described(context, request, &topic),
+        Ok(topic) => described(context, request, &topic, brokers),
         // The client asks again and finds it.
         Err(_exists_now) => failed(name, ResponseError::LeaderNotAvailable),
     }
@@ -98,10 +105,11 @@ fn identified_topic(
     context: &RequestContext<'_>,
     request: &MetadataRequest,
     id: TopicId,
+    brokers: &KnownBrokers,
 ) -> MetadataResponseTopic {
     let topic = context.node.topics.by_id(id).filter(|topic| context.sees(DESCRIBE_TOPIC, &topic.name));
     match topic {
-        Some(topic) => described(context, request, &topic),
+        Some(topic) => described(context, request, &topic, brokers),
         None => MetadataResponseTopic::default()
             .with_topic_id(id.into())
             .with_topic_authorized_operations(NO_OPERATIONS)
@@ -120,10 +128,11 @@ fn described(
     context: &RequestContext<'_>,
     request: &MetadataRequest,
     topic: &Arc<Topic>,
+    brokers: &KnownBrokers,
 ) -> MetadataResponseTopic {
     let version = context.header.version;
-    let node = BrokerId(context.node.config.node_id);
     let partition = |index: i32| {
+        let node = brokers.leader(topic.partition(index));
         let partition = MetadataResponsePartition::default()
             .with_partition_index(index)
             .with_leader_id(node)

@@ -22,7 +22,7 @@ use cadastre_protocol::messages::{
 use cadastre_protocol::{ResponseError, StrBytes};
 
 use super::context::RequestContext;
-use super::groups::{code, text};
+use super::groups::{code, text, unanswered};
 use super::operations::{DELETE_GROUP, DESCRIBE_GROUP, DESCRIBE_TOPIC, READ_GROUP, READ_TOPIC};
 
 const DENIED: i16 = ResponseError::GroupAuthorizationFailed.code();
@@ -84,9 +84,9 @@ pub(super) async fn commit(
         understands_group_not_found: version >= 9,
         offsets,
     });
-    let committed = match context.node.groups.ask(command).await {
+    let committed = match context.node.groups.ask(&request.group_id, command).await {
         Ok(Response::CommitOffsets(committed)) => committed.partitions,
-        _ => return commit_response(&request.topics, |_, _| UNAVAILABLE),
+        other => return commit_response(&request.topics, |_, _| unanswered(&other)),
     };
     let outcomes = committed.into_iter().map(|(topic, partition, error)| ((topic, partition), code(error)));
     refused.extend(outcomes);
@@ -122,6 +122,10 @@ struct Wish {
 type Found = (i32, Result<Option<CommittedOffset>, i16>);
 
 pub(super) async fn fetch(context: &RequestContext<'_>, request: OffsetFetchRequest) -> OffsetFetchResponse {
+    let confirmed = context.node.groups.confirm().await;
+    let find = |context: &RequestContext<'_>, wish: &Wish| {
+        confirmed.map_err(GroupError::code).and_then(|()| find(context, wish))
+    };
     if context.header.version >= 8 {
         let groups = request.groups.into_iter().map(|group| {
             let topics = group.topics.map(|topics| {
@@ -158,7 +162,7 @@ fn find(context: &RequestContext<'_>, wish: &Wish) -> Result<Vec<(TopicName, Vec
     if !context.allows(DESCRIBE_GROUP, &wish.group_id) {
         return Err(DENIED);
     }
-    let mut committed: Offsets = context.node.groups.offsets(&wish.group_id);
+    let mut committed: Offsets = context.node.groups.offsets(&wish.group_id).map_err(GroupError::code)?;
     let Some(topics) = &wish.topics else {
         let mut by_topic: BTreeMap<String, Vec<Found>> = BTreeMap::new();
         for ((topic, partition), offset) in committed {
@@ -239,7 +243,8 @@ pub(super) async fn delete(
         }
     }
     let command = coordinator::OffsetDeleteRequest { group_id: request.group_id.to_string(), partitions };
-    let error: Option<GroupError> = match context.node.groups.ask(Command::DeleteOffsets(command)).await {
+    let answer = context.node.groups.ask(&request.group_id, Command::DeleteOffsets(command)).await;
+    let error: Option<GroupError> = match answer {
         Ok(Response::DeleteOffsets(deleted)) => {
             let deleted_partitions = deleted.partitions.into_iter();
             outcomes.extend(
@@ -247,7 +252,8 @@ pub(super) async fn delete(
             );
             deleted.error
         }
-        _ => Some(GroupError::CoordinatorNotAvailable),
+        Err(error) => Some(error),
+        Ok(_other) => Some(GroupError::CoordinatorNotAvailable),
     };
     if let Some(error) = error {
         return OffsetDeleteResponse::default().with_error_code(error.code());

@@ -14,6 +14,8 @@ use crate::sync::{read, write};
 #[derive(Debug)]
 pub(crate) struct Acls {
     storage: Storage,
+    super_users: SuperUsers,
+    default_allow: bool,
     authorizer: RwLock<Arc<Authorizer>>,
     changes: Mutex<()>,
 }
@@ -25,14 +27,17 @@ impl Acls {
         super_users: SuperUsers,
         default_allow: bool,
     ) -> Result<Self, StateError> {
-        let mut bindings: Vec<AclBinding> = Vec::new();
-        for key in storage.metadata().entries(MetadataKind::Acl).into_keys() {
-            bindings.push(
-                serde_json::from_str(&key).map_err(|error| StateError::unreadable("acl", &key, error))?,
-            );
-        }
-        let authorizer = RwLock::new(Arc::new(Authorizer::new(bindings, super_users, default_allow)));
-        Ok(Self { storage: storage.clone(), authorizer, changes: Mutex::new(()) })
+        let read = read_authorizer(storage, super_users.clone(), default_allow)?;
+        let authorizer = RwLock::new(Arc::new(read));
+        Ok(Self { storage: storage.clone(), super_users, default_allow, authorizer, changes: Mutex::new(()) })
+    }
+
+    /// Takes over what other brokers changed.
+    pub(crate) async fn reload(&self) -> Result<(), StateError> {
+        let _guard = self.changes.lock().await;
+        let fresh = read_authorizer(&self.storage, self.super_users.clone(), self.default_allow)?;
+        *write(&self.authorizer) = Arc::new(fresh);
+        Ok(())
     }
 
     /// The authorizer as it stands now.
@@ -72,6 +77,19 @@ impl Acls {
         edit(&mut authorizer);
         *write(&self.authorizer) = Arc::new(authorizer);
     }
+}
+
+fn read_authorizer(
+    storage: &Storage,
+    super_users: SuperUsers,
+    default_allow: bool,
+) -> Result<Authorizer, StateError> {
+    let mut bindings: Vec<AclBinding> = Vec::new();
+    for key in storage.metadata().entries(MetadataKind::Acl).into_keys() {
+        bindings
+            .push(serde_json::from_str(&key).map_err(|error| StateError::unreadable("acl", &key, error))?);
+    }
+    Ok(Authorizer::new(bindings, super_users, default_allow))
 }
 
 /// The whole ACL is the key: it has no other identity.

@@ -28,14 +28,7 @@ pub(crate) struct Quotas {
 impl Quotas {
     /// Reads the quotas that the storage holds.
     pub(crate) fn load(storage: &Storage, config: &BrokerConfig) -> Result<Self, StateError> {
-        let mut limits = QuotaLimits::default();
-        for (key, value) in storage.metadata().entries(MetadataKind::Quota) {
-            let unreadable = |reason: &dyn std::fmt::Display| StateError::unreadable("quota", &key, reason);
-            let (entity, kind): (QuotaEntity, QuotaKind) =
-                serde_json::from_str(&key).map_err(|error| unreadable(&error))?;
-            let value: f64 = serde_json::from_slice(&value).map_err(|error| unreadable(&error))?;
-            limits.set(&entity, kind, Some(value)).map_err(|error| unreadable(&error))?;
-        }
+        let limits = read_limits(storage)?;
         let number = |name| u32::try_from(config.number(name)).unwrap_or(1);
         let settings = QuotaSettings {
             samples: number("quota.window.num"),
@@ -45,6 +38,13 @@ impl Quotas {
         };
         let quotas = Mutex::new(ClientQuotas::new(settings, limits));
         Ok(Self { storage: storage.clone(), quotas, changes: tokio::sync::Mutex::new(()) })
+    }
+
+    /// Takes over what other brokers changed.
+    pub(crate) async fn reload(&self) -> Result<(), StateError> {
+        let _guard = self.changes.lock().await;
+        *lock(&self.quotas).limits_mut() = read_limits(&self.storage)?;
+        Ok(())
     }
 
     /// The quotas as they are set.
@@ -102,6 +102,18 @@ impl Quotas {
         let mut quotas = lock(&self.quotas);
         milliseconds(quotas.record(kind, context.principal.name(), context.client_id(), value, now_ms))
     }
+}
+
+fn read_limits(storage: &Storage) -> Result<QuotaLimits, StateError> {
+    let mut limits = QuotaLimits::default();
+    for (key, value) in storage.metadata().entries(MetadataKind::Quota) {
+        let unreadable = |reason: &dyn std::fmt::Display| StateError::unreadable("quota", &key, reason);
+        let (entity, kind): (QuotaEntity, QuotaKind) =
+            serde_json::from_str(&key).map_err(|error| unreadable(&error))?;
+        let value: f64 = serde_json::from_slice(&value).map_err(|error| unreadable(&error))?;
+        limits.set(&entity, kind, Some(value)).map_err(|error| unreadable(&error))?;
+    }
+    Ok(limits)
 }
 
 fn milliseconds(throttle: u64) -> u32 {

@@ -24,18 +24,15 @@ pub(crate) struct ScramUsers {
 impl ScramUsers {
     /// Reads the credentials that the storage holds.
     pub(crate) fn load(storage: &Storage) -> Result<Self, StateError> {
-        let mut users = Users::new();
-        for (key, value) in storage.metadata().entries(MetadataKind::ScramCredential) {
-            let unreadable =
-                |reason: &dyn std::fmt::Display| StateError::unreadable("credential", &key, reason);
-            let (mechanism, name) = key.split_once(' ').ok_or_else(|| unreadable(&"no mechanism"))?;
-            let mechanism: ScramMechanism = mechanism.parse().map_err(|error| unreadable(&error))?;
-            let text = std::str::from_utf8(&value).map_err(|error| unreadable(&error))?;
-            let credential =
-                ScramCredential::from_stored(mechanism, text).map_err(|error| unreadable(&error))?;
-            users.insert((name.to_owned(), mechanism), credential);
-        }
-        Ok(Self { storage: storage.clone(), users: RwLock::new(users), changes: Mutex::new(()) })
+        let users = RwLock::new(read_users(storage)?);
+        Ok(Self { storage: storage.clone(), users, changes: Mutex::new(()) })
+    }
+
+    /// Takes over what other brokers changed.
+    pub(crate) async fn reload(&self) -> Result<(), StateError> {
+        let _guard = self.changes.lock().await;
+        *write(&self.users) = read_users(&self.storage)?;
+        Ok(())
     }
 
     /// The credential of `user` for `mechanism`.
@@ -70,6 +67,19 @@ impl ScramUsers {
         }
         Ok(())
     }
+}
+
+fn read_users(storage: &Storage) -> Result<Users, StateError> {
+    let mut users = Users::new();
+    for (key, value) in storage.metadata().entries(MetadataKind::ScramCredential) {
+        let unreadable = |reason: &dyn std::fmt::Display| StateError::unreadable("credential", &key, reason);
+        let (mechanism, name) = key.split_once(' ').ok_or_else(|| unreadable(&"no mechanism"))?;
+        let mechanism: ScramMechanism = mechanism.parse().map_err(|error| unreadable(&error))?;
+        let text = std::str::from_utf8(&value).map_err(|error| unreadable(&error))?;
+        let credential = ScramCredential::from_stored(mechanism, text).map_err(|error| unreadable(&error))?;
+        users.insert((name.to_owned(), mechanism), credential);
+    }
+    Ok(users)
 }
 
 /// The credential as the storage, which encrypts it, keeps it.

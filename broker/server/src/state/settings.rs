@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::RwLock;
 
-use cadastre_storage::{MetadataChange, MetadataKind, Storage};
+use cadastre_storage::{MetadataChange, MetadataKind, Sight, Storage};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::StateError;
@@ -75,6 +75,8 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) struct SettingsChange<'settings> {
     settings: &'settings Settings,
+    /// The version of the metadata that the settings were read from.
+    seen: u64,
     _guard: MutexGuard<'settings, ()>,
 }
 
@@ -84,23 +86,30 @@ struct Dynamic {
     all_brokers: BTreeMap<String, String>,
 }
 
-impl Settings {
-    /// Reads what was set through the admin API before.
-    pub(crate) fn load(storage: &Storage, config: &BrokerConfig) -> Result<Self, StateError> {
+impl Dynamic {
+    fn read(storage: &Storage, config: &BrokerConfig) -> Result<Self, StateError> {
         let stored = storage.metadata().entries(MetadataKind::BrokerConfig);
         let parse = |key: &str| match stored.get(key) {
             Some(bytes) => serde_json::from_slice(bytes)
                 .map_err(|error| StateError::unreadable("broker settings", key, error)),
             None => Ok(BTreeMap::new()),
         };
-        let dynamic =
-            Dynamic { broker: parse(&config.node_id.to_string())?, all_brokers: parse(ALL_BROKERS)? };
-        Ok(Self {
-            storage: storage.clone(),
-            config: config.clone(),
-            dynamic: RwLock::new(dynamic),
-            changes: Mutex::new(()),
-        })
+        Ok(Self { broker: parse(&config.node_id.to_string())?, all_brokers: parse(ALL_BROKERS)? })
+    }
+}
+
+impl Settings {
+    /// Reads what was set through the admin API before.
+    pub(crate) fn load(storage: &Storage, config: &BrokerConfig) -> Result<Self, StateError> {
+        let dynamic = RwLock::new(Dynamic::read(storage, config)?);
+        Ok(Self { storage: storage.clone(), config: config.clone(), dynamic, changes: Mutex::new(()) })
+    }
+
+    /// Takes over what other brokers changed.
+    pub(crate) async fn reload(&self) -> Result<(), StateError> {
+        let _guard = self.changes.lock().await;
+        *write(&self.dynamic) = Dynamic::read(&self.storage, &self.config)?;
+        Ok(())
     }
 
     /// What was set through the admin API, for this broker or for all of them.
@@ -110,8 +119,13 @@ impl Settings {
     }
 
     /// Serialises changes: what is read under the guard is still there when the change is made.
-    pub(crate) async fn change(&self) -> SettingsChange<'_> {
-        SettingsChange { settings: self, _guard: self.changes.lock().await }
+    pub(crate) async fn change(&self) -> Result<SettingsChange<'_>, StateError> {
+        let guard = self.changes.lock().await;
+        let metadata = self.storage.metadata();
+        metadata.refresh().await?;
+        let seen = metadata.version();
+        *write(&self.dynamic) = Dynamic::read(&self.storage, &self.config)?;
+        Ok(SettingsChange { settings: self, seen, _guard: guard })
     }
 
     /// The broker's value of a numeric property.
@@ -255,11 +269,13 @@ impl SettingsChange<'_> {
         let value = serde_json::to_vec(&settings)
             .map_err(|error| StateError::unreadable("broker settings", &key, error))?;
         let value = (!settings.is_empty()).then_some(value);
-        self.settings
-            .storage
-            .metadata()
-            .commit(vec![MetadataChange { kind: MetadataKind::BrokerConfig, key, value }])
-            .await?;
+        let metadata = self.settings.storage.metadata();
+        let is_there = metadata.get(MetadataKind::BrokerConfig, &key).is_some();
+        let sight = if is_there { Sight::Present } else { Sight::Absent };
+        if is_there || value.is_some() {
+            let change = MetadataChange { kind: MetadataKind::BrokerConfig, key, value };
+            metadata.commit_unchanged(self.seen, vec![(change, sight)]).await?;
+        }
         let mut dynamic = write(&self.settings.dynamic);
         if for_all {
             dynamic.all_brokers = settings;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
 
 use cadastre_protocol::types::{TopicId, TopicPartition};
-use cadastre_storage::{MetadataChange, MetadataKind, Storage};
+use cadastre_storage::{MetadataChange, MetadataKind, Sight, Storage, StorageError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -82,6 +82,11 @@ pub(crate) struct Topics {
 impl Topics {
     /// Reads the topics that the storage holds.
     pub(crate) fn load(storage: &Storage) -> Result<Self, StateError> {
+        let index = RwLock::new(Self::read_index(storage)?);
+        Ok(Self { storage: storage.clone(), index, changes: Mutex::new(()) })
+    }
+
+    fn read_index(storage: &Storage) -> Result<Index, StateError> {
         let mut settings = storage.metadata().entries(MetadataKind::TopicConfig);
         let mut index = Index::default();
         for (name, stored) in storage.metadata().entries(MetadataKind::Topic) {
@@ -94,21 +99,33 @@ impl Topics {
             };
             index.insert(Topic { name, id, partitions: stored.partitions, settings });
         }
-        Ok(Self { storage: storage.clone(), index: RwLock::new(index), changes: Mutex::new(()) })
+        Ok(index)
+    }
+
+    /// Takes over what other brokers changed.
+    pub(crate) async fn reload(&self) -> Result<(), StateError> {
+        let _guard = self.changes.lock().await;
+        self.take_over()
+    }
+
+    /// With the right to change topics held.
+    fn take_over(&self) -> Result<(), StateError> {
+        *write(&self.index) = Self::read_index(&self.storage)?;
+        Ok(())
     }
 
     /// Removes records of topics that a crash left without a name: half created, or half deleted.
     pub(crate) async fn remove_nameless(&self) -> Result<(), StateError> {
-        let nameless: BTreeSet<TopicId> = {
-            let index = read(&self.index);
-            let stored = self.storage.partitions().into_iter().map(|partition| partition.topic);
-            stored.filter(|topic| !index.names.contains_key(topic)).collect()
-        };
-        for topic in nameless {
-            tracing::info!(%topic, "records of a topic without a name removed");
-            self.storage.delete_topic(topic).await?;
+        for topic in self.nameless() {
+            self.remove(topic).await?;
         }
         Ok(())
+    }
+
+    /// Removes records of a topic that has no name.
+    pub(crate) async fn remove(&self, topic: TopicId) -> Result<(), StateError> {
+        tracing::info!(%topic, "records of a topic without a name removed");
+        Ok(self.storage.delete_topic(topic).await?)
     }
 
     /// The topic of that name.
@@ -138,8 +155,22 @@ impl Topics {
     }
 
     /// Serialises changes: what is checked under the guard still holds when the change is made.
-    pub(crate) async fn change(&self) -> TopicChange<'_> {
-        TopicChange { topics: self, _guard: self.changes.lock().await }
+    pub(crate) async fn change(&self) -> Result<TopicChange<'_>, StateError> {
+        let guard = self.changes.lock().await;
+        let metadata = self.storage.metadata();
+        metadata.refresh().await?;
+        let seen = metadata.version();
+        if metadata.subscribe().is_some() {
+            self.take_over()?;
+        }
+        Ok(TopicChange { topics: self, seen, _guard: guard })
+    }
+
+    /// Topics with records but without a name: half created, or half deleted.
+    pub(crate) fn nameless(&self) -> BTreeSet<TopicId> {
+        let index = read(&self.index);
+        let stored = self.storage.partitions().into_iter().map(|partition| partition.topic);
+        stored.filter(|topic| !index.names.contains_key(topic)).collect()
     }
 }
 
@@ -154,6 +185,8 @@ impl Index {
 #[derive(Debug)]
 pub(crate) struct TopicChange<'topics> {
     topics: &'topics Topics,
+    /// The version of the metadata that the topics were read from.
+    seen: u64,
     _guard: MutexGuard<'topics, ()>,
 }
 
@@ -163,7 +196,20 @@ impl TopicChange<'_> {
         let storage = &self.topics.storage;
         // Partitions first: a topic that has a name has all of its partitions.
         storage.create_partitions(topic.id, topic.partitions).await?;
-        storage.metadata().commit(vec![stored_topic(&topic)?, stored_settings(&topic)?]).await?;
+        let known = self.topics.by_name(&topic.name);
+        let sight = |is_there: bool| if is_there { Sight::Present } else { Sight::Absent };
+        let mut changes = vec![(stored_topic(&topic)?, sight(known.is_some()))];
+        let had_settings = known.as_ref().is_some_and(|known| !known.settings.is_empty());
+        if had_settings || !topic.settings.is_empty() {
+            changes.push((stored_settings(&topic)?, sight(had_settings)));
+        }
+        if let Err(error) = storage.metadata().commit_unchanged(self.seen, changes).await {
+            if known.is_none() && matches!(error, StorageError::Conflict { .. }) {
+                // Another broker gave the name to another topic; this one never had it.
+                storage.delete_topic(topic.id).await?;
+            }
+            return Err(error.into());
+        }
         write(&self.topics.index).insert(topic);
         Ok(())
     }
@@ -171,8 +217,11 @@ impl TopicChange<'_> {
     /// Removes a topic and its records.
     pub(crate) async fn delete(&self, topic: &Topic) -> Result<(), StateError> {
         let gone = |kind| MetadataChange { kind, key: topic.name.clone(), value: None };
-        let changes = vec![gone(MetadataKind::Topic), gone(MetadataKind::TopicConfig)];
-        self.topics.storage.metadata().commit(changes).await?;
+        let mut changes = vec![(gone(MetadataKind::Topic), Sight::Present)];
+        if !topic.settings.is_empty() {
+            changes.push((gone(MetadataKind::TopicConfig), Sight::Present));
+        }
+        self.topics.storage.metadata().commit_unchanged(self.seen, changes).await?;
         {
             let mut index = write(&self.topics.index);
             index.by_name.remove(&topic.name);

@@ -8,7 +8,9 @@
 )]
 #![allow(missing_debug_implementations, reason = "tests print nothing of this")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -279,4 +281,38 @@ fn write_certificates(directory: &Path) {
         std::fs::write(directory.join(file), format!("{}{}", key.serialize_pem(), certificate.pem()))
             .unwrap();
     }
+}
+
+/// A partition and an offset.
+pub type Place = (u32, u64);
+
+/// Reads lines of partition, offset and value.
+pub fn records(text: &str) -> BTreeMap<Place, u64> {
+    let record = |line: &str| {
+        let mut words = line.split(' ');
+        let partition = words.next()?.parse().ok()?;
+        let offset = words.next()?.parse().ok()?;
+        Some(((partition, offset), words.next()?.parse().ok()?))
+    };
+    text.lines().filter_map(record).collect()
+}
+
+/// Ends the steady producer; what it was told is in the log.
+pub fn acknowledged(mut producer: Child) -> BTreeMap<Place, u64> {
+    drop(producer.stdin.take());
+    let mut text = String::new();
+    producer.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    assert!(producer.wait().unwrap().success());
+    let acknowledged = records(&text);
+    assert!(acknowledged.len() > 500, "only {} records were acknowledged", acknowledged.len());
+    acknowledged
+}
+
+/// Every acknowledged record is where it was said to be, and none is there twice.
+pub fn check_nothing_lost(acknowledged: &BTreeMap<Place, u64>, stored: &BTreeMap<Place, u64>) {
+    let lost: Vec<_> =
+        acknowledged.iter().filter(|(place, value)| stored.get(place) != Some(value)).take(20).collect();
+    assert!(lost.is_empty(), "of {} acknowledged records are lost: {lost:?}", acknowledged.len());
+    let values: BTreeSet<u64> = stored.values().copied().collect();
+    assert_eq!(values.len(), stored.len(), "an idempotent producer's records are there twice");
 }

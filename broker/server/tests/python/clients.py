@@ -10,12 +10,13 @@ import kafka
 BOOTSTRAP = os.environ["BOOTSTRAP"]
 PLAIN_BOOTSTRAP = os.environ["PLAIN_BOOTSTRAP"]
 CA_FILE = os.environ["CA_FILE"]
+SECURITY = os.environ.get("SECURITY", "SASL_SSL")
 
 
 def python_options(user="admin", mechanism="SCRAM-SHA-512", password=None):
     return {
         "bootstrap_servers": BOOTSTRAP,
-        "security_protocol": "SASL_SSL",
+        "security_protocol": SECURITY,
         "ssl_cafile": CA_FILE,
         "sasl_mechanism": mechanism,
         "sasl_plain_username": user,
@@ -26,7 +27,7 @@ def python_options(user="admin", mechanism="SCRAM-SHA-512", password=None):
 def confluent_options(user="admin", mechanism="SCRAM-SHA-512", password=None, **more):
     options = {
         "bootstrap.servers": BOOTSTRAP,
-        "security.protocol": "SASL_SSL",
+        "security.protocol": SECURITY,
         "ssl.ca.location": CA_FILE,
         "sasl.mechanism": mechanism,
         "sasl.username": user,

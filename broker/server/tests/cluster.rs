@@ -1,0 +1,236 @@
+//! Cluster mode: several programs over one database and one store are one broker to clients.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "the helpers of tests fail as tests do"
+)]
+
+mod common;
+#[path = "../../sequencer/tests/support/mod.rs"]
+mod postgres;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use common::{ADMIN, ADMIN_PASSWORD, ALICE, ALICE_PASSWORD, PATIENCE, run, text};
+use tempfile::TempDir;
+
+/// Programs that share a database, a store and a key.
+struct Cluster {
+    directory: TempDir,
+    brokers: Vec<Broker>,
+}
+
+struct Broker {
+    directory: PathBuf,
+    port: u16,
+    child: Option<Child>,
+}
+
+impl Cluster {
+    /// A cluster of `count` brokers with an administrator and a user, none of them started; `None` without PostgreSQL or Python.
+    fn new(count: usize) -> Option<Self> {
+        common::python()?;
+        let server = postgres::shared_server()?;
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        std::fs::create_dir(root.join("store")).unwrap();
+        let schema = postgres::fresh_schema();
+        let database = server.config(&schema).connection;
+        let mut brokers = Vec::new();
+        for node_id in 1..=count {
+            let own = root.join(format!("broker-{node_id}"));
+            std::fs::create_dir(&own).unwrap();
+            let port = common::free_port();
+            let properties = format!(
+                "process.roles=broker\nnode.id={node_id}\nlisteners=SASL_PLAINTEXT://127.0.0.1:{port}\n\
+                 log.dirs={own}/data\ncadastre.key.file={root}/kek\nsasl.enabled.mechanisms=SCRAM-SHA-512\n\
+                 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+                 super.users=User:admin\ngroup.initial.rebalance.delay.ms=100\nauto.create.topics.enable=true\n\
+                 num.partitions=4\ncadastre.storage.mode=cluster\ncadastre.cluster.id=test-cluster\n\
+                 cadastre.objects.location=file://{root}/store\ncadastre.metadata.url={database}\n\
+                 cadastre.metadata.schema={schema}\ncadastre.cluster.linger.ms=5\n\
+                 cadastre.cluster.heartbeat.interval.ms=300\ncadastre.cluster.lease.ms=1500\n",
+                own = own.display(),
+                root = root.display(),
+            );
+            std::fs::write(own.join("server.properties"), properties).unwrap();
+            brokers.push(Broker { directory: own, port, child: None });
+        }
+        let first = brokers.first().unwrap().directory.join("server.properties");
+        let credential = |user, password| format!("SCRAM-SHA-512=[name={user},password={password}]");
+        let formatted = run(&[
+            "format",
+            "--config",
+            first.to_str().unwrap(),
+            "--add-scram",
+            &credential(ADMIN, ADMIN_PASSWORD),
+            "--add-scram",
+            &credential(ALICE, ALICE_PASSWORD),
+        ]);
+        assert!(formatted.status.success(), "{}", text(&formatted));
+        Some(Self { directory, brokers })
+    }
+
+    fn started(count: usize) -> Option<Self> {
+        let mut cluster = Self::new(count)?;
+        cluster.brokers.iter_mut().for_each(Broker::start);
+        Some(cluster)
+    }
+
+    fn bootstrap(&self) -> String {
+        let live = self.brokers.iter().filter(|broker| broker.child.is_some());
+        live.map(|broker| format!("127.0.0.1:{}", broker.port)).collect::<Vec<_>>().join(",")
+    }
+
+    fn python(&self, script: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new("timeout");
+        command
+            .arg(PATIENCE.as_secs().to_string())
+            .arg(common::python().unwrap())
+            .arg("-B")
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script))
+            .args(arguments)
+            .env("BOOTSTRAP", self.bootstrap())
+            .env("PLAIN_BOOTSTRAP", "")
+            .env("CA_FILE", "")
+            .env("SECURITY", "SASL_PLAINTEXT");
+        command
+    }
+
+    #[track_caller]
+    fn run(&self, script: &str, arguments: &[&str]) -> String {
+        let output = self.python(script, arguments).stdin(Stdio::null()).output().unwrap();
+        let logs: Vec<String> = self.brokers.iter().map(Broker::log).collect();
+        assert!(
+            output.status.success(),
+            "{script} {arguments:?} failed: {}\n{}",
+            text(&output),
+            logs.join("\n----\n")
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn objects(&self) -> usize {
+        fn count(path: &Path) -> usize {
+            if !path.is_dir() {
+                return 1;
+            }
+            std::fs::read_dir(path).unwrap().map(|entry| count(&entry.unwrap().path())).sum()
+        }
+        count(&self.directory.path().join("store"))
+    }
+}
+
+impl Broker {
+    fn start(&mut self) {
+        let ready = self.directory.join("ready");
+        let _absent = std::fs::remove_file(&ready);
+        let log =
+            std::fs::OpenOptions::new().create(true).append(true).open(self.directory.join("log")).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cadastre-broker"))
+            .args(["--config", self.directory.join("server.properties").to_str().unwrap()])
+            .args(["--ready-file", ready.to_str().unwrap()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while !ready.exists() {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < deadline, "broker did not start: {}", self.log());
+            common::pause();
+        }
+        self.child = Some(child);
+    }
+
+    fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ended = child.kill();
+            let _reaped = child.wait();
+        }
+    }
+}
+
+#[test]
+fn brokers_of_a_cluster_are_one_to_clients_and_one_fewer_is_enough() {
+    let Some(mut cluster) = Cluster::started(3) else { return };
+    cluster.run("cluster.py", &["one"]);
+    assert!(cluster.objects() > 8);
+    cluster.brokers[1].kill();
+    cluster.run("cluster.py", &["two"]);
+}
+
+#[test]
+fn killing_and_stopping_brokers_under_load_loses_nothing_acknowledged_and_doubles_nothing() {
+    let Some(mut cluster) = Cluster::started(2) else { return };
+    let mut producer = cluster.python("steady_producer.py", &[]);
+    let producer = producer.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    common::wait(2000);
+    for index in [0, 1] {
+        cluster.brokers[index].kill();
+        common::wait(2500);
+        cluster.brokers[index].start();
+        common::wait(500);
+    }
+    // A broker that slept longer than its lease wakes up fenced, commits nothing of before, and registers again.
+    cluster.brokers[0].signal("-STOP");
+    common::wait(3000);
+    cluster.brokers[0].signal("-CONT");
+    common::wait(2500);
+    let acknowledged = common::acknowledged(producer);
+    let stored = common::records(&cluster.run("read_all.py", &["steady"]));
+    common::check_nothing_lost(&acknowledged, &stored);
+    let woken = cluster.brokers[0].log();
+    assert!(woken.contains("registered again after being fenced"), "{woken}");
+}
+
+#[test]
+fn what_a_cluster_cannot_be_made_of_is_said_in_one_line() {
+    let Some(cluster) = Cluster::new(1) else { return };
+    let file = cluster.brokers[0].directory.join("server.properties");
+    let good = std::fs::read_to_string(&file).unwrap();
+    let check = |from: &str, to: &str, expected: &str| {
+        std::fs::write(&file, good.replace(from, to)).unwrap();
+        let output = run(&["--config", file.to_str().unwrap()]);
+        assert!(!output.status.success());
+        let said = text(&output);
+        let line = said.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
+        assert!(line.contains(expected), "expected `{expected}`: {said}");
+    };
+    check("cadastre.metadata.url=", "#", "property `cadastre.metadata.url`: `` is refused");
+    check("cadastre.objects.location=", "#", "property `cadastre.objects.location`: `` is refused");
+    check(
+        "cadastre.metadata.url=host=",
+        "cadastre.metadata.url=password=x host=",
+        "a password does not belong here",
+    );
+    check(
+        "cadastre.cluster.id=test-cluster",
+        "cadastre.cluster.id=other",
+        "belongs to cluster `test-cluster`",
+    );
+    check("SASL_PLAINTEXT://127.0.0.1:", "SASL_PLAINTEXT://0.0.0.0:", "advertised.listeners");
+}
