@@ -6,6 +6,8 @@ mod access_bench;
 mod access_cases;
 mod access_classes;
 mod access_differential;
+mod access_fuzz;
+mod access_hostile;
 mod access_peer;
 mod access_scenarios;
 mod authorizer;
@@ -13,6 +15,7 @@ mod bench;
 mod bench_logs;
 mod directions;
 mod fixtures;
+mod hostile_account;
 mod mutations;
 mod organisation;
 mod packet;
@@ -63,6 +66,9 @@ enum Verb {
     /// Compare our answers with those of somebody else's program, and write the result to docs/
     #[command(subcommand)]
     Differential(Differential),
+    /// Look for input that breaks something, from a seed
+    #[command(subcommand)]
+    Fuzz(Fuzz),
     /// Record the reference account and its Kafka cluster into fixtures/ again
     RecordFixtures(fixtures::Options),
     /// Measure, and write the results to docs/benchmarks/
@@ -79,6 +85,13 @@ enum Differential {
     Authorizer(authorizer::Options),
 }
 
+/// What to break.
+#[derive(Debug, Subcommand)]
+enum Fuzz {
+    /// The access engine, with hostile lines of cases and hostile policies
+    Access(access_fuzz::Options),
+}
+
 fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
         Verb::Test(options) => test::run(&options),
@@ -89,6 +102,7 @@ fn main() -> ExitCode {
         Verb::Policies => policies::run(),
         Verb::Differential(Differential::Iam(options)) => access_differential::run(&options),
         Verb::Differential(Differential::Authorizer(options)) => authorizer::differential(&options),
+        Verb::Fuzz(Fuzz::Access(options)) => access_fuzz::run(&options),
         Verb::RecordFixtures(options) => fixtures::record(&options),
         Verb::Bench(bench) => bench::run(&bench),
     };
