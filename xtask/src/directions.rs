@@ -73,7 +73,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
             "cadastre-protocol",
         ],
     ),
-    ("xtask", &["cadastre-model", "cadastre-access", "cadastre-assess"]),
+    ("xtask", &["cadastre-model", "cadastre-access", "cadastre-assess", "cadastre-network"]),
 ];
 
 /// Crates that do I/O; the pure rooms must do without them.

@@ -17,6 +17,9 @@ mod directions;
 mod fixtures;
 mod hostile_account;
 mod mutations;
+mod network_differential;
+mod network_simulator;
+mod network_topologies;
 mod organisation;
 mod packet;
 mod parts;
@@ -81,6 +84,8 @@ enum Verb {
 enum Differential {
     /// Our evaluation of AWS policies with another evaluator's, on generated cases
     Iam(access_differential::Options),
+    /// Our paths over sets of packets with a walk of single packets, on random networks
+    Network(network_differential::Options),
     /// The broker's authorizer with Apache Kafka's `StandardAuthorizer`, on random sets of ACLs
     Authorizer(authorizer::Options),
 }
@@ -101,6 +106,7 @@ fn main() -> ExitCode {
         Verb::PacketTamper { changes } => packet::tamper(changes),
         Verb::Policies => policies::run(),
         Verb::Differential(Differential::Iam(options)) => access_differential::run(&options),
+        Verb::Differential(Differential::Network(options)) => network_differential::run(&options),
         Verb::Differential(Differential::Authorizer(options)) => authorizer::differential(&options),
         Verb::Fuzz(Fuzz::Access(options)) => access_fuzz::run(&options),
         Verb::RecordFixtures(options) => fixtures::record(&options),

@@ -6,7 +6,7 @@ use cadastre_model::asset::logging::{EventRule, LogGroup, Trail};
 use cadastre_model::asset::msk::{CertificateAuthority, MskCluster, Secret};
 use cadastre_model::asset::network::{
     EndpointService, FlowLog, Gateway, NetworkAcl, NetworkInterface, Peering, PrefixList, RouteTable,
-    SecurityGroup, Subnet, Vpc, VpcEndpoint,
+    SecurityGroup, Subnet, TransitRouteTable, Vpc, VpcEndpoint,
 };
 use cadastre_model::asset::stores::{Snapshot, Volume};
 
@@ -53,6 +53,7 @@ assets! {
     Snapshot: id,
     Subnet: id,
     Trail: arn,
+    TransitRouteTable: id,
     Volume: id,
     Vpc: id,
     VpcEndpoint: id,

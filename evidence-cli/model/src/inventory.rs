@@ -10,7 +10,7 @@ use crate::asset::logging::{EventRule, LogGroup, Trail};
 use crate::asset::msk::{CertificateAuthority, MskCluster, Secret};
 use crate::asset::network::{
     EndpointService, FlowLog, Gateway, NetworkAcl, NetworkInterface, Peering, PrefixList, RouteTable,
-    SecurityGroup, Subnet, Vpc, VpcEndpoint,
+    SecurityGroup, Subnet, TransitRouteTable, Vpc, VpcEndpoint,
 };
 use crate::asset::stores::{Bucket, Snapshot, Volume};
 use crate::record::RecordId;
@@ -42,6 +42,9 @@ pub struct Inventory {
     pub subnets: Vec<Subnet>,
     /// Route tables.
     pub route_tables: Vec<RouteTable>,
+    /// Route tables of transit gateways.
+    #[serde(default)]
+    pub transit_route_tables: Vec<TransitRouteTable>,
     /// Managed prefix lists.
     pub prefix_lists: Vec<PrefixList>,
     /// Security groups.

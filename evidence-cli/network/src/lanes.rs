@@ -92,7 +92,7 @@ fn through(topology: &Topology<'_>, table: &RouteTable, routes: &[Route], addres
 }
 
 /// The routes of a table, with those of gateway endpoints that the table does not show.
-fn with_endpoints(topology: &Topology<'_>, table: &RouteTable) -> Vec<Route> {
+pub(crate) fn with_endpoints(topology: &Topology<'_>, table: &RouteTable) -> Vec<Route> {
     let mut routes = table.routes.clone();
     for endpoint in topology.endpoints.values() {
         let here = endpoint.route_tables.contains(&table.id) && endpoint.kind == "Gateway";

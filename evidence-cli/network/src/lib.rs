@@ -17,6 +17,9 @@
 //! - The far side is not judged: what a peered VPC, a transit gateway or another instance does with a
 //!   packet is its own affair.
 //!
+//! That judges the near side of every interface at once. [`trace`] follows packets between two ends to the
+//! last setting on either side and back, and names the one that stops them.
+//!
 //! [`PermittedFlow`]: cadastre_model::reach::PermittedFlow
 
 mod acl;
@@ -26,6 +29,7 @@ mod lanes;
 mod permissions;
 mod range;
 mod topology;
+pub mod trace;
 
 use cadastre_model::inventory::Inventory;
 use cadastre_model::reach::Reachability;

@@ -59,7 +59,7 @@ pub(crate) fn is_covered(range: IpNet, holes: &[IpNet]) -> bool {
 
 /// Ranges that no internet gateway carries ("IANA IPv4 and IPv6 Special-Purpose Address Registries"): private,
 /// shared, link-local, loopback and multicast ones.
-fn not_public() -> [IpNet; 13] {
+pub(crate) fn not_public() -> [IpNet; 13] {
     let v4 = |a, b, length| {
         Ipv4Net::new(std::net::Ipv4Addr::new(a, b, 0, 0), length).map_or_else(|_| everywhere_v4(), IpNet::V4)
     };

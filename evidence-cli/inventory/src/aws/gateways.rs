@@ -1,5 +1,8 @@
 //! Gateways: internet, egress-only, NAT, and attachments to transit gateways.
 
+use std::collections::BTreeMap;
+
+use cadastre_model::Known;
 use cadastre_model::asset::EvidenceIds;
 use cadastre_model::asset::network::{Gateway, GatewayKind};
 
@@ -20,8 +23,11 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Vec<Gateway> {
     }));
     gateways.extend(reader.assets("ec2:DescribeNatGateways", "NatGateways", |_, gateway| nat(gateway)));
     let attachments = "ec2:DescribeTransitGatewayAttachments";
-    gateways
-        .extend(reader.assets(attachments, "TransitGatewayAttachments", |_, attachment| transit(attachment)));
+    let subnets = attachment_subnets(reader);
+    gateways.extend(
+        reader
+            .assets(attachments, "TransitGatewayAttachments", |_, attachment| transit(attachment, &subnets)),
+    );
     gateways.sort_by(|a, b| a.id.cmp(&b.id));
     gateways
 }
@@ -39,6 +45,8 @@ fn attached(gateway: &Node<'_>, id: &str, kind: GatewayKind) -> Read<Gateway> {
         vpc,
         subnet: None,
         transit_gateway: None,
+        subnets: Known::Absent,
+        transit_table: None,
         public: false,
         evidence: EvidenceIds::new(),
     })
@@ -58,12 +66,26 @@ fn nat(gateway: &Node<'_>) -> Read<Option<Gateway>> {
         vpc: gateway.optional_owned_text("VpcId")?,
         subnet: gateway.optional_owned_text("SubnetId")?,
         transit_gateway: None,
+        subnets: Known::Absent,
+        transit_table: None,
         public,
         evidence: EvidenceIds::new(),
     }))
 }
 
-fn transit(attachment: &Node<'_>) -> Read<Option<Gateway>> {
+/// The subnets of every attachment that the evidence describes as one of a VPC.
+fn attachment_subnets(reader: &mut Reader<'_>) -> BTreeMap<String, Vec<String>> {
+    let mut subnets = BTreeMap::new();
+    for item in reader.items("ec2:DescribeTransitGatewayVpcAttachments", "TransitGatewayVpcAttachments") {
+        let read = item
+            .owned_text("TransitGatewayAttachmentId")
+            .and_then(|id| Ok(Some((id, item.texts("SubnetIds")?))));
+        subnets.extend(reader.accept(read));
+    }
+    subnets
+}
+
+fn transit(attachment: &Node<'_>, subnets: &BTreeMap<String, Vec<String>>) -> Read<Option<Gateway>> {
     if attachment.optional_text("State")?.is_some_and(|state| GONE.contains(&state)) {
         return Ok(None);
     }
@@ -71,12 +93,27 @@ fn transit(attachment: &Node<'_>) -> Read<Option<Gateway>> {
         "vpc" => Some(attachment.owned_text("ResourceId")?),
         _ => None,
     };
+    let id = attachment.owned_text("TransitGatewayAttachmentId")?;
+    let subnets = match subnets.get(&id) {
+        Some(subnets) => Known::Observed(subnets.clone()),
+        None if vpc.is_none() => Known::Absent,
+        None => Known::Unknown("ec2:DescribeTransitGatewayVpcAttachments does not show it".to_owned()),
+    };
+    let transit_table = match attachment.optional_object("Association")? {
+        Some(association) => match association.optional_text("State")? {
+            Some("associated") | None => association.optional_owned_text("TransitGatewayRouteTableId")?,
+            Some(_) => None,
+        },
+        None => None,
+    };
     Ok(Some(Gateway {
-        id: attachment.owned_text("TransitGatewayAttachmentId")?,
+        id,
         kind: GatewayKind::TransitAttachment,
         vpc,
         subnet: None,
         transit_gateway: Some(attachment.owned_text("TransitGatewayId")?),
+        subnets,
+        transit_table,
         public: false,
         evidence: EvidenceIds::new(),
     }))

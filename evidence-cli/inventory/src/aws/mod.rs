@@ -31,6 +31,7 @@ mod snapshots;
 mod subnets;
 mod tags;
 mod trails;
+mod transit_route_tables;
 mod volumes;
 mod vpcs;
 
@@ -58,6 +59,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, declaration: &Declaration) -> Invent
         vpcs: vpcs::read(reader),
         subnets: subnets::read(reader),
         route_tables: route_tables::read(reader),
+        transit_route_tables: transit_route_tables::read(reader),
         prefix_lists: prefix_lists::read(reader),
         security_groups: security_groups::read(reader),
         network_acls: network_acls::read(reader),

@@ -25,6 +25,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Vec<RouteTable> {
     reader.assets("ec2:DescribeRouteTables", "RouteTables", |_, table| {
         let mut main = false;
         let mut subnets = Vec::new();
+        let mut gateways = Vec::new();
         for association in table.list("Associations")? {
             let state = match association.optional_object("AssociationState")? {
                 Some(state) => state.optional_text("State")?,
@@ -35,13 +36,16 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Vec<RouteTable> {
             }
             main |= association.optional_boolean("Main")?.unwrap_or(false);
             subnets.extend(association.optional_owned_text("SubnetId")?);
+            gateways.extend(association.optional_owned_text("GatewayId")?);
         }
         subnets.sort();
+        gateways.sort();
         Ok(Some(RouteTable {
             id: table.owned_text("RouteTableId")?,
             vpc: table.owned_text("VpcId")?,
             main,
             subnets,
+            gateways,
             routes: table.list("Routes")?.iter().map(route).collect::<Read<_>>()?,
             evidence: EvidenceIds::new(),
         }))

@@ -294,7 +294,24 @@ fn network() -> Vec<Observation> {
         regional(
             "ec2:DescribeTransitGatewayAttachments",
             LISTED,
-            json!({"TransitGatewayAttachments": [{"TransitGatewayAttachmentId": "tgw-attach-1", "TransitGatewayId": "tgw-1", "ResourceType": "vpc", "ResourceId": "vpc-1", "State": "available"}]}),
+            json!({"TransitGatewayAttachments": [{"TransitGatewayAttachmentId": "tgw-attach-1", "TransitGatewayId": "tgw-1", "ResourceType": "vpc", "ResourceId": "vpc-1", "State": "available",
+            "Association": {"TransitGatewayRouteTableId": "tgw-rtb-1", "State": "associated"}}]}),
+        ),
+        regional(
+            "ec2:DescribeTransitGatewayVpcAttachments",
+            LISTED,
+            json!({"TransitGatewayVpcAttachments": [{"TransitGatewayAttachmentId": "tgw-attach-1", "SubnetIds": ["subnet-1"]}]}),
+        ),
+        regional(
+            "ec2:DescribeTransitGatewayRouteTables",
+            LISTED,
+            json!({"TransitGatewayRouteTables": [{"TransitGatewayRouteTableId": "tgw-rtb-1", "TransitGatewayId": "tgw-1", "State": "available"}]}),
+        ),
+        regional(
+            "ec2:SearchTransitGatewayRoutes",
+            "tgw-rtb-1",
+            json!({"Routes": [{"DestinationCidrBlock": "10.20.0.0/16", "State": "active", "Type": "propagated", "TransitGatewayAttachments": [{"TransitGatewayAttachmentId": "tgw-attach-1", "ResourceId": "vpc-1", "ResourceType": "vpc"}]},
+            {"DestinationCidrBlock": "10.66.0.0/16", "State": "blackhole", "Type": "static"}], "AdditionalRoutesAvailable": false}),
         ),
         regional(
             "ec2:DescribeNetworkInterfaces",

@@ -55,6 +55,9 @@ pub struct RouteTable {
     pub main: bool,
     /// Subnets associated explicitly.
     pub subnets: Vec<String>,
+    /// Internet and virtual private gateways whose incoming packets it routes.
+    #[serde(default)]
+    pub gateways: Vec<String>,
     /// Its routes.
     pub routes: Vec<Route>,
     /// Where it was read.
@@ -179,10 +182,44 @@ pub struct Gateway {
     pub subnet: Option<String>,
     /// For an attachment, the transit gateway, `tgw-…`.
     pub transit_gateway: Option<String>,
+    /// For an attachment of a VPC, the subnets that it stands in, one a zone.
+    #[serde(default = "unknown_subnets")]
+    pub subnets: Known<Vec<String>>,
+    /// For an attachment, the transit gateway route table that routes what it sends, `tgw-rtb-…`.
+    #[serde(default)]
+    pub transit_table: Option<String>,
     /// For a NAT gateway, whether it has a public address.
     pub public: bool,
     /// Where it was read.
     pub evidence: EvidenceIds,
+}
+
+fn unknown_subnets() -> Known<Vec<String>> {
+    Known::Unknown("the subnets of the attachment are not in the evidence".to_owned())
+}
+
+/// A route table of a transit gateway.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TransitRouteTable {
+    /// `tgw-rtb-…`.
+    pub id: String,
+    /// Its transit gateway, `tgw-…`.
+    pub transit_gateway: String,
+    /// Its routes, static and propagated ones.
+    pub routes: Known<Vec<TransitRoute>>,
+    /// Where it was read.
+    pub evidence: EvidenceIds,
+}
+
+/// A route of a transit gateway.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TransitRoute {
+    /// The destination.
+    pub destination: IpNet,
+    /// Attachments that it leads to, `tgw-attach-…`; several share the load.
+    pub attachments: Vec<String>,
+    /// Whether it drops what it matches.
+    pub blackhole: bool,
 }
 
 /// Kinds of gateway.

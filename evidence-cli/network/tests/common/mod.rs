@@ -123,6 +123,7 @@ impl Net {
             vpc: vpc.into(),
             main: subnets.is_empty(),
             subnets: subnets.iter().map(|&subnet| subnet.into()).collect(),
+            gateways: Vec::new(),
             routes: Vec::new(),
             evidence: EvidenceIds::new(),
         });
@@ -241,6 +242,8 @@ impl Net {
             vpc: Some("vpc-1".into()),
             subnet: subnet.map(str::to_owned),
             transit_gateway: None,
+            subnets: Known::Absent,
+            transit_table: None,
             public,
             evidence: EvidenceIds::new(),
         });
