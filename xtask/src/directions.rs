@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::process;
 
 /// Each room and the rooms that it may use, tests apart.
-const ALLOWED: [(&str, &[&str]); 25] = [
+const ALLOWED: [(&str, &[&str]); 27] = [
     ("cadastre-protocol", &[]),
     ("cadastre-keys", &[]),
     ("cadastre-key-services", &["cadastre-keys"]),
@@ -53,6 +53,8 @@ const ALLOWED: [(&str, &[&str]); 25] = [
     ("cadastre-report", &["cadastre-model"]),
     ("cadastre-packet", &["cadastre-model"]),
     ("cadastre-plan", &["cadastre-model"]),
+    ("cadastre-questionnaire", &["cadastre-model"]),
+    ("cadastre-gate", &["cadastre-model", "cadastre-graph", "cadastre-report"]),
     ("cadastre-drills", &["cadastre-model"]),
     (
         "cadastre",
@@ -67,6 +69,8 @@ const ALLOWED: [(&str, &[&str]); 25] = [
             "cadastre-logs",
             "cadastre-packet",
             "cadastre-plan",
+            "cadastre-questionnaire",
+            "cadastre-gate",
             "cadastre-policy",
             "cadastre-report",
             "cadastre-packet",
@@ -82,7 +86,9 @@ const ALLOWED: [(&str, &[&str]); 25] = [
 const EDGES: [&str; 6] = ["tokio", "reqwest", "hyper", "rdkafka", "rustls", "aws-config"];
 
 /// Rooms that are functions of their input.
-const PURE: [&str; 8] = [
+const PURE: [&str; 10] = [
+    "cadastre-questionnaire",
+    "cadastre-gate",
     "cadastre-plan",
     "cadastre-access",
     "cadastre-network",

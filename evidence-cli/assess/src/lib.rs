@@ -96,6 +96,15 @@ pub fn graph(
     cadastre_graph::build(inventory, access, reachability, declaration)
 }
 
+/// The boundary graph of a body of evidence, without judging anything: all that comparing two of them needs.
+#[must_use]
+pub fn boundary(records: &[Record], declaration: &Declaration) -> BoundaryGraph {
+    let inventory = inventory(records, declaration);
+    let access = access(&inventory, declaration);
+    let reachability = cadastre_network::reachability(&inventory);
+    graph(&inventory, &access, &reachability, declaration)
+}
+
 /// Everything that follows from evidence and declaration.
 ///
 /// # Errors

@@ -100,7 +100,7 @@ impl<'p> Configuration<'p> {
             // `a.b.arn` is followed by `a.b`, which says nothing more.
             let prefix =
                 |longer: &&str| longer.strip_prefix(text).is_some_and(|rest| rest.starts_with(['.', '[']));
-            if texts.iter().take(index).any(|longer| prefix(longer)) {
+            if texts.iter().take(index).any(prefix) {
                 continue;
             }
             self.one(module, text, hops, found)?;

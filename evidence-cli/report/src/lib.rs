@@ -33,5 +33,6 @@ pub use markdown::markdown;
 pub use ocsf::ocsf;
 pub use oscal::assessment_results as oscal;
 pub use sarif::sarif;
+pub use text::inert;
 pub use verification::with_verification;
 pub use xlsx::workbook as xlsx;

@@ -10,7 +10,7 @@ use cadastre_model::checklist::Finding;
 /// These are control characters (C0, C1, DEL), explicit bidirectional formatting (UAX #9), zero-width and
 /// other invisible format characters, line and paragraph separators, tag characters, and noncharacters that
 /// XML 1.0 §2.2 forbids.
-pub(crate) fn inert(text: &str) -> Cow<'_, str> {
+pub fn inert(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_active) {
         return Cow::Borrowed(text);
     }

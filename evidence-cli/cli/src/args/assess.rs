@@ -231,22 +231,96 @@ pub(crate) enum TableFormat {
     Json,
 }
 
+/// What a gate prints, remembers and fails on.
+#[derive(Debug, Args)]
+pub(crate) struct Gate {
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: GateFormat,
+    /// Leave nothing out of the table
+    #[arg(long)]
+    pub all: bool,
+    /// What earlier runs told, and what was accepted; missing on the first run
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+    /// Write what this run tells into the state file
+    #[arg(long, requires = "state")]
+    pub update_state: bool,
+}
+
+/// Formats of a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum GateFormat {
+    /// One screen for people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+    /// For the comment on a pull request
+    Markdown,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+}
+
 /// `cadastre drift`
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   cadastre drift --baseline approved-evidence evidence -b boundary.yaml
-  cadastre drift --baseline approved-evidence evidence -b boundary.yaml --format json")]
+  cadastre drift --baseline approved.zip --public-key review.pub evidence -b boundary.yaml --format markdown
+  cadastre drift --baseline approved-evidence evidence -b boundary.yaml --state drift.json --update-state
+
+Exit codes: 0 nothing moved · 1 the tool failed · 2 the boundary moved")]
 pub(crate) struct Drift {
-    /// Evidence directory that was approved
-    #[arg(long, value_name = "EVIDENCE")]
+    /// What was approved: an evidence directory, or a signed packet, which is verified first
+    #[arg(long, value_name = "EVIDENCE|PACKET")]
     pub baseline: PathBuf,
+    /// Public key of whoever signed the baseline packet, PEM; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub public_key: Vec<PathBuf>,
     #[command(flatten)]
     pub inputs: Inputs,
-    /// What to print
-    #[arg(long, value_enum, default_value_t)]
-    pub format: TableFormat,
+    #[command(flatten)]
+    pub gate: Gate,
     /// `never` makes drift exit with 0
+    #[arg(long, value_enum, default_value_t = FailOn::Drift)]
+    pub fail_on: FailOn,
+}
+
+/// `cadastre plan`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  terraform plan -out plan.bin && terraform show -json plan.bin > plan.json
+  cadastre plan plan.json -b boundary.yaml --evidence evidence
+  cadastre plan plan.json -b boundary.yaml --format markdown
+  tofu show -json plan.bin | cadastre plan - -b boundary.yaml --format sarif > plan.sarif
+
+With --evidence the plan is laid over what a scan saw. Without it only what the plan shows is judged, and nothing passes.
+
+Exit codes: 0 nothing that --fail-on asks about · 1 the tool failed · 2 the boundary would move · 3 a red flag would be
+new · 4 something would be unproven, is known only after apply, or is not judged (--fail-on unproven)")]
+pub(crate) struct Plan {
+    /// Output of `terraform show -json` or `tofu show -json`; `-` reads standard input
+    pub plan: PathBuf,
+    /// Boundary declaration
+    #[arg(long, short, value_name = "FILE", default_value = "boundary.yaml")]
+    pub boundary: PathBuf,
+    /// Evidence directory of a scan, over which the plan is laid
+    #[arg(long, value_name = "DIR")]
+    pub evidence: Option<PathBuf>,
+    /// Judge as of this time (RFC 3339, or `now`); the end of the scan, or the plan's own time, unless given
+    #[arg(long, value_name = "TIME")]
+    pub as_of: Option<String>,
+    /// Directory of further policies; a control there replaces the built-in one of the same id
+    #[arg(long, value_name = "DIR")]
+    pub policies: Option<PathBuf>,
+    /// Accepted findings; `waivers.yaml` beside the declaration where there is one
+    #[arg(long, value_name = "FILE")]
+    pub waivers: Option<PathBuf>,
+    #[command(flatten)]
+    pub gate: Gate,
+    /// `drift`: red flags (3) and any move (2); `unproven`: red flags (3) and open questions (4)
     #[arg(long, value_enum, default_value_t = FailOn::Drift)]
     pub fail_on: FailOn,
 }

@@ -69,6 +69,8 @@ pub(crate) enum Command {
     Report(assess::Report),
     /// Compare with a baseline in terms of capabilities
     Drift(assess::Drift),
+    /// Judge a Terraform plan before it is applied
+    Plan(assess::Plan),
     /// Accept a finding by name, with a reason and an end
     Waive(assess::Waive),
     /// Assess a role before it exists: what could it reach in this boundary?

@@ -1,48 +1,68 @@
-//! `cadastre drift`: what changed, in terms of capabilities.
+//! `cadastre drift`: what changed since a baseline, in terms of capabilities.
 
-use cadastre_graph::Severity;
-use serde_json::json;
+use std::path::Path;
 
-use super::inputs;
-use crate::args::assess::{Drift, TableFormat};
+use anyhow::{Context, bail};
+use cadastre_gate::{DRIFT_SCHEMA, GateReport, Header};
+use cadastre_model::declaration::Declaration;
+use cadastre_model::evidence::Evidence;
+use cadastre_model::progress::Progress;
+use cadastre_packet::{UncheckedPacket, VerifyOptions, verify};
+
+use super::{gate, inputs, packet};
+use crate::args::assess::Drift;
 use crate::exit::{Exit, FailOn};
-use crate::terminal::{self, Terminal, inert, paint, stdout_color};
+use crate::terminal::Terminal;
 
 /// Compares the evidence with a baseline.
 pub(super) fn run(arguments: &Drift, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let before = inputs::judge_evidence(&arguments.baseline, &arguments.inputs, terminal)?;
-    let after = inputs::judge(&arguments.inputs, terminal)?;
+    let declaration = Declaration::read(&arguments.inputs.boundary)?;
+    terminal.step("reading and verifying both sides");
+    let before = baseline(arguments)?;
+    let after = Evidence::read(&arguments.inputs.evidence)?;
+    terminal.step("evaluating access and reachability");
+    let graph = |evidence: &Evidence| cadastre_assess::boundary(evidence.records(), &declaration);
+    let drift = cadastre_graph::diff(&graph(&before), &graph(&after));
     terminal.finish();
-    let drift = cadastre_graph::diff(&before.assessment.graph, &after.assessment.graph);
-    let text = match arguments.format {
-        TableFormat::Json => {
-            let document = json!({
-                "schema": "cadastre/drift/v1",
-                "baseline_root": before.evidence.manifest().merkle_root,
-                "evidence_root": after.evidence.manifest().merkle_root,
-                "drift": drift,
-            });
-            serde_json::to_string_pretty(&document)? + "\n"
-        }
-        TableFormat::Table if drift.is_empty() => "no drift: every capability is as it was\n".to_owned(),
-        TableFormat::Table => {
-            let color = stdout_color();
-            drift
-                .iter()
-                .map(|change| {
-                    let (name, code) = match change.severity {
-                        Severity::Critical => ("critical", "1;31"),
-                        Severity::High => ("high", "31"),
-                        Severity::Medium => ("medium", "33"),
-                        Severity::Low => ("low", "0"),
-                        Severity::Information => ("information", "2"),
-                    };
-                    format!("{}  {}\n", paint(color, code, &format!("{name:<11}")), inert(&change.message))
-                })
-                .collect()
-        }
+    let header = Header {
+        schema: DRIFT_SCHEMA.to_owned(),
+        boundary: declaration.name.clone(),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        as_of: inputs::as_of(arguments.inputs.as_of.as_deref())?.unwrap_or(after.manifest().finished_at),
+        artifact: arguments.inputs.boundary.display().to_string(),
+        baseline_root: before.manifest().merkle_root.clone(),
+        evidence_root: after.manifest().merkle_root.clone(),
     };
-    terminal::print(&text)?;
-    let fails = arguments.fail_on != FailOn::Never && !drift.is_empty();
+    let report = GateReport::new(header, drift);
+    let headline = match report.drift.len() {
+        0 => "no drift: every capability is as it was".to_owned(),
+        1 => "drift: 1 change since the baseline".to_owned(),
+        count => format!("drift: {count} changes since the baseline"),
+    };
+    let report = gate::tell(report, &arguments.gate, &headline)?;
+    let fails = arguments.fail_on != FailOn::Never && report.moved();
     Ok(if fails { Exit::Drift } else { Exit::Clean })
+}
+
+/// What was approved. A packet counts only when it verifies under a key that was named.
+fn baseline(arguments: &Drift) -> anyhow::Result<Evidence> {
+    let path: &Path = &arguments.baseline;
+    if path.is_dir() {
+        if !arguments.public_key.is_empty() {
+            bail!(
+                "--public-key is for a packet, and `{}` is a directory, which nobody signed",
+                path.display()
+            );
+        }
+        return Ok(Evidence::read(path)?);
+    }
+    if path.is_file() && arguments.public_key.is_empty() {
+        bail!("`{}` is a packet: name who must have signed it with --public-key", path.display());
+    }
+    let keys = packet::public_keys(&arguments.public_key)?;
+    let source = packet::open(path)?;
+    let verified = UncheckedPacket::open(&source)
+        .and_then(|packet| verify(packet, &keys, &VerifyOptions::default()))
+        .with_context(|| format!("the baseline `{}` does not verify", path.display()))?;
+    verified.evidence().with_context(|| format!("the baseline `{}` has no whole evidence", path.display()))
 }

@@ -100,7 +100,11 @@ pub(super) fn waivers(inputs: &Inputs) -> anyhow::Result<WaiverFile> {
     Ok(WaiverFile::parse(&text, &path.display().to_string())?)
 }
 
-fn as_of(text: Option<&str>) -> anyhow::Result<Option<Timestamp>> {
+/// The time that `--as-of` names.
+///
+/// # Errors
+/// When it is no time.
+pub(super) fn as_of(text: Option<&str>) -> anyhow::Result<Option<Timestamp>> {
     match text {
         None => Ok(None),
         Some("now") => Ok(Some(SystemClock.now().truncated_to_seconds())),

@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod drift;
 mod explain;
+mod gate;
 mod graph;
 mod init;
 mod inputs;
@@ -14,6 +15,7 @@ mod logs;
 mod output;
 mod packet;
 mod packet_page;
+mod plan;
 mod policy;
 mod report;
 mod role;
@@ -45,6 +47,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Exit>
         Command::Check(arguments) => check::run(&arguments, terminal),
         Command::Report(arguments) => report::run(&arguments, terminal),
         Command::Drift(arguments) => drift::run(&arguments, terminal),
+        Command::Plan(arguments) => plan::run(&arguments, terminal),
         Command::Waive(arguments) => waive::run(&arguments, terminal),
         Command::AssessRole(arguments) => role::run(&arguments, terminal),
         Command::Access(arguments) => access::run(&arguments, terminal),

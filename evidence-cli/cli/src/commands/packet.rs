@@ -362,7 +362,7 @@ pub(super) fn open(path: &Path) -> anyhow::Result<FileSource> {
     FileSource::open(path).with_context(|| format!("cannot read `{}`", path.display()))
 }
 
-fn public_keys(paths: &[PathBuf]) -> anyhow::Result<Vec<PublicKey>> {
+pub(super) fn public_keys(paths: &[PathBuf]) -> anyhow::Result<Vec<PublicKey>> {
     let mut keys = Vec::new();
     for path in paths {
         keys.extend(PublicKey::from_pem(&path.display().to_string(), &small(path)?)?);
