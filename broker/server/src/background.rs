@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cadastre_keys::KeyRing;
 use cadastre_protocol::types::TopicId;
-use cadastre_storage::SweepOutcome;
+use cadastre_storage::{CleaningRules, RewriteSettings, SweepOutcome};
 use tokio::task::JoinSet;
 
 use crate::listeners::listener_security::chain;
@@ -16,6 +16,8 @@ use crate::state::StateError;
 
 /// How long to wait before changes that could not be taken over are read again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// Objects that are made by rewriting are closed at about this size, in bytes, unless the configuration says otherwise.
+const REWRITTEN_OBJECT_BYTES: u64 = 32 << 20;
 /// How long records must have been without a topic's name before they are removed.
 const NAMELESS_FOR: Duration = Duration::from_secs(600);
 
@@ -29,6 +31,7 @@ pub(crate) fn spawn(tasks: &mut JoinSet<()>, node: &Arc<Node>, keys: &BrokerKeys
         tasks.spawn(others(Arc::clone(node)));
         tasks.spawn(nameless(Arc::clone(node)));
         tasks.spawn(group_shares(Arc::clone(node)));
+        tasks.spawn(rewriting(Arc::clone(node)));
     }
     tasks.spawn(group_time(Arc::clone(node)));
     tasks.spawn(group_records(Arc::clone(node)));
@@ -180,6 +183,51 @@ async fn nameless(node: Arc<Node>) {
         }
         suspects = found;
     }
+}
+
+/// Puts small pieces of partitions together, and compacts topics that ask for it.
+async fn rewriting(node: Arc<Node>) {
+    // An entry of the map takes about 40 bytes.
+    let keys = node.config.number("log.cleaner.dedupe.buffer.size") / 40;
+    let maximum_keys = usize::try_from(keys).unwrap_or(0).max(1000);
+    let object_bytes = node.config.storage.object_bytes.unwrap_or(REWRITTEN_OBJECT_BYTES);
+    while pause(&node, cleaner_backoff(&node)).await {
+        for topic in node.topics.all() {
+            let policy = node.settings.topic_text(&topic, "cleanup.policy").unwrap_or_default();
+            let is_compacted = policy.split(',').any(|policy| policy.trim() == "compact");
+            if is_compacted && !node.config.flag("log.cleaner.enable") {
+                continue;
+            }
+            let cleaning = is_compacted.then(|| CleaningRules {
+                minimum_dirty_ratio: node
+                    .settings
+                    .topic_text(&topic, "min.cleanable.dirty.ratio")
+                    .and_then(|ratio| ratio.parse().ok())
+                    .unwrap_or(0.5),
+                minimum_lag_ms: node.settings.topic_number(&topic, "min.compaction.lag.ms"),
+                maximum_lag_ms: node.settings.topic_number(&topic, "max.compaction.lag.ms"),
+                delete_retention_ms: node.settings.topic_number(&topic, "delete.retention.ms"),
+            });
+            let settings = RewriteSettings { cleaning, object_bytes, maximum_keys };
+            for index in 0..topic.partitions {
+                let rewritten =
+                    node.storage.rewrite(topic.partition(index), settings, node.clock.now_ms()).await;
+                match rewritten {
+                    Ok(report) if report.objects > 0 => {
+                        tracing::info!(topic = %topic.name, index, ?report, "partition rewritten");
+                    }
+                    Ok(_nothing) => {}
+                    Err(error) => {
+                        tracing::warn!(topic = %topic.name, index, error = %chain(&error), "partition not rewritten");
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn cleaner_backoff(node: &Node) -> Duration {
+    Duration::from_millis(node.settings.number("log.cleaner.backoff.ms").unsigned_abs().max(50))
 }
 
 /// Shares the groups with the other brokers.

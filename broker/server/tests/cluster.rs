@@ -54,6 +54,7 @@ impl Cluster {
                  num.partitions=4\ncadastre.storage.mode=cluster\ncadastre.cluster.id=test-cluster\n\
                  cadastre.objects.location=file://{root}/store\ncadastre.metadata.url={database}\n\
                  cadastre.metadata.schema={schema}\ncadastre.cluster.linger.ms=5\n\
+                 log.cleaner.backoff.ms=200\n\
                  cadastre.cluster.heartbeat.interval.ms=300\ncadastre.cluster.lease.ms=1500\n",
                 own = own.display(),
                 root = root.display(),

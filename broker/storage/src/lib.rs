@@ -48,9 +48,10 @@ mod storage;
 mod sweep;
 
 pub use cadastre_objects::SweepSettings;
+pub use cadastre_objects::compaction::CleaningRules;
 pub use cadastre_sequencer::{LiveBroker, Registry};
 pub use clock::Clock;
-pub use cluster::ClusterConfig;
+pub use cluster::{ClusterConfig, RewriteReport, RewriteSettings};
 pub use config::{ObjectConfig, StorageConfig};
 pub use error::{AppendError, ReadError, StorageError};
 pub use execution::Execution;

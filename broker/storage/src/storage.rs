@@ -11,7 +11,7 @@ use cadastre_protocol::types::{TopicId, TopicPartition};
 use cadastre_sequencer::{Registry, Sequencer};
 use tokio::sync::watch;
 
-use crate::cluster::{Cluster, ClusterConfig, ClusterStorage};
+use crate::cluster::{Cluster, ClusterConfig, ClusterStorage, RewriteReport, RewriteSettings};
 use crate::config::StorageConfig;
 use crate::embedded::{EmbeddedStorage, WeakEmbedded};
 use crate::error::{AppendError, ReadError, StorageError};
@@ -445,6 +445,25 @@ impl Storage {
             Mode::Embedded(storage) => storage.pack(now_ms).await,
             // Everything is in objects from the start.
             Mode::Cluster(_) => Ok(PackReport::default()),
+        }
+    }
+
+    /// Rewrites a partition's records where that is worth it: many small pieces into objects of the partition alone, and for
+    /// topics with log compaction only the last record of each key. To be called from time to time; reads and appends go
+    /// on meanwhile. In a cluster one broker rewrites at a time. In embedded mode nothing is rewritten.
+    ///
+    /// # Errors
+    /// [`StorageError::UnknownPartition`]; [`StorageError::Object`] and [`StorageError::Unavailable`], after which all is as
+    /// before.
+    pub async fn rewrite(
+        &self,
+        partition: TopicPartition,
+        settings: RewriteSettings,
+        now_ms: i64,
+    ) -> Result<RewriteReport, StorageError> {
+        match &self.mode {
+            Mode::Embedded(_) => Ok(RewriteReport::default()),
+            Mode::Cluster(cluster) => cluster.current().rewrite(partition, settings, now_ms).await,
         }
     }
 

@@ -13,14 +13,16 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use cadastre_keys::{KeyProvider, LocalKeyFile};
 use cadastre_objects::{ObjectId, ObjectKind, ObjectName, Store, StoreLocation, StoreSettings};
-use cadastre_protocol::record_batch::Producer;
+use cadastre_protocol::record::Record;
+use cadastre_protocol::record_batch::{Producer, RecordBatch};
 use cadastre_sequencer::history::{Answer, Found, History, Sent};
 use cadastre_sequencer::{MemorySequencer, Sequencer as _};
 use cadastre_storage::{
-    AppendError, Clock, ClusterConfig, MetadataChange, MetadataKind, ReadError, Sight, Storage, StorageError,
-    SweepSettings,
+    AppendError, CleaningRules, Clock, ClusterConfig, MetadataChange, MetadataKind, ReadError, RewriteReport,
+    RewriteSettings, Sight, Storage, StorageError, SweepSettings,
 };
 use support::{TOPIC, batch, batch_at, partition, read_all, values};
 
@@ -301,6 +303,113 @@ async fn only_proven_orphans_are_swept_and_the_proof_comes_first() {
     assert_eq!((second.deleted.len(), &second.deleted), (1, &proof));
     assert!(!ended.exists() && kept[0].exists());
     assert_eq!(values(&read_all(&one, partition(0)).await), [b"a"]);
+}
+
+fn rewriting(cleaning: Option<CleaningRules>, object_bytes: u64) -> RewriteSettings {
+    RewriteSettings { cleaning, object_bytes, maximum_keys: 1000 }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn small_pieces_become_objects_of_one_partition_and_read_the_same() {
+    let cluster = Cluster::new();
+    let (broker, other) = (cluster.broker(1).await, cluster.broker(2).await);
+    broker.create_partitions(TOPIC, 2).await.unwrap();
+    for number in 0..20u32 {
+        let value = number.to_string();
+        let at = partition(i32::try_from(number % 2).unwrap());
+        broker.append(at, batch(&[value.as_bytes(), b"second"])).await.unwrap();
+    }
+    let before = values(&read_all(&other, partition(0)).await);
+    let small = broker.rewrite(partition(0), rewriting(None, 1 << 20), 5).await.unwrap();
+    assert_eq!(small, RewriteReport::default(), "not worth it");
+    let merged = broker.rewrite(partition(0), rewriting(None, 300), 5).await.unwrap();
+    assert!(merged.objects >= 2 && merged.slices > merged.objects, "{merged:?}");
+    assert_eq!(merged.batches.0, merged.batches.1);
+    assert_eq!(other.rewrite(partition(0), rewriting(None, 300), 5).await.unwrap(), RewriteReport::default());
+    for reader in [&broker, &other, &cluster.broker(3).await] {
+        assert_eq!(values(&read_all(reader, partition(0)).await), before);
+    }
+    let again = broker.rewrite(partition(0), rewriting(None, 300), 5).await.unwrap();
+    assert_eq!(again.objects, 0, "{again:?}");
+    broker.append(partition(0), batch(&[b"more"])).await.unwrap();
+    assert_eq!(values(&read_all(&other, partition(0)).await).len(), before.len() + 1);
+    broker.rewrite(partition(1), rewriting(None, 1), 5).await.unwrap();
+    cluster.clock.set(1_700_001_000_000);
+    broker.reclaim().await.unwrap();
+    assert_eq!(values(&read_all(&broker, partition(0)).await).len(), before.len() + 1);
+}
+
+fn keyed(key: &str, value: Option<&str>) -> RecordBatch {
+    let record = Record {
+        key: Some(Bytes::copy_from_slice(key.as_bytes())),
+        value: value.map(|value| Bytes::copy_from_slice(value.as_bytes())),
+        ..Record::default()
+    };
+    RecordBatch::build(0, &[record], None).unwrap()
+}
+
+/// Offset, key and value of every record.
+async fn keyed_records(storage: &Storage) -> Vec<(i64, String, Option<String>)> {
+    let mut all = Vec::new();
+    let end = storage.watermarks(partition(0)).unwrap().high_watermark;
+    let mut next = 0;
+    while next < end {
+        let fetched = storage.read(partition(0), next, 1 << 20).await.unwrap();
+        let batches = RecordBatch::parse_all(fetched.records).unwrap();
+        let Some(last) = batches.last() else { break };
+        next = last.last_offset() + 1;
+        for batch in &batches {
+            for record in batch.records(1 << 20).unwrap() {
+                let record = record.unwrap();
+                let text = |bytes: Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+                all.push((record.offset, text(record.key.unwrap()), record.value.map(text)));
+            }
+        }
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compaction_keeps_the_last_of_each_key_at_its_offset_and_tombstones_for_their_time() {
+    let cluster = Cluster::new();
+    let broker = cluster.broker(1).await;
+    broker.create_partitions(TOPIC, 1).await.unwrap();
+    let steps = [
+        ("a", Some("1")),
+        ("b", Some("1")),
+        ("a", Some("2")),
+        ("b", None),
+        ("c", Some("1")),
+        ("a", Some("3")),
+    ];
+    for (key, value) in steps {
+        broker.append(partition(0), keyed(key, value)).await.unwrap();
+    }
+    let rules = CleaningRules { delete_retention_ms: 100, ..CleaningRules::default() };
+    let settings = rewriting(Some(rules), 200);
+    let report = broker.rewrite(partition(0), settings, 1_000).await.unwrap();
+    assert!(report.objects >= 1 && report.batches.1 < report.batches.0, "{report:?}");
+    let expected = [(3, "b", None), (4, "c", Some("1")), (5, "a", Some("3"))];
+    let owned =
+        |(offset, key, value): (i64, &str, Option<&str>)| (offset, key.to_owned(), value.map(str::to_owned));
+    assert_eq!(keyed_records(&broker).await, expected.map(owned));
+    let idle = broker.rewrite(partition(0), settings, 1_001).await.unwrap();
+    assert_eq!(idle, RewriteReport::default(), "nothing new");
+    for (key, value) in [("c", Some("2")), ("d", Some("1"))] {
+        broker.append(partition(0), keyed(key, value)).await.unwrap();
+    }
+    let always = CleaningRules { minimum_dirty_ratio: 0.0, ..rules };
+    broker.rewrite(partition(0), rewriting(Some(always), 200), 2_000).await.unwrap();
+    let expected = [(5, "a", Some("3")), (6, "c", Some("2")), (7, "d", Some("1"))];
+    assert_eq!(keyed_records(&broker).await, expected.map(owned), "the tombstone's time is over");
+    let bounds = broker.watermarks(partition(0)).unwrap();
+    assert_eq!((bounds.log_start_offset, bounds.high_watermark), (0, 8));
+    assert_eq!(broker.append(partition(0), keyed("a", Some("4"))).await.unwrap().base_offset, 8);
+    broker.delete_topic(TOPIC).await.unwrap();
+    assert!(broker.metadata().entries(MetadataKind::Cluster).is_empty());
+    cluster.clock.set(1_700_001_000_000);
+    broker.reclaim().await.unwrap();
+    assert_eq!(cluster.objects(), 0, "nothing stays behind");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,7 @@
 mod cluster;
 mod config;
 mod reading;
+mod rewriting;
 mod uploader;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 pub(crate) use cluster::Cluster;
 pub use config::ClusterConfig;
 use reading::{KnownSlices, LEADER_EPOCH, SliceReader, object_id, refused, sequencer_id};
+pub use rewriting::{RewriteReport, RewriteSettings};
 use uploader::{InFlight, Uploader, WaitingAppend, chain};
 
 use crate::error::{AppendError, ReadError, StorageError};
@@ -75,6 +77,8 @@ pub(crate) struct ClusterStorage {
     epoch: BrokerEpoch,
     sequencer: Arc<dyn Sequencer>,
     reader: SliceReader,
+    writer: Arc<ObjectWriter>,
+    in_flight: Arc<InFlight>,
     appends: std::sync::Mutex<Option<mpsc::UnboundedSender<WaitingAppend>>>,
     waiting: Arc<Semaphore>,
     ending: watch::Sender<Option<Ending>>,
@@ -101,11 +105,12 @@ impl ClusterStorage {
         let (appends, requests) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
         let ending = watch::Sender::new(None);
+        let writer = Arc::new(writer);
         let in_flight = Arc::new(InFlight::default());
         let uploader = Uploader {
             config: config.clone(),
             epoch,
-            writer: Arc::new(writer),
+            writer: Arc::clone(&writer),
             sequencer: Arc::clone(&sequencer),
             in_flight: Arc::clone(&in_flight),
             ending: ending.clone(),
@@ -114,7 +119,7 @@ impl ClusterStorage {
             config: config.clone(),
             epoch,
             sequencer: Arc::clone(&sequencer),
-            in_flight,
+            in_flight: Arc::clone(&in_flight),
             ending: ending.clone(),
             registry: registry.clone(),
         }
@@ -127,6 +132,8 @@ impl ClusterStorage {
             epoch,
             sequencer,
             appends: std::sync::Mutex::new(Some(appends)),
+            writer,
+            in_flight,
             ending,
             stop,
             tasks: Mutex::new(tasks),
@@ -411,6 +418,7 @@ impl ClusterStorage {
 
     pub(crate) async fn delete_topic(&self, topic: TopicId) -> Result<(), StorageError> {
         let now_ms = self.config.clock.now_ms();
+        self.forget_cleaned(&self.sequencer.partitions().of_topic(topic)).await?;
         self.sequencer.delete_topic(self.epoch, topic, now_ms).await.map(|_count| ()).map_err(state_error)
     }
 

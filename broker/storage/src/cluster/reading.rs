@@ -42,7 +42,7 @@ impl KnownSlices {
         known.extend(slices.iter().map(|slice| ((slice.partition, slice.base_offset), *slice)));
     }
 
-    fn forget(&self, partition: TopicPartition) {
+    pub(crate) fn forget(&self, partition: TopicPartition) {
         self.lock().retain(|(of, _), _| *of != partition);
     }
 }
@@ -76,7 +76,8 @@ impl SliceReader {
                 found = self.read_slice(sequencer, partition, next, budget, records.is_empty()).await;
             }
             match found {
-                Ok((more, _)) if more.is_empty() => break,
+                // The budget is used up, where nothing was passed over.
+                Ok((more, after)) if more.is_empty() && after <= next => break,
                 Ok((more, after)) => {
                     records.unsplit(more);
                     next = after;
@@ -111,6 +112,10 @@ impl SliceReader {
         };
         let placed = place(&slice, opened.index().blocks()).ok_or_else(damaged)?;
         let from = placed.partition_point(|(_, end, _)| *end <= offset);
+        if slice.is_compacted && from >= placed.len() {
+            // Records to the end of the slice were cleaned away.
+            return Ok((BytesMut::new(), slice.end_offset));
+        }
         let mut bytes = 0usize;
         let mut wanted = placed.get(from..).unwrap_or_default().iter().take_while(|(_, _, size)| {
             let fits = bytes.saturating_add(*size) <= budget || (is_first && bytes == 0);

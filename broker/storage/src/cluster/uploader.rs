@@ -52,14 +52,19 @@ impl InFlight {
     }
 
     /// Notes an object whose number is yet to be drawn; it will not be below what is taken now.
-    fn begin(&self) -> (u64, u64) {
+    pub(crate) fn begin(&self) -> (u64, u64) {
         let place = (self.next.load(Ordering::Acquire), self.serial.fetch_add(1, Ordering::Relaxed));
         self.floors().insert(place);
         place
     }
 
-    fn end(&self, place: (u64, u64)) {
+    pub(crate) fn end(&self, place: (u64, u64)) {
         self.floors().remove(&place);
+    }
+
+    /// Notes a number that was drawn.
+    pub(crate) fn took(&self, number: u64) {
+        self.next.fetch_max(number.saturating_add(1), Ordering::AcqRel);
     }
 
     /// No object with a smaller number will be committed any more.
@@ -226,7 +231,7 @@ async fn seal_and_write(
         builder.push(append.partition, &append.batch, append.appended_at_ms)?;
     }
     let object = builder.finish()?;
-    in_flight.next.fetch_max(object.name.id.sequence.saturating_add(1), Ordering::AcqRel);
+    in_flight.took(object.name.id.sequence);
     writer.write(&object).await?;
     Ok(object)
 }
