@@ -292,6 +292,9 @@ impl Identities<'_> {
 }
 
 fn supposing(edit: &Edit, unbound: bool, edited: &Identity) -> Option<Supposing> {
+    if let Some(group) = edit.joins {
+        return Some(Supposing::Joined(group));
+    }
     match (edit.unbinds, unbound) {
         (true, _) if matches!(edited.boundary, Guard::None) => None,
         (true, _) => Some(Supposing::Unbounded),

@@ -21,7 +21,7 @@ use crate::expression::{Expression, Quantifier, Relation, TestBody};
 use crate::facts::{Facts, Resource};
 use crate::grammar::On;
 use crate::reason::{Reason, combine, tidy};
-use crate::requester::{Identity, Named, Requester};
+use crate::requester::{Group, Identity, Named, Requester};
 use crate::statement_set::StatementSet;
 use crate::world::{Levels, World};
 
@@ -67,6 +67,8 @@ pub(crate) enum Supposing {
     Unbounded,
     /// Both.
     RewrittenAndUnbounded,
+    /// It has been put into one more group, by its number.
+    Joined(usize),
 }
 
 /// Every proof that the requester may; none means no.
@@ -144,7 +146,9 @@ impl Asked<'_> {
             return vec![Reason::given()];
         }
         let mut proofs = Vec::new();
-        for statement in identity.policies.iter().flat_map(|policy| policy.about(self.question.action)) {
+        let policies =
+            identity.policies.iter().chain(self.joined().into_iter().flat_map(|group| &group.policies));
+        for statement in policies.flat_map(|policy| policy.about(self.question.action)) {
             let expression = match &statement.body {
                 Body::Odd(why) => Expression::Unknown(Arc::clone(why)),
                 Body::Read(clauses) if clauses.allows => {
@@ -229,6 +233,8 @@ impl Asked<'_> {
                 matches!(question.supposing, Supposing::Rewritten | Supposing::RewrittenAndUnbounded);
             if !rewritten {
                 parts.extend(identity.policies.iter().map(|policy| self.denied_by(policy).negate()));
+                let joined = self.joined().into_iter().flat_map(|group| &group.policies);
+                parts.extend(joined.map(|policy| self.denied_by(policy).negate()));
                 parts.extend(identity.policies_missing.as_deref().map(Expression::unknown));
             }
             if let (Guard::Policy(boundary), false) = (&identity.boundary, self.unbounded()) {
@@ -248,6 +254,14 @@ impl Asked<'_> {
             parts.push(self.resource_control(&question.resource.account));
         }
         Expression::all(parts)
+    }
+
+    /// The group that the requester is taken to have been put into.
+    fn joined(&self) -> Option<&Group> {
+        match self.question.supposing {
+            Supposing::Joined(number) => self.world.groups.get(number),
+            _ => None,
+        }
     }
 
     const fn unbounded(&self) -> bool {

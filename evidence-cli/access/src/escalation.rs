@@ -15,6 +15,8 @@ use cadastre_model::inventory::Inventory;
 const TRUST_EDIT: &str = "iam:UpdateAssumeRolePolicy";
 /// Setting a role's own tags.
 const OWN_TAGS: &str = "iam:TagRole";
+/// Sending tags along with a request for a role's session.
+const SESSION_TAGS: &str = "sts:TagSession";
 
 /// The edges of everybody, ready to be chained.
 #[derive(Debug)]
@@ -160,6 +162,15 @@ impl<'a> Chains<'a> {
         let mut actor = edge.principal.as_str();
         if edge.action == OWN_TAGS {
             actor.clone_into(&mut steps.first_mut()?.target);
+        } else if edge.action == SESSION_TAGS {
+            let entering = self.entered(edge)?;
+            actor = entering.target.as_str();
+            steps = vec![EscalationStep {
+                decision: edge.decision.clone(),
+                choices: edge.choices.clone(),
+                action: format!("{} and {SESSION_TAGS}", entering.action),
+                ..step(entering)
+            }];
         } else if edge.action.starts_with("iam:") {
             let (edited, entering) = self.edited(edge)?;
             actor = edited.target.as_str();
@@ -172,6 +183,14 @@ impl<'a> Chains<'a> {
             edge.statements.iter().filter(|statement| !told.contains(statement)).cloned().collect();
         steps.push(EscalationStep { statements, ..last });
         Some(steps)
+    }
+
+    /// The way into the role whose session an enabling edge tags: it rests on the edge's statements.
+    fn entered(&self, edge: &CapabilityEdge) -> Option<&'a CapabilityEdge> {
+        self.edges_of(&edge.principal).iter().copied().find(|candidate| {
+            candidate.action == "sts:AssumeRole"
+                && candidate.statements.iter().all(|statement| edge.statements.contains(statement))
+        })
     }
 
     /// The identity whose policies an enabling edge changes, and the way into it: both rest on the edge's statements.

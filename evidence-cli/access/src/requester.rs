@@ -35,6 +35,17 @@ pub(crate) struct Identity {
     pub(crate) attached: BTreeSet<String>,
 }
 
+/// An observed group with its compiled policies.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) arn: String,
+    pub(crate) name: String,
+    pub(crate) account: String,
+    pub(crate) policies: Vec<Arc<Policy>>,
+    /// Why the list of policies is not known, where it is not.
+    pub(crate) policies_missing: Option<String>,
+}
+
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Requester<'a> {

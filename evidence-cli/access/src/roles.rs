@@ -39,6 +39,8 @@ pub(crate) struct Edit {
     pub(crate) action: String,
     /// Whether it takes the boundary away, and does not add anything by itself.
     pub(crate) unbinds: bool,
+    /// The group that it puts a user into, by its number; it adds what that group has.
+    pub(crate) joins: Option<usize>,
     pub(crate) reasons: Vec<Reason>,
 }
 
@@ -113,6 +115,14 @@ impl<'a> Identities<'a> {
             actors.extend(self.pass(place, &mut towards));
             steps.push((towards, actors));
         }
+        for (actor, place, step) in self.join() {
+            if let Some((towards, actors)) = steps.get_mut(place) {
+                towards.append(step);
+                if actor != place {
+                    actors.insert(actor);
+                }
+            }
+        }
         for (actor, place) in self.becoming.keys() {
             if let Some((_, actors)) = steps.get_mut(*place) {
                 actors.insert(*actor);
@@ -134,6 +144,63 @@ impl<'a> Identities<'a> {
                 }
             }
         }
+    }
+
+    /// Who can put a user that it is, or can become, into a group: actor, user and the step.
+    fn join(&mut self) -> Vec<(usize, usize, Edges)> {
+        let world = self.world;
+        let mut found = Vec::new();
+        for (number, group) in world.groups.iter().enumerate() {
+            let Some(member) = world.identities.iter().find(|identity| identity.account == group.account)
+            else {
+                continue;
+            };
+            let target = Target {
+                id: group.arn.clone(),
+                name: group.name.clone(),
+                resource: Resource { tags: Vec::new(), ..place(world, member) },
+                ..bare(&as_target(world, member))
+            };
+            for entry in world.catalogue.entries(TargetKind::Membership) {
+                let Some(prepared) = Prepared::new(world, entry, &target) else { continue };
+                for actor in insiders(world, self.index, &target, &prepared.action) {
+                    let Some(asking) = world.identities.get(actor) else { continue };
+                    let requester = Requester::Identity(asking);
+                    let reasons =
+                        prepared.reasons(world, requester, &target, Request::default(), Supposing::Actual);
+                    if reasons.is_empty() {
+                        continue;
+                    }
+                    for user in
+                        self.users_of(actor).into_iter().filter(|user| !user.1.groups.contains(&group.name))
+                    {
+                        let mut step = Edges::default();
+                        step.add_entry(&asking.arn, entry, &user.1.arn, &reasons);
+                        let edit = Edit {
+                            action: entry.action.clone(),
+                            unbinds: false,
+                            joins: Some(number),
+                            reasons: reasons.clone(),
+                        };
+                        self.editing.entry((actor, user.0)).or_default().push(edit);
+                        found.push((actor, user.0, step));
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// The users that somebody is or can become, in its own account.
+    fn users_of(&self, actor: usize) -> Vec<(usize, &'a Identity)> {
+        let world = self.world;
+        let becoming = self.becoming.range((actor, 0)..=(actor, usize::MAX)).map(|((_, place), _)| *place);
+        let account = world.identities.get(actor).map(|identity| identity.account.as_str());
+        std::iter::once(actor)
+            .chain(becoming)
+            .filter_map(|place| Some((place, world.identities.get(place)?)))
+            .filter(|(_, user)| user.kind == PrincipalKind::User && Some(user.account.as_str()) == account)
+            .collect()
     }
 
     /// Who can edit an identity, or get credentials for it.
@@ -191,7 +258,7 @@ impl<'a> Identities<'a> {
                         becomes.push((actor, reasons));
                     }
                 } else if entry.edits || binds {
-                    let edit = Edit { action: entry.action.clone(), unbinds: binds, reasons };
+                    let edit = Edit { action: entry.action.clone(), unbinds: binds, joins: None, reasons };
                     edits.push((actor, edit));
                 }
             }

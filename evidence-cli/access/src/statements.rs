@@ -194,6 +194,14 @@ pub(crate) fn unknown(
             guard(&identity.arn, &Guard::Unknown(missing.clone()));
         }
     }
+    for group in &world.groups {
+        for policy in &group.policies {
+            guard(&group.arn, &Guard::Policy(std::sync::Arc::clone(policy)));
+        }
+        if let Some(missing) = &group.policies_missing {
+            guard(&group.arn, &Guard::Unknown(missing.clone()));
+        }
+    }
     for target in targets {
         guard(&target.id, &target.policy);
     }

@@ -14,14 +14,18 @@ use crate::bulk::{Asking, Edges, Prepared, insiders};
 use crate::catalogue::{Further, TargetKind};
 use crate::choice::{Request, holds};
 use crate::decide::{Question, Rule, Supposing, decide};
-use crate::document::Guard;
+use crate::document::{Body, Guard};
 use crate::expression::{Expression, Relation, Test};
 use crate::facts::{Resource, Tagging};
 use crate::index::Index;
-use crate::reason::{Reason, tidy};
+use crate::reason::{Reason, combine, tidy};
 use crate::requester::{Identity, Requester};
+use crate::roles::trusted;
 use crate::targets::Target;
 use crate::world::World;
+
+/// Sending tags along with a request for a session.
+const TAG_SESSION: &str = "sts:TagSession";
 
 /// A tag that has to be set, and the values that will do; none stands for any value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +43,57 @@ pub(crate) fn escalate(world: &World, index: &Index, targets: &[Target], edges: 
     for place in 0..world.identities.len() {
         of_itself(world, index, place, targets, edges);
     }
+    let sessions: Vec<Edges> =
+        world.identities.par_iter().map(|role| of_sessions(world, index, role, targets)).collect();
+    for found in sessions {
+        edges.append(found);
+    }
+}
+
+/// What follows from tags that somebody sends along when it assumes a role: they are the session's principal tags, before
+/// those of the role, where the trust policy allows `sts:TagSession` ("Pass session tags in AWS STS", IAM User Guide).
+fn of_sessions(world: &World, index: &Index, role: &Identity, targets: &[Target]) -> Edges {
+    let mut edges = Edges::default();
+    let Guard::Policy(trust) = &role.trust else { return edges };
+    let itself = crate::roles::as_target(world, role);
+    let on = ["{arn}".to_owned()];
+    let (Some(assuming), Some(tagging)) =
+        (Asking::new(world, "sts:AssumeRole", &on, &itself), Asking::new(world, TAG_SESSION, &on, &itself))
+    else {
+        return edges;
+    };
+    let lets_tag = |body: &Body| match body {
+        Body::Read(clauses) => clauses.allows,
+        Body::Odd(_) => false,
+    };
+    if role.service_linked || !trust.about(tagging.id).any(|statement| lets_tag(&statement.body)) {
+        return edges;
+    }
+    let tagged = Identity { tags: Vec::new(), ..role.clone() };
+    let own = targets.iter().filter(|target| target.resource.account == role.account);
+    let gained: Vec<_> = own
+        .flat_map(|target| {
+            gains(world, role, &tagged, target, target).into_iter().map(move |gain| (target, gain))
+        })
+        .collect();
+    if gained.is_empty() {
+        return edges;
+    }
+    for actor in insiders(world, index, &itself, &assuming) {
+        let Some(actor) = world.identities.get(actor).filter(|actor| actor.arn != role.arn) else { continue };
+        let requester = Requester::Identity(actor);
+        let entering = trusted(world, requester, &itself, world.actions.assume, "sts:assumerole");
+        if entering.is_empty() {
+            continue;
+        }
+        for (target, (enabled, reason, wanted)) in &gained {
+            let step = may_tag(world, actor, &tagging, &itself, wanted);
+            let all = combine([step, entering.clone(), vec![reason.clone()]]);
+            let way = Some(enabled);
+            edges.add(&actor.arn, Capability::ChangePolicy, &target.id, TAG_SESSION, way, &all);
+        }
+    }
+    edges
 }
 
 /// What follows from setting a target's own tags.

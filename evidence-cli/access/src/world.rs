@@ -11,7 +11,7 @@ use cadastre_model::inventory::Inventory;
 use crate::catalogue::{ActionId, Catalogue};
 use crate::choice::Choices;
 use crate::document::{Guard, Policy};
-use crate::requester::Identity;
+use crate::requester::{Group, Identity};
 
 /// Everything that decisions are taken from.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct World {
     /// Sorted by ARN.
     pub(crate) identities: Vec<Identity>,
     pub(crate) by_arn: BTreeMap<String, usize>,
+    /// Groups of users.
+    pub(crate) groups: Vec<Group>,
     rails: BTreeMap<String, Rails>,
     pub(crate) choices: Arc<Choices>,
     pub(crate) actions: WellKnown,
@@ -87,6 +89,20 @@ impl World {
             .collect();
         identities.sort_by(|a, b| a.arn.cmp(&b.arn));
         identities.dedup_by(|a, b| a.arn == b.arn);
+        let groups = inventory.groups.iter().map(|group| Group {
+            arn: group.arn.clone(),
+            name: group.name.clone(),
+            account: group.account.clone(),
+            policies: group
+                .policies
+                .observed()
+                .into_iter()
+                .flatten()
+                .map(|document| compiler.compile(document, &catalogue))
+                .collect(),
+            policies_missing: group.policies.missing().map(str::to_owned),
+        });
+        let groups = groups.collect();
         let by_arn =
             identities.iter().enumerate().map(|(place, identity)| (identity.arn.clone(), place)).collect();
         // The catalogue always numbers these; see `Catalogue::parse`.
@@ -98,7 +114,7 @@ impl World {
             pass_role: id("iam:PassRole"),
             add_role_to_profile: id("iam:AddRoleToInstanceProfile"),
         };
-        Self { catalogue, identities, by_arn, rails, choices, actions }
+        Self { catalogue, identities, by_arn, groups, rails, choices, actions }
     }
 
     /// The guard rails of an account, where its organization was asked about.

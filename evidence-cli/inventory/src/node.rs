@@ -2,6 +2,7 @@
 
 use cadastre_model::asset::{PolicyDocument, PolicyKind, StatementRef};
 use cadastre_model::inventory::Unreadable;
+use cadastre_model::shared::SharedDocument;
 use cadastre_model::{Record, Timestamp};
 use ipnet::IpNet;
 use serde_json::Value;
@@ -220,6 +221,16 @@ impl<'a> Node<'a> {
 
     /// The node itself as a policy document.
     pub(crate) fn as_policy(&self, name: &str, kind: PolicyKind) -> Read<PolicyDocument> {
+        self.as_policy_sharing(name, kind, &self.value.clone().into())
+    }
+
+    /// The same, with a document that others share.
+    pub(crate) fn as_policy_sharing(
+        &self,
+        name: &str,
+        kind: PolicyKind,
+        document: &SharedDocument,
+    ) -> Read<PolicyDocument> {
         if !self.value.is_object() && !self.value.is_string() {
             return Err(self.defect("a policy document"));
         }
@@ -228,7 +239,7 @@ impl<'a> Node<'a> {
             kind,
             record: self.record.id().clone(),
             pointer: self.pointer.clone(),
-            document: self.value.clone().into(),
+            document: document.clone(),
         })
     }
 

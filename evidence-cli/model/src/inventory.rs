@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::asset::compute::{Instance, LaunchTemplate, MachineImage};
-use crate::asset::identity::{CloudAccount, Principal};
+use crate::asset::identity::{CloudAccount, Group, Principal};
 use crate::asset::kafka::KafkaCluster;
 use crate::asset::keys::Key;
 use crate::asset::logging::{EventRule, LogGroup, Trail};
@@ -22,6 +22,9 @@ pub struct Inventory {
     pub accounts: Vec<CloudAccount>,
     /// Users and roles.
     pub principals: Vec<Principal>,
+    /// Groups of users.
+    #[serde(default)]
+    pub groups: Vec<Group>,
     /// KMS keys.
     pub keys: Vec<Key>,
     /// S3 buckets.

@@ -5,6 +5,7 @@ use cadastre_model::Known;
 use cadastre_model::access::Capability::{self, Assume, Decrypt, OperateHost, ReadObjects};
 use cadastre_model::access::Decision;
 use cadastre_model::asset::PolicyKind;
+use cadastre_model::asset::identity::Group;
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -603,6 +604,111 @@ fn groups_of_a_user() {
     );
     world.role(APP, json!([allow("iam:PutGroupPolicy", "*")]));
     check("IAM user groups", &world, ReadObjects, BUCKET, &[]);
+}
+
+#[test]
+fn groups_that_a_user_is_put_into() {
+    let page = "IAM user groups; Actions, resources, and condition keys for IAM: AddUserToGroup";
+    let group = "arn:aws:iam::111122223333:group/readers";
+    let with = |statements: Value, of_group: Value| {
+        let mut world = World::new();
+        world.bucket(json!([]));
+        world.user(ALICE, json!([]));
+        world.role(APP, statements);
+        world.inventory.groups.push(Group {
+            arn: group.into(),
+            account: ACCOUNT.into(),
+            name: "readers".into(),
+            policies: Known::Observed(vec![document("readers", PolicyKind::Inline, policy(of_group))]),
+            evidence: [record(group)].into(),
+        });
+        world
+    };
+    let steps = [
+        "app change-policy alice by iam:AddUserToGroup",
+        "app assume alice by iam:CreateAccessKey",
+        "alice read-objects data by s3:GetObject",
+    ];
+    let both = || json!([allow("iam:AddUserToGroup", group), allow("iam:CreateAccessKey", ALICE)]);
+    let reading = || json!([allow("s3:GetObject", OBJECTS)]);
+    check(page, &with(both(), reading()), ReadObjects, BUCKET, &steps);
+    // A group gives what its policies give, and nothing to whom it is in already or whose boundary keeps it out.
+    check(page, &with(both(), json!([allow("s3:PutObject", OBJECTS)])), ReadObjects, BUCKET, &[]);
+    check(
+        page,
+        &with(both(), json!([allow("s3:*", OBJECTS), deny("s3:Get*", "*")])),
+        ReadObjects,
+        BUCKET,
+        &[],
+    );
+    check(page, &with(json!([allow("iam:AddUserToGroup", "*")]), reading()), ReadObjects, BUCKET, &[]);
+    check(page, &with(json!([allow("iam:CreateAccessKey", "*")]), reading()), ReadObjects, BUCKET, &[]);
+    let mut bounded = with(both(), reading());
+    bounded.boundary(ALICE, json!([allow("ec2:*", "*")]));
+    check(BOUNDARIES, &bounded, ReadObjects, BUCKET, &[]);
+    // A user puts itself in.
+    let mut own = with(json!([]), reading());
+    own.user(ALICE, json!([allow("iam:AddUserToGroup", group)]));
+    let access = own.evaluate();
+    let gained = access.edges.iter().find(|edge| edge.principal == ALICE && edge.target == BUCKET).unwrap();
+    assert_eq!((gained.action.as_str(), gained.statements.len()), ("iam:AddUserToGroup", 2));
+    assert_eq!(gained.enables.as_ref().unwrap().capability, ReadObjects);
+}
+
+#[test]
+fn tags_that_it_sends_along_with_a_role() {
+    let page = "Pass session tags in AWS STS";
+    let red = || json!({"StringEquals": {"aws:PrincipalTag/team": "red"}});
+    let with = |trusted: Value, own: Value| {
+        let mut world = account(own);
+        world.role(DATA, json!([when("s3:GetObject", OBJECTS, red())]));
+        let trust = json!([{"Effect": "Allow", "Principal": {"AWS": APP}, "Action": trusted}]);
+        world.trust(DATA, trust);
+        world
+    };
+    let tags = || json!(["sts:AssumeRole", "sts:TagSession"]);
+    let steps =
+        ["app assume data by sts:AssumeRole and sts:TagSession", "data read-objects data by s3:GetObject"];
+    check(page, &with(tags(), json!([])), ReadObjects, BUCKET, &steps);
+    // The role's own tag gives way to the session's.
+    let mut blue = with(tags(), json!([]));
+    blue.of(DATA).tags = vec![tag("team", "blue")];
+    check(page, &blue, ReadObjects, BUCKET, &steps);
+    // Without leave to send tags the condition stays, and with another tag of the role nothing is left.
+    let conditional = "data read-objects data by s3:GetObject when aws:PrincipalTag/team in [red]";
+    let plain = with(json!("sts:AssumeRole"), json!([]));
+    check(page, &plain, ReadObjects, BUCKET, &["app assume data by sts:AssumeRole", conditional]);
+    let mut blue = with(json!("sts:AssumeRole"), json!([]));
+    blue.of(DATA).tags = vec![tag("team", "blue")];
+    check(page, &blue, ReadObjects, BUCKET, &[]);
+    // A trust policy that lets only other tags be sent.
+    let mut limited = blue.clone();
+    limited.trust(
+        DATA,
+        json!([
+            {"Effect": "Allow", "Principal": {"AWS": APP}, "Action": "sts:AssumeRole"},
+            {"Effect": "Allow", "Principal": {"AWS": APP}, "Action": "sts:TagSession", "Condition": {"StringEquals": {"aws:RequestTag/team": "green"}}}
+        ]),
+    );
+    check(page, &limited, ReadObjects, BUCKET, &[]);
+    let denied = json!([deny("sts:TagSession", "*")]);
+    let mut denied = with(tags(), denied);
+    denied.of(DATA).tags = vec![tag("team", "blue")];
+    check(page, &denied, ReadObjects, BUCKET, &[]);
+}
+
+#[test]
+fn a_trust_that_it_rewrites_opens_what_the_role_may_and_no_more() {
+    let page = "Update a role trust policy; Permissions boundaries for IAM entities; SCP evaluation";
+    let mut bounded = account(json!([allow("iam:UpdateAssumeRolePolicy", DATA)]));
+    bounded.boundary(DATA, json!([allow("ec2:*", "*")]));
+    check(page, &bounded, ReadObjects, BUCKET, &[]);
+    let mut controlled = account(json!([allow("iam:UpdateAssumeRolePolicy", DATA)]));
+    controlled.scp(json!([[allow("*", "*"), deny("s3:GetObject", "*")]]));
+    check(page, &controlled, ReadObjects, BUCKET, &[]);
+    let mut refused = account(json!([allow("iam:UpdateAssumeRolePolicy", DATA)]));
+    refused.scp(json!([[allow("*", "*"), deny("iam:UpdateAssumeRolePolicy", "*")]]));
+    check(page, &refused, ReadObjects, BUCKET, &[]);
 }
 
 #[test]

@@ -94,6 +94,7 @@ pub(crate) fn principal(arn: &str, kind: PrincipalKind) -> Principal {
 }
 
 /// An account under construction.
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) inventory: Inventory,
     pub(crate) declaration: Declaration,

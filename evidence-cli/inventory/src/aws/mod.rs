@@ -47,9 +47,11 @@ pub(crate) fn read(reader: &mut Reader<'_>, declaration: &Declaration) -> Invent
     let profiles = instance_profiles::InstanceProfiles::read(reader);
     let addresses = addresses::Addresses::read(reader);
     let interfaces = interfaces::read(reader, &addresses);
+    let (principals, groups) = principals::read(reader);
     Inventory {
         accounts: accounts::read(reader, declaration),
-        principals: principals::read(reader),
+        principals,
+        groups,
         buckets: buckets::read(reader, &known_keys),
         volumes: volumes::read(reader, &known_keys),
         snapshots: snapshots::read(reader, &known_keys),

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cadastre_model::asset::identity::{AccessKey, Principal, PrincipalKind};
+use cadastre_model::asset::identity::{AccessKey, Group, Principal, PrincipalKind};
 use cadastre_model::asset::{EvidenceIds, PolicyDocument, PolicyKind};
+use cadastre_model::shared::SharedDocument;
 use cadastre_model::{Known, Timestamp};
 
 use crate::answers::Answer;
@@ -15,12 +16,26 @@ const DETAILS: &str = "iam:GetAccountAuthorizationDetails";
 const KEY_USE: &str = "iam:GetAccessKeyLastUsed";
 const REPORT: &str = "iam:GetCredentialReport";
 
-/// Reads the users and roles of every account.
-pub(crate) fn read(reader: &mut Reader<'_>) -> Vec<Principal> {
+/// Reads the users and roles of every account, and the groups of users.
+pub(crate) fn read(reader: &mut Reader<'_>) -> (Vec<Principal>, Vec<Group>) {
     let joins = Joins::read(reader);
+    let mut groups: BTreeMap<String, (Timestamp, Group)> = BTreeMap::new();
     let mut principals: BTreeMap<String, (Timestamp, Principal)> = BTreeMap::new();
     for answer in reader.answers.of(DETAILS) {
         let details = Details::read(reader, answer);
+        for item in details.groups.values() {
+            match details.group(reader, item) {
+                Ok(group) => {
+                    let at = item.record.observed_at;
+                    if groups.get(&group.arn).is_none_or(|(seen, _)| *seen <= at) {
+                        groups.insert(group.arn.clone(), (at, group));
+                    }
+                }
+                Err(defect) => {
+                    reader.reject(defect);
+                }
+            }
+        }
         for (kind, list) in [(PrincipalKind::User, "UserDetailList"), (PrincipalKind::Role, "RoleDetailList")]
         {
             for item in reader.items_of(answer, list) {
@@ -38,7 +53,10 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Vec<Principal> {
             }
         }
     }
-    principals.into_values().map(|(_, principal)| principal).collect()
+    (
+        principals.into_values().map(|(_, principal)| principal).collect(),
+        groups.into_values().map(|(_, group)| group).collect(),
+    )
 }
 
 fn principal<'a>(
@@ -205,8 +223,8 @@ fn settle<T>(reader: &mut Reader<'_>, read: Result<Option<T>, Gap>) -> Known<T> 
 #[derive(Debug, Default)]
 struct Details<'a> {
     groups: BTreeMap<&'a str, Node<'a>>,
-    /// The default version's document, by ARN.
-    managed: BTreeMap<&'a str, Node<'a>>,
+    /// The default version's document, by ARN; all who carry it share one copy.
+    managed: BTreeMap<&'a str, (Node<'a>, SharedDocument)>,
 }
 
 impl<'a> Details<'a> {
@@ -225,7 +243,8 @@ impl<'a> Details<'a> {
         for policy in reader.items_of(answer, "Policies") {
             match default_version(&policy) {
                 Ok(Some((arn, document))) => {
-                    details.managed.insert(arn, document);
+                    let shared = SharedDocument::from(document.value.clone());
+                    details.managed.insert(arn, (document, shared));
                 }
                 Ok(None) => {}
                 Err(defect) => {
@@ -243,10 +262,26 @@ impl<'a> Details<'a> {
         evidence: &mut EvidenceIds,
     ) -> Result<PolicyDocument, Gap> {
         let document = self.managed.get(arn);
-        let document = document
+        let (document, shared) = document
             .ok_or_else(|| Gap::Missing(format!("{DETAILS} lacks the document of policy `{arn}`")))?;
         evidence.insert(document.record.id().clone());
-        Ok(document.as_policy(arn, kind)?)
+        Ok(document.as_policy_sharing(arn, kind, shared)?)
+    }
+
+    /// A group by itself.
+    fn group(&self, reader: &mut Reader<'_>, item: &Node<'a>) -> Read<Group> {
+        let mut evidence = EvidenceIds::from([item.record.id().clone()]);
+        let mut policies = Vec::new();
+        let read = self.attached(item, "GroupPolicyList", "", &mut policies, &mut evidence);
+        let (account, name) = (item.account()?.to_owned(), item.owned_text("GroupName")?);
+        let arn = item.optional_owned_text("Arn")?;
+        Ok(Group {
+            arn: arn.unwrap_or_else(|| format!("arn:aws:iam::{account}:group/{name}")),
+            account,
+            name,
+            policies: settle(reader, read.map(|()| Some(policies))),
+            evidence,
+        })
     }
 
     /// Inline and attached policies, then those of the groups.

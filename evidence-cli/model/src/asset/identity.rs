@@ -43,6 +43,21 @@ pub struct Principal {
     pub evidence: EvidenceIds,
 }
 
+/// An IAM group: whoever is put into it has what its policies allow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// `arn:aws:iam::111122223333:group/name`.
+    pub arn: String,
+    /// The account it belongs to.
+    pub account: String,
+    /// Its name without path.
+    pub name: String,
+    /// Inline and attached policies.
+    pub policies: Known<Vec<PolicyDocument>>,
+    /// Where it was read.
+    pub evidence: EvidenceIds,
+}
+
 /// Users and roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
