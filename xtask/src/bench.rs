@@ -51,6 +51,8 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = DECISION_SECONDS)]
         seconds: u32,
     },
+    /// Every format of the report of a made-up boundary of 5,000 nodes with 2,000 findings, and its page in Chromium
+    Report(crate::bench_report::Options),
     /// Verify a CloudTrail trail, beside the AWS CLI's own code
     Trail(bench_logs::TrailOptions),
     /// Group flow logs, beside DuckDB
@@ -72,6 +74,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
             publish("decisions.md", &crate::access_bench::run(*seconds, &machine())?)
         }
         Bench::Authorizer { seconds } => publish("authorizer.md", &crate::authorizer::bench(*seconds)?),
+        Bench::Report(options) => options.run(),
         Bench::Trail(options) => bench_logs::trail(options),
         Bench::FlowTable(options) => bench_logs::flow_table(options),
     }

@@ -13,6 +13,8 @@ mod access_scenarios;
 mod authorizer;
 mod bench;
 mod bench_logs;
+mod bench_report;
+mod browser;
 mod directions;
 mod fixtures;
 mod hostile_account;
@@ -58,6 +60,8 @@ enum Verb {
     },
     /// Check that rooms depend on each other only in the directions of ARCHITECTURE.md
     Directions,
+    /// Drive Chromium through reports: accessibility, search, the diagram, self-verification, widths
+    Browser(browser::Options),
     /// Change a packet in many ways and hold verification to detecting each
     PacketTamper {
         /// Single-byte changes, and as many structural ones
@@ -103,6 +107,7 @@ fn main() -> ExitCode {
         Verb::Parts => parts::Parts::prepare().map(|parts| parts.describe()),
         Verb::Mutations { directory, verbose } => mutations::run(&directory, verbose),
         Verb::Directions => directions::run(),
+        Verb::Browser(options) => browser::run(&options),
         Verb::PacketTamper { changes } => packet::tamper(changes),
         Verb::Policies => policies::run(),
         Verb::Differential(Differential::Iam(options)) => access_differential::run(&options),

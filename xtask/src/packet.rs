@@ -121,7 +121,7 @@ pub(crate) fn bench(mebibytes: u32, machine: &str) -> anyhow::Result<String> {
 }
 
 /// A private key that only its owner can read, as signing demands.
-fn restrict(path: &Path) -> anyhow::Result<()> {
+pub(crate) fn restrict(path: &Path) -> anyhow::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

@@ -34,6 +34,9 @@ const OSCAL_VALIDATE_PYTHONS: [&str; 4] = ["python3.14", "python3.13", "python3.
 /// The npm package of the Azure emulator.
 const AZURITE: &str = "azurite@3.35.0";
 
+/// The npm packages that drive Chromium and check pages. Later versions of the first need a newer Node.
+const BROWSER: [&str; 2] = ["puppeteer-core@24.43.1", "axe-core@4.14.1"];
+
 /// What is there.
 #[derive(Debug)]
 pub(crate) struct Parts {
@@ -41,6 +44,8 @@ pub(crate) struct Parts {
     pub(crate) python: Option<PathBuf>,
     /// Azurite, Microsoft's emulator of Azure Blob Storage.
     pub(crate) azurite: Option<PathBuf>,
+    /// The folder of what drives Chromium.
+    pub(crate) browser: Option<PathBuf>,
     /// Apache Kafka's jars.
     pub(crate) kafka_libs: Option<PathBuf>,
     /// The program `oscal-validate`.
@@ -53,8 +58,14 @@ impl Parts {
     pub(crate) fn prepare() -> anyhow::Result<Self> {
         let directory = process::target_directory().join("parts");
         fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
-        let mut parts =
-            Self { python: None, azurite: None, kafka_libs: None, oscal_validate: None, missing: Vec::new() };
+        let mut parts = Self {
+            python: None,
+            azurite: None,
+            browser: None,
+            kafka_libs: None,
+            oscal_validate: None,
+            missing: Vec::new(),
+        };
         match python(&directory) {
             Ok(path) => parts.python = Some(path),
             Err(error) => {
@@ -64,6 +75,10 @@ impl Parts {
         match azurite(&directory) {
             Ok(path) => parts.azurite = Some(path),
             Err(error) => parts.missing.push(format!("Azurite: {error:#}")),
+        }
+        match browser(&directory) {
+            Ok(path) => parts.browser = Some(path),
+            Err(error) => parts.missing.push(format!("browser tests: {error:#}")),
         }
         match kafka(&directory) {
             Ok(path) => parts.kafka_libs = Some(path),
@@ -166,25 +181,36 @@ fn pyenv_pythons() -> Vec<PathBuf> {
 }
 
 fn azurite(directory: &Path) -> anyhow::Result<PathBuf> {
-    let folder = directory.join("azurite");
-    let program = folder.join("node_modules/.bin/azurite-blob");
+    Ok(npm(directory, "azurite", &[AZURITE])?.join("node_modules/.bin/azurite-blob"))
+}
+
+fn browser(directory: &Path) -> anyhow::Result<PathBuf> {
+    npm(directory, "browser", &BROWSER)
+}
+
+/// A folder with npm packages.
+fn npm(directory: &Path, name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
+    let folder = directory.join(name);
     let stamp = folder.join("package");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == AZURITE) && program.exists() {
-        return Ok(program);
+    let wanted = packages.join("\n");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted)
+        && folder.join("node_modules").exists()
+    {
+        return Ok(folder);
     }
     if !process::exists("npm") {
         anyhow::bail!("no npm on the PATH (Node.js is needed)");
     }
-    eprintln!("getting {AZURITE}");
+    eprintln!("getting {}", packages.join(", "));
     fs::create_dir_all(&folder)?;
     process::run(
         Command::new("npm")
             .args(["install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts", "--prefix"])
             .arg(&folder)
-            .arg(AZURITE),
+            .args(packages),
     )?;
-    fs::write(&stamp, AZURITE)?;
-    Ok(program)
+    fs::write(&stamp, wanted)?;
+    Ok(folder)
 }
 
 fn kafka(directory: &Path) -> anyhow::Result<PathBuf> {

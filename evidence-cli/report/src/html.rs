@@ -10,7 +10,8 @@ use crate::error::ReportError;
 use crate::input::ReportInput;
 use crate::section::trails::Trails;
 use crate::section::{
-    appendix, coverage, decision, flows, frameworks, kafka, keys, paths, permissions, readiness,
+    appendix, coverage, decision, flows, frameworks, incidents, kafka, keys, paths, permissions, readiness,
+    retention, runbooks,
 };
 use crate::templates::{self, DIAGRAM_PAGE_STYLE, DIAGRAM_SCRIPT, DIAGRAM_STYLE, REPORT_STYLE, SCRIPT};
 
@@ -29,6 +30,8 @@ pub fn html(input: &ReportInput<'_>) -> Result<String, ReportError> {
     let flows = flows::build(input, &mut citations);
     let keys = keys::build(input, &mut citations);
     let kafka = kafka::build(input, &mut citations);
+    let retention = retention::build(input, &mut citations);
+    let runbooks = runbooks::build(input, &mut citations);
     let coverage = coverage::build(input, &mut citations);
     let appendix = appendix::build(input.evidence, citations.into_cited());
     let style = format!("\n{REPORT_STYLE}{DIAGRAM_STYLE}{}", picture.style);
@@ -44,6 +47,9 @@ pub fn html(input: &ReportInput<'_>) -> Result<String, ReportError> {
             flows => Value::from(Serde(&flows)),
             keys => Value::from(Serde(&keys)),
             kafka => Value::from(Serde(&kafka)),
+            retention => Value::from(Serde(&retention)),
+            runbooks => Value::from(Serde(&runbooks)),
+            incidents => Value::from(Serde(&incidents::build(input))),
             frameworks => Value::from(Serde(&frameworks::build(input.frameworks))),
             coverage => Value::from(Serde(&coverage)),
             appendix => Value::from(Serde(&appendix)),

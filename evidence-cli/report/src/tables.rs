@@ -4,8 +4,9 @@ use cadastre_model::asset::StatementRef;
 use cadastre_model::checklist::Checklist;
 use cadastre_model::{Known, RecordId};
 
+use crate::citations::Citations;
 use crate::input::ReportInput;
-use crate::words;
+use crate::{section, words};
 
 /// A table: every row has as many cells as the header.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,6 +67,9 @@ pub(crate) fn all(input: &ReportInput<'_>) -> Vec<Table> {
         flows(input),
         listeners(input),
         access_control_lists(input),
+        retention(input),
+        drills(input),
+        incidents(input),
         coverage(input),
         records(input),
     ]
@@ -408,6 +412,50 @@ fn access_control_lists(input: &ReportInput<'_>) -> Table {
             "evidence",
         ],
         rows,
+    }
+}
+
+fn retention(input: &ReportInput<'_>) -> Table {
+    let retention = section::retention::build(input, &mut Citations::default());
+    let rows = retention.rows.into_iter().map(|row| {
+        let evidence: Vec<String> = row.evidence.into_iter().map(|link| link.short).collect();
+        row![row.kind, row.name, row.keeps, row.declared, evidence.join(" ")]
+    });
+    Table {
+        name: "deletion and retention",
+        header: vec!["kind", "place", "keeps", "declared", "evidence"],
+        rows: rows.collect(),
+    }
+}
+
+fn drills(input: &ReportInput<'_>) -> Table {
+    let runbooks = section::runbooks::build(input, &mut Citations::default());
+    let rows = runbooks.drills.into_iter().map(|drill| {
+        let evidence: Vec<String> = drill.evidence.into_iter().map(|link| link.short).collect();
+        row![drill.name, drill.subject, drill.at, drill.client, drill.kept, drill.all, evidence.join(" ")]
+    });
+    Table {
+        name: "drills",
+        header: vec!["drill", "subject", "at", "client", "promises kept", "promises", "evidence"],
+        rows: rows.collect(),
+    }
+}
+
+fn incidents(input: &ReportInput<'_>) -> Table {
+    let rows = section::incidents::build(input).rows.into_iter().map(|row| {
+        let named = |named: section::incidents::Named| {
+            let mut names = named.names;
+            if named.more > 0 {
+                names.push(format!("and {} more", named.more));
+            }
+            names.join("\n")
+        };
+        row![row.what, row.declared.join("\n"), named(row.able), named(row.others)]
+    });
+    Table {
+        name: "incident ownership",
+        header: vec!["trouble", "declared to act", "can act, the customer's", "can act, others"],
+        rows: rows.collect(),
     }
 }
 

@@ -17,7 +17,7 @@ macro_rules! template {
 }
 
 /// Every template by name.
-const TEMPLATES: [(&str, &str); 17] = [
+const TEMPLATES: [(&str, &str); 20] = [
     template!("macros.html"),
     template!("marks.html"),
     template!("report.html"),
@@ -32,6 +32,9 @@ const TEMPLATES: [(&str, &str); 17] = [
     template!("sections/flows.html"),
     template!("sections/keys.html"),
     template!("sections/kafka.html"),
+    template!("sections/retention.html"),
+    template!("sections/runbooks.html"),
+    template!("sections/incidents.html"),
     template!("sections/frameworks.html"),
     template!("sections/coverage.html"),
     template!("sections/appendix.html"),

@@ -46,7 +46,12 @@ fn made(arguments: &Create, terminal: &Terminal) -> anyhow::Result<Exit> {
         _ => None,
     };
     let page = packet_page::path_beside(&arguments.output);
-    anyhow::ensure!(key.is_none() || !page.exists(), "`{}` is there already", page.display());
+    // That the packet itself is there already is said when it is written.
+    anyhow::ensure!(
+        key.is_none() || !page.exists() || arguments.output.exists(),
+        "`{}` is there already",
+        page.display()
+    );
     let judged = inputs::judge(&arguments.inputs, terminal)?;
     terminal.step("writing the reports");
     let mut files = files(&judged, &arguments.inputs)?;
