@@ -361,6 +361,12 @@ fn a_packet_is_made_signed_verified_and_redacted_and_a_changed_byte_is_noticed()
     };
     check(&create(&packet), 0, "wrote");
     check(&create(&packet), 1, "packet.zip");
+    // Beside it lies the report, with the evidence that it checks.
+    let beside = std::fs::read_to_string(path("packet.html")).unwrap();
+    assert!(beside.contains("id=\"embedded-evidence\"") && beside.contains("verifyEmbeddedEvidence"));
+    let page = cadastre(&["packet", "page", &packet, "--public-key", &public, "-o", &path("page.html")]);
+    check(&page, 0, "in the browser");
+    assert_eq!(std::fs::read_to_string(path("page.html")).unwrap(), beside);
 
     let verify =
         |packet: &str| cadastre(&["packet", "verify", packet, "--public-key", &public, "--format", "json"]);
@@ -379,6 +385,10 @@ fn a_packet_is_made_signed_verified_and_redacted_and_a_changed_byte_is_noticed()
     bytes[middle] ^= 1;
     std::fs::write(path("changed.zip"), bytes).unwrap();
     check(&verify(&path("changed.zip")), 3, "not verified");
+    let changed = path("changed.zip");
+    let page = cadastre(&["packet", "page", &changed, "--public-key", &public, "-o", &path("changed.html")]);
+    check(&page, 3, "not verified");
+    assert!(!directory.path().join("changed.html").exists());
 
     let rules = path("redaction.yaml");
     std::fs::write(&rules, "schema: cadastre/redaction-rules/v1\naccounts: all\naddresses: all\n").unwrap();

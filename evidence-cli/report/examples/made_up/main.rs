@@ -26,7 +26,7 @@ fn main() {
     let hostile = arguments.get(3).is_some_and(|argument| argument == "--hostile");
     let directory = PathBuf::from(directory);
     std::fs::create_dir_all(&directory).unwrap();
-    let made = MadeUp::new(nodes.parse().unwrap(), findings.parse().unwrap(), hostile);
+    let made = MadeUp::new(nodes.parse::<usize>().unwrap().max(30), findings.parse().unwrap(), hostile);
     let input = made.input();
     let write = |name: &str, render: &dyn Fn() -> Vec<u8>| {
         let started = Instant::now();
