@@ -12,7 +12,7 @@ use crate::process;
 
 /// Python packages: the AWS servers, OpenBao, the foreign Kafka clients, validators of exports, and DSSE and in-toto
 /// libraries that check packets.
-const PYTHON_PACKAGES: [&str; 12] = [
+const PYTHON_PACKAGES: [&str; 13] = [
     "moto[server]==5.2.5",
     "ministack==1.5.33",
     "cryptography",
@@ -20,6 +20,7 @@ const PYTHON_PACKAGES: [&str; 12] = [
     "kafka-python",
     "confluent-kafka",
     "compliance-trestle==5.2.0",
+    "cyclonedx-python-lib[json-validation]==11.12.0",
     "ocsf-json-schema==1.2.0",
     "jsonschema",
     "securesystemslib[crypto]",

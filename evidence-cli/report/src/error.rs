@@ -17,6 +17,9 @@ pub enum ReportError {
         "the page has no place for evidence: it was not written by `cadastre report`, or by templates of another shape"
     )]
     NoPlace,
+    /// A section could not be written as JSON.
+    #[error("a section of the report cannot be written as JSON")]
+    Data(#[from] serde_json::Error),
     /// A table of values could not be written.
     #[error("the comma-separated values cannot be written")]
     Csv(#[from] csv::Error),

@@ -4,8 +4,11 @@
 //! string that others wrote is escaped for its format and made inert.
 
 mod citations;
+mod component_definition;
 mod csv;
+mod cyclonedx;
 mod diagram;
+mod document;
 mod error;
 mod html;
 mod identity;
@@ -23,8 +26,11 @@ mod verification;
 mod words;
 mod xlsx;
 
+pub use component_definition::component_definition;
 pub use csv::{files as csv_files, findings as findings_csv};
+pub use cyclonedx::cyclonedx;
 pub use diagram::svg as diagram_svg;
+pub use document::document;
 pub use error::ReportError;
 pub use html::{diagram_html, html};
 pub use input::ReportInput;

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use crate::identity::uuid;
 use crate::text::{inert, told};
 
-const VERSION: &str = "1.2.1";
+pub(crate) const VERSION: &str = "1.2.1";
 /// The namespace of our properties.
 const NAMESPACE: &str = "https://cadastre.dev/ns/oscal";
 
@@ -271,18 +271,18 @@ fn control_id(control: &ControlResult) -> String {
     control.id.to_ascii_lowercase()
 }
 
-fn property(name: &str, value: &str) -> Value {
+pub(crate) fn property(name: &str, value: &str) -> Value {
     json!({"name": name, "ns": NAMESPACE, "value": line(value)})
 }
 
 /// Text for OSCAL's `markup-line` and `string`: on one line, neither empty nor with blanks at its ends.
-fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let line = inert(text).split_whitespace().collect::<Vec<_>>().join(" ");
     if line.is_empty() { "(empty)".to_owned() } else { line }
 }
 
 /// Text for OSCAL's `markup-multiline`.
-fn filled(text: &str) -> String {
+pub(crate) fn filled(text: &str) -> String {
     let text = inert(text);
     let text = text.trim();
     if text.is_empty() { "(empty)".to_owned() } else { text.to_owned() }

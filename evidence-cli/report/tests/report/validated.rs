@@ -68,6 +68,66 @@ fn oscal_results_meet_the_published_constraints() {
     for (_, sample) in samples() {
         let results = cadastre_report::oscal(&sample.checklist, &sample.evidence);
         validated(&validator, &[], &results);
+        validated(&validator, &[], &cadastre_report::component_definition(&sample.input()));
+    }
+}
+
+#[test]
+fn component_definitions_fit_the_model_and_their_references_resolve() {
+    let Some(python) = python() else { return };
+    for (name, sample) in samples() {
+        let definition = cadastre_report::component_definition(&sample.input());
+        let requirements = validated(&python, &[&script(), "component"], &definition);
+        let expected: usize = sample.frameworks.iter().map(|framework| framework.requirements.len()).sum();
+        assert_eq!(requirements, expected.to_string(), "{name}");
+    }
+}
+
+#[test]
+fn cyclonedx_attestations_fit_the_published_schema_and_their_references_resolve() {
+    let Some(python) = python() else { return };
+    for (name, sample) in samples() {
+        let document = cadastre_report::cyclonedx(&sample.input());
+        let claims = validated(&python, &[&script(), "cyclonedx"], &document);
+        let expected = if name == "empty" { "0" } else { "4" };
+        assert_eq!(claims, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_broken_attestation_would_be_noticed() {
+    let Some(python) = python() else { return };
+    let break_it: [fn(&mut Value); 2] = [
+        |document| document["declarations"]["attestations"][0]["map"][0]["conformance"]["score"] = 2.into(),
+        |document| document["declarations"]["claims"][0]["target"] = "target:nothing".into(),
+    ];
+    for change in break_it {
+        let mut document = cadastre_report::cyclonedx(&Sample::plain().input());
+        change(&mut document);
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("document.json");
+        std::fs::write(&file, document.to_string()).unwrap();
+        let output = Command::new(&python).args([&script(), "cyclonedx"]).arg(&file).output().unwrap();
+        assert!(!output.status.success());
+    }
+}
+
+#[test]
+fn an_attestation_tells_what_conforms_from_what_does_not_and_from_what_nobody_knows() {
+    let document = cadastre_report::cyclonedx(&Sample::plain().input());
+    let map = document["declarations"]["attestations"][0]["map"].as_array().unwrap();
+    let scores: Vec<(&str, i64, i64)> = map
+        .iter()
+        .map(|entry| {
+            let requirement = entry["requirement"].as_str().unwrap();
+            let score = |of: &str| entry[of]["score"].as_i64().unwrap();
+            (requirement, score("conformance"), score("confidence"))
+        })
+        .collect();
+    assert!(scores.contains(&("requirement:cadastre:BND-04", 0, 1)), "{scores:?}");
+    assert!(scores.contains(&("requirement:cadastre:KEY-05", 0, 0)), "{scores:?}");
+    for entry in map.iter().filter(|entry| entry["conformance"]["score"] == 1) {
+        assert_eq!(entry["counterClaims"].as_array().unwrap().len(), 0, "{entry}");
     }
 }
 

@@ -2,6 +2,8 @@
 
 ocsf      every event of the list against the JSON Schema of the OCSF class Compliance Finding
 oscal     the document against compliance-trestle's model of OSCAL assessment results, references included
+component the document against compliance-trestle's model of OSCAL component definitions, references included
+cyclonedx the document against the strict JSON validator of cyclonedx-python-lib, references included
 """
 
 import json
@@ -45,4 +47,49 @@ def oscal(path):
     return len(observations)
 
 
-print({"ocsf": ocsf, "oscal": oscal}[sys.argv[1]](sys.argv[2]))
+def component(path):
+    from pathlib import Path
+
+    from trestle.oscal.component import ComponentDefinition
+
+    document = ComponentDefinition.oscal_read(Path(path))
+    resources = {resource.uuid for resource in (document.back_matter.resources if document.back_matter else [])}
+    implementations = document.components[0].control_implementations or []
+    for implementation in implementations:
+        assert implementation.source.lstrip("#") in resources, implementation.source
+    return sum(len(implementation.implemented_requirements) for implementation in implementations)
+
+
+def cyclonedx(path):
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    text = open(path, encoding="utf-8").read()
+    error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
+    if error:
+        raise SystemExit(repr(error))
+    document = json.loads(text)
+    declared, used = [], []
+
+    def walk(value, key=None):
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                if name == "bom-ref":
+                    declared.append(inner)
+                elif name in ("assessor", "requirement", "target"):
+                    used.append(inner)
+                else:
+                    walk(inner, name)
+        elif isinstance(value, list):
+            for inner in value:
+                if isinstance(inner, str) and key in ("claims", "counterClaims", "evidence"):
+                    used.append(inner)
+                walk(inner, key)
+
+    walk(document)
+    assert len(declared) == len(set(declared)), "a reference is given twice"
+    assert set(used) <= set(declared), set(used) - set(declared)
+    return len(document["declarations"]["claims"])
+
+
+print({"ocsf": ocsf, "oscal": oscal, "component": component, "cyclonedx": cyclonedx}[sys.argv[1]](sys.argv[2]))
