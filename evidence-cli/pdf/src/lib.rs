@@ -1,0 +1,20 @@
+//! The report as a document that people sign: PDF/A-2a and PDF/UA-1, tagged, with every font inside.
+//!
+//! Pure: data, a diagram and a template in, bytes out. The typesetter sees three virtual files and nothing else: no
+//! file system, no network, no system fonts, no clock. Data reaches the template as JSON and is never spliced into
+//! markup, so that what others wrote stays text. The same input gives the same bytes.
+//!
+//! The typesetter is the library behind the `typst` program, and the only heavy dependency of the workspace that no
+//! other room shares; it stays behind this crate.
+
+#![cfg(feature = "typeset")]
+
+mod document;
+mod error;
+mod fonts;
+mod glyphs;
+mod picture;
+mod world;
+
+pub use document::{Document, TEMPLATE, TEMPLATE_NAME, pdf};
+pub use error::PdfError;
