@@ -3,6 +3,11 @@
 /// A document that could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PdfError {
+    /// The typesetter is not in this build.
+    #[error(
+        "this program was built without the typesetter, so it writes no PDF: build it with `--features pdf`"
+    )]
+    LeftOut,
     /// The template is wrong.
     #[error("{file}:{line}:{column}: {message}{}", listed(.hints))]
     Template {

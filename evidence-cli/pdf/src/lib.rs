@@ -6,15 +6,22 @@
 //!
 //! The typesetter is the library behind the `typst` program, and the only heavy dependency of the workspace that no
 //! other room shares; it stays behind this crate.
-
-#![cfg(feature = "typeset")]
+//!
+//! Without the feature `typeset` the crate has the same shape and refuses to set anything, so that those who work on
+//! other rooms need not build the typesetter.
 
 mod document;
 mod error;
+#[cfg(feature = "typeset")]
 mod fonts;
+#[cfg(feature = "typeset")]
 mod glyphs;
+#[cfg(feature = "typeset")]
 mod picture;
+#[cfg(feature = "typeset")]
+mod typeset;
+#[cfg(feature = "typeset")]
 mod world;
 
-pub use document::{Document, TEMPLATE, TEMPLATE_NAME, pdf};
+pub use document::{AVAILABLE, Document, TEMPLATE, TEMPLATE_NAME, pdf};
 pub use error::PdfError;

@@ -133,8 +133,12 @@ pub(crate) enum ReportFormat {
     Xlsx,
     /// The same tables as comma-separated values, in `csv/`
     Csv,
-    /// OSCAL 1.2 assessment results
+    /// A tagged PDF/A-2a document, for people who sign
+    Pdf,
+    /// OSCAL 1.2 assessment results, and a component definition
     Oscal,
+    /// CycloneDX 1.6 attestations
+    Cyclonedx,
     /// OCSF 1.6 Compliance Finding events
     Ocsf,
     /// SARIF 2.1.0

@@ -21,6 +21,8 @@ pub(crate) enum Packet {
     Redact(Redact),
     /// Show what a packet says of itself, without verifying it
     Show(Show),
+    /// Print the public key of a signing key, for those who verify
+    Key(Key),
     /// Write the report of a signed packet as one page that checks its own evidence in a browser
     Page(Page),
 }
@@ -41,9 +43,10 @@ pub(crate) struct Create {
     /// File to write
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
-    /// Private key that signs: PKCS #8 PEM, Ed25519 or ECDSA on P-256 or P-384
-    #[arg(long, value_name = "FILE")]
-    pub sign_key: Option<PathBuf>,
+    /// Key that signs: a PKCS #8 PEM file (Ed25519, ECDSA on P-256 or P-384), `awskms:///ARN` or
+    /// `azurekms://VAULT/NAME`
+    #[arg(long, visible_alias = "key", value_name = "KEY")]
+    pub sign_key: Option<String>,
     /// The packet before this one, signed with the same key
     #[arg(long, value_name = "PACKET", requires = "sign_key")]
     pub previous: Option<PathBuf>,
@@ -64,15 +67,32 @@ printed: openssl ts -query -sha256 -cert -digest IMPRINT -out query.tsq, then `c
 pub(crate) struct Sign {
     /// An unsigned packet
     pub packet: PathBuf,
-    /// Private key: PKCS #8 PEM, Ed25519 or ECDSA on P-256 or P-384
-    #[arg(long, value_name = "FILE")]
-    pub sign_key: PathBuf,
+    /// Key that signs: a PKCS #8 PEM file (Ed25519, ECDSA on P-256 or P-384), `awskms:///ARN` or
+    /// `azurekms://VAULT/NAME`
+    #[arg(long, visible_alias = "key", value_name = "KEY")]
+    pub sign_key: String,
     /// File to write
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
     /// Require a timestamp
     #[arg(long)]
     pub timestamp: bool,
+}
+
+/// `cadastre packet key`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cadastre packet key review.key > review.pub
+  cadastre packet key awskms:///arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab > review.pub
+  cadastre packet key azurekms://reviews.vault.azure.net/packets > review.pub
+
+AWS needs kms:GetPublicKey and, to sign, kms:Sign. Azure needs keys/get and keys/sign; its credential is
+AZURE_ACCESS_TOKEN_FILE, or AZURE_TENANT_ID and AZURE_CLIENT_ID with AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE,
+or AZURE_USE_MANAGED_IDENTITY=true. Verification needs neither, only what this prints.")]
+pub(crate) struct Key {
+    /// A PKCS #8 PEM file, `awskms:///ARN` or `azurekms://VAULT/NAME[/VERSION]`
+    pub key: String,
 }
 
 /// `cadastre packet timestamp`
@@ -160,9 +180,9 @@ pub(crate) struct Redact {
     /// File to write
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
-    /// Private key of the redactor, who vouches for what was put in place
-    #[arg(long, value_name = "FILE")]
-    pub sign_key: Option<PathBuf>,
+    /// Key of the redactor, who vouches for what was put in place; a file or a key of a service
+    #[arg(long, visible_alias = "key", value_name = "KEY")]
+    pub sign_key: Option<String>,
 }
 
 /// `cadastre packet show`

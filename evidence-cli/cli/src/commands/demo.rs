@@ -1,7 +1,7 @@
 //! `cadastre demo`: the whole line on this machine. The bundled broker is deployed, real clients run through
 //! it, it is scanned beside the recorded reference account, and the reports are written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use cadastre_assess::waivers::WaiverFile;
@@ -14,12 +14,13 @@ use cadastre_model::declaration::{Cluster, Declaration};
 use cadastre_model::evidence::{Evidence, EvidenceWriter};
 use cadastre_model::progress::Progress;
 use cadastre_model::{Clock, SystemClock};
+use cadastre_packet::Signer as _;
 use cadastre_server::{Broker, BrokerConfig};
 
 use super::inputs::Judged;
 use super::local_cluster::{ADMIN, LocalCluster, MECHANISM, Workload};
-use super::{check, output, report};
-use crate::args::assess::ReportFormat;
+use super::{check, output, packet, packet_page, report, signing};
+use crate::args::assess::{Inputs, ReportFormat};
 use crate::args::broker::Demo;
 use crate::exit::Exit;
 use crate::terminal::{self, Terminal, stdout_color};
@@ -101,16 +102,43 @@ pub(super) fn run(arguments: &Demo, terminal: &Terminal) -> anyhow::Result<Exit>
     let waivers = WaiverFile::parse(recorded.waivers, "the recorded waivers")?.waivers;
     let assessment = assess(&evidence, &declaration, &Options { waivers, ..Options::default() })?;
     let judged = Judged { declaration, evidence, assessment };
-    report::write(
-        &judged,
-        &arguments.out,
-        &[ReportFormat::Html, ReportFormat::Md, ReportFormat::Json, ReportFormat::Svg],
-    )?;
+    let mut formats = vec![ReportFormat::Html, ReportFormat::Md, ReportFormat::Json, ReportFormat::Svg];
+    if cadastre_pdf::AVAILABLE {
+        formats.push(ReportFormat::Pdf);
+    }
+    report::write(&judged, &arguments.out, &formats)?;
+    let (packet, public) = write_packet(&judged, &arguments.out, terminal)?;
     terminal.finish();
     let mut text = check::by_area(&judged.assessment.checklist, stdout_color());
     text.push_str(&format!("\nreport: {}\n", arguments.out.join("report.html").display()));
+    text.push_str(&format!("packet: {}\n", packet.display()));
+    text.push_str(&format!(
+        "verify: cadastre packet verify {} --public-key {}\n",
+        packet.display(),
+        public.display()
+    ));
     terminal::print(&text)?;
     Ok(Exit::Clean)
+}
+
+/// Packs everything, signed by a key that nobody has once the demo ends: only its public half is written.
+fn write_packet(judged: &Judged, out: &Path, terminal: &Terminal) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let (packet, public) = (out.join("packet.zip"), out.join("packet.pub"));
+    output::remove_file(&packet)?;
+    output::remove_file(&packet_page::path_beside(&packet))?;
+    let key = signing::passing()?;
+    let inputs = Inputs {
+        evidence: out.join("evidence"),
+        boundary: out.join("boundary.yaml"),
+        as_of: None,
+        policies: None,
+        waivers: Some(out.join("waivers.yaml")),
+    };
+    let files = packet::files(judged, &inputs)?;
+    packet::write_packet(judged, files, &packet, Some(&key), None, terminal)?;
+    output::write(&public, signing::pem(key.public_key()))?;
+    packet_page::beside(&packet, key.public_key(), terminal)?;
+    Ok((packet, public))
 }
 
 /// The broker's life: set up, exercised, scanned, stopped. Returns the evidence and the declared cluster.

@@ -20,6 +20,7 @@ mod policy;
 mod report;
 mod role;
 mod scan;
+mod signing;
 mod waive;
 mod who_can;
 

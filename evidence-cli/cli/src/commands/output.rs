@@ -56,3 +56,16 @@ pub(super) fn remove_evidence(directory: &Path) -> anyhow::Result<()> {
 pub(super) fn write(path: &Path, content: impl AsRef<[u8]>) -> anyhow::Result<()> {
     fs::write(path, content).with_context(|| format!("cannot write `{}`", path.display()))
 }
+
+/// Removes a file that is about to be written again.
+///
+/// # Errors
+/// When it is there and the operating system refuses.
+pub(super) fn remove_file(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot replace `{}`", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

@@ -8,16 +8,15 @@ use cadastre_model::progress::Progress;
 use cadastre_model::{Clock, SystemClock, Timestamp};
 use cadastre_packet::redact::{RedactOptions, Rules, redact};
 use cadastre_packet::{
-    Chain, Content, CreateOptions, Digest, Failure, FileSource, LocalKey, PackFile, PacketError, PacketPath,
-    PublicKey, Role, SignOptions, Signed, Signer, SystemRandomness, TimestampAuthority, TimestampRule,
-    TimestampState, UncheckedPacket, Verification, VerifyOptions, attach_timestamp, create, show, sign,
-    verify, write_new,
+    Chain, Content, CreateOptions, Digest, Failure, FileSource, PackFile, PacketError, PacketPath, PublicKey,
+    Role, SignOptions, Signed, Signer, SystemRandomness, TimestampAuthority, TimestampRule, TimestampState,
+    UncheckedPacket, Verification, VerifyOptions, attach_timestamp, create, show, sign, verify, write_new,
 };
 use cadastre_policy::PolicySet;
 
 use super::inputs::{self, Judged};
 use super::packet_page;
-use super::report;
+use super::{report, signing};
 use crate::args::assess::{Inputs, ReportFormat, TableFormat};
 use crate::args::packet::{AttachTimestamp, Create, Packet, Redact, Show, Sign, Trust, Verify};
 use crate::exit::Exit;
@@ -36,11 +35,12 @@ pub(super) fn run(arguments: &Packet, terminal: &Terminal) -> anyhow::Result<Exi
         Packet::Redact(arguments) => redacted(arguments, terminal),
         Packet::Show(arguments) => shown(arguments),
         Packet::Page(arguments) => packet_page::run(arguments, terminal),
+        Packet::Key(arguments) => signing::export(arguments),
     }
 }
 
 fn made(arguments: &Create, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let key = arguments.sign_key.as_deref().map(LocalKey::read).transpose()?;
+    let key = arguments.sign_key.as_deref().map(signing::open).transpose()?;
     let previous = match (&arguments.previous, &key) {
         (Some(path), Some(key)) => Some(statement_of(path, std::slice::from_ref(key.public_key()))?),
         _ => None,
@@ -65,7 +65,7 @@ fn made(arguments: &Create, terminal: &Terminal) -> anyhow::Result<Exit> {
         });
     }
     let count = files.len();
-    write_packet(&judged, files, &arguments.output, key.as_ref(), previous, terminal)?;
+    write_packet(&judged, files, &arguments.output, key.as_deref(), previous, terminal)?;
     terminal.finish();
     terminal.say(&format!("wrote {} with {count} files", arguments.output.display()));
     if let Some(key) = &key {
@@ -81,7 +81,7 @@ pub(super) fn write_packet(
     judged: &Judged,
     files: Vec<PackFile>,
     output: &Path,
-    key: Option<&LocalKey>,
+    key: Option<&dyn Signer>,
     previous: Option<Digest>,
     terminal: &Terminal,
 ) -> anyhow::Result<Option<Signed>> {
@@ -114,7 +114,7 @@ pub(super) fn write_packet(
 
 /// Everything that goes into a packet beside the evidence.
 pub(super) fn files(judged: &Judged, inputs: &Inputs) -> anyhow::Result<Vec<PackFile>> {
-    let formats = [
+    let mut formats = vec![
         ReportFormat::Html,
         ReportFormat::Md,
         ReportFormat::Svg,
@@ -124,7 +124,11 @@ pub(super) fn files(judged: &Judged, inputs: &Inputs) -> anyhow::Result<Vec<Pack
         ReportFormat::Ocsf,
         ReportFormat::Sarif,
         ReportFormat::Junit,
+        ReportFormat::Cyclonedx,
     ];
+    if cadastre_pdf::AVAILABLE {
+        formats.push(ReportFormat::Pdf);
+    }
     let mut files = Vec::new();
     for (name, content) in report::render(judged, &formats)? {
         files.push(file(&format!("reports/{name}"), Role::Report, content)?);
@@ -176,12 +180,12 @@ fn media_type(name: &str) -> &'static str {
 }
 
 fn signed(arguments: &Sign, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let key = LocalKey::read(&arguments.sign_key)?;
+    let key = signing::open(&arguments.sign_key)?;
     let source = open(&arguments.packet)?;
     let timestamp = if arguments.timestamp { TimestampRule::Required } else { TimestampRule::None };
     terminal.step("checking and signing");
     let options = SignOptions { signed_at: now(), timestamp };
-    let signed = write_new(&arguments.output, |file| sign(&source, &key, &options, file))?;
+    let signed = write_new(&arguments.output, |file| sign(&source, &*key, &options, file))?;
     terminal.finish();
     let mut rows = vec![
         ["root".to_owned(), signed.root.to_string()].to_vec(),
@@ -256,7 +260,7 @@ fn redacted(arguments: &Redact, terminal: &Terminal) -> anyhow::Result<Exit> {
         .with_context(|| format!("`{}` is not UTF-8", arguments.rules.display()))?;
     let rules = Rules::from_yaml(&rules_text)
         .with_context(|| format!("`{}` holds no redaction rules", arguments.rules.display()))?;
-    let signer = arguments.sign_key.as_deref().map(LocalKey::read).transpose()?;
+    let signer = arguments.sign_key.as_deref().map(signing::open).transpose()?;
     let (keys, trust) = trusted(&arguments.trust)?;
     let source = open(&arguments.packet)?;
     terminal.step("verifying the packet");
@@ -270,7 +274,7 @@ fn redacted(arguments: &Redact, terminal: &Terminal) -> anyhow::Result<Exit> {
         redacted_at: now(),
         companions: Vec::new(),
     };
-    let signer = signer.as_ref().map(|key| key as &dyn Signer);
+    let signer = signer.as_deref();
     let result = write_new(&arguments.output, |file| {
         redact(&packet, &rules, &options, signer, &SystemRandomness::default(), file)
     })?;

@@ -87,7 +87,13 @@ pub(super) fn render(judged: &Judged, formats: &[ReportFormat]) -> anyhow::Resul
             ReportFormat::Oscal => {
                 let results = cadastre_report::oscal(&assessment.checklist, &judged.evidence);
                 put("oscal-assessment-results.json", pretty(&results)?);
+                let definition = cadastre_report::component_definition(&input);
+                put("oscal-component-definition.json", pretty(&definition)?);
             }
+            ReportFormat::Cyclonedx => {
+                put("cyclonedx.json", pretty(&cadastre_report::cyclonedx(&input))?);
+            }
+            ReportFormat::Pdf => put("report.pdf", pdf(&input)?),
             ReportFormat::Ocsf => {
                 put("ocsf.json", pretty(&cadastre_report::ocsf(&assessment.checklist))?);
             }
@@ -100,6 +106,19 @@ pub(super) fn render(judged: &Judged, formats: &[ReportFormat]) -> anyhow::Resul
         }
     }
     Ok(files)
+}
+
+/// The report as a document.
+fn pdf(input: &ReportInput<'_>) -> anyhow::Result<Vec<u8>> {
+    let data = cadastre_report::document(input)?;
+    Ok(cadastre_pdf::pdf(&cadastre_pdf::Document {
+        template: cadastre_pdf::TEMPLATE,
+        data: &data,
+        diagram: &cadastre_report::diagram_svg(input.graph),
+        date: input.checklist.as_of,
+        identity: &input.declaration.name,
+        creator: concat!("cadastre ", env!("CARGO_PKG_VERSION")),
+    })?)
 }
 
 fn pretty<T: serde::Serialize>(value: &T) -> anyhow::Result<Vec<u8>> {

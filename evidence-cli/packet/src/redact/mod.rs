@@ -1,5 +1,6 @@
 //! Redaction: another packet, with parts withheld or pseudonymised, that still verifies against the same signature.
 
+mod archive;
 mod decode;
 mod leak;
 mod pseudonym;

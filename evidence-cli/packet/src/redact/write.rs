@@ -7,6 +7,7 @@ use cadastre_model::evidence::Evidence;
 use cadastre_model::{Observation, Record, Timestamp};
 use serde_json::Value;
 
+use super::archive;
 use super::leak::Searcher;
 use super::pseudonym::{self, Pseudonyms};
 use super::replace::Replacer;
@@ -388,14 +389,17 @@ impl Redactor {
     }
 
     fn derived_file(&self, file: &FileEntry, bytes: &[u8], draft: &mut Draft) -> Result<Fate, PacketError> {
-        if std::str::from_utf8(bytes).is_err() {
-            return Ok(Fate::Withheld("cannot be rewritten"));
-        }
+        let is_text = std::str::from_utf8(bytes).is_ok();
+        let replaced = if is_text {
+            Some(self.replaced(bytes))
+        } else {
+            archive::rewrite(bytes, |part| self.replaced(part))
+        };
+        let Some(replaced) = replaced else { return Ok(Fate::Withheld("cannot be rewritten")) };
         let path = self.replaced_text(file.path.as_str()).parse::<PacketPath>();
         let Some(path) = path.ok().filter(|path| file.role.fits(path)) else {
             return Ok(Fate::Withheld("cannot be rewritten"));
         };
-        let replaced = self.replaced(bytes);
         let was_json = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
         let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&replaced).is_ok();
         if was_json != is_json || !self.is_clean(file.path.as_str(), &replaced) {
