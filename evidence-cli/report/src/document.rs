@@ -7,10 +7,10 @@ use crate::citations::Citations;
 use crate::diagram;
 use crate::error::ReportError;
 use crate::input::ReportInput;
+use crate::section::trails::Trails;
 use crate::section::{
     appendix, coverage, decision, flows, frameworks, kafka, keys, paths, permissions, readiness,
 };
-use crate::section::trails::Trails;
 use crate::text;
 
 /// How much of one excerpt a printed page repeats, in bytes. The whole record lies in the evidence.
