@@ -72,7 +72,7 @@ empty := {
 		"clusters": [],
 		"unreadable": [],
 	},
-	"access": {"edges": [], "trusts": [], "statements": [], "unknown": []},
+	"access": {"edges": [], "trusts": [], "statements": [], "unknown": [], "destruction": [], "guards": []},
 	"reachability": {"flows": [], "unknown": []},
 	"graph": {"nodes": [], "paths": [], "principals": []},
 	"coverage": {},
@@ -454,3 +454,15 @@ cluster_question(operation, record) := {
 subjects_of(findings, verdict) := {finding.subject | some finding in findings; finding.verdict == verdict}
 
 examined_subjects(subjects) := {item.subject | some item in subjects}
+
+# A way to destroy, blind or lock out that the engine found.
+destruction(principal, damage, target, action) := {
+	"principal": principal, "damage": damage, "target": target, "action": action, "disguised": true,
+	"decision": "allow", "statements": [{"policy": "p", "record": "identities", "pointer": "/response"}],
+}
+
+# A rule that the engine found to protect nothing.
+guard(subject, defect) := {
+	"subject": subject, "defect": defect, "told": "it denies what another statement allows",
+	"statements": [{"policy": "p", "record": "policy-record", "pointer": "/response/Policy/Statement/0"}],
+}

@@ -267,6 +267,15 @@ fn documents(inventory: &mut Inventory, visit: &mut dyn FnMut(&[String], &mut Po
     for endpoint in &mut inventory.endpoints {
         one(std::slice::from_ref(&endpoint.id), &mut endpoint.policy);
     }
+    for cluster in &mut inventory.msk_clusters {
+        one(&[cluster.arn.clone(), cluster.name.clone()], &mut cluster.policy);
+    }
+    for secret in &mut inventory.secrets {
+        one(&[secret.arn.clone(), secret.name.clone()], &mut secret.policy);
+    }
+    for authority in &mut inventory.certificate_authorities {
+        one(std::slice::from_ref(&authority.arn), &mut authority.policy);
+    }
     for principal in &mut inventory.principals {
         one(&[], &mut principal.boundary);
         one(&[format!("trust of {}", principal.name)], &mut principal.trust);

@@ -166,7 +166,7 @@ impl Reasoner<'_> {
     }
 
     /// The full id of a principal.
-    fn principal(&self, graph: &BoundaryGraph, named: &str) -> Result<String, ExplainError> {
+    pub(crate) fn principal(&self, graph: &BoundaryGraph, named: &str) -> Result<String, ExplainError> {
         let known = || {
             let observed = self.inventory.principals.iter().map(|principal| principal.arn.as_str());
             let seen = graph.principals.iter().map(|view| view.id.as_str());
@@ -252,7 +252,7 @@ fn place(statement: &StatementRef) -> String {
 }
 
 /// A step as a sentence.
-fn sentence(step: &Step) -> String {
+pub(crate) fn sentence(step: &Step) -> String {
     let what = format!("{} {}", verb(step.capability), step.to);
     let who = name(&step.from);
     let by = &step.action;

@@ -346,6 +346,24 @@ impl<'a> Goal<'a> {
         cut::find_beyond(&problem, &told)
     }
 
+    /// Whether each of its moves stands for itself, so that what they do not lead to is no way.
+    pub(crate) const fn tells_all(&self) -> bool {
+        !self.sums_up
+    }
+
+    /// The cheapest derivation for a place that rests on none of the removed statements, which are sorted, with those
+    /// that it rests on.
+    pub(crate) fn way_without(
+        &self,
+        removed: &[StatementId],
+        origin: u32,
+    ) -> Option<(BTreeSet<StatementId>, Vec<Step>)> {
+        let solution = self.problem.solve(removed, Prefer::Cost, Some(origin));
+        let pieces = self.problem.pieces(&solution, origin)?;
+        let statements = self.problem.statements(&pieces).into_iter().collect();
+        Some((statements, self.tell(&solution, origin)?.steps))
+    }
+
     /// The derivation for a place, told step by step.
     pub(crate) fn tell(&self, solution: &Solution, origin: u32) -> Option<Witness> {
         let pieces = self.problem.pieces(solution, origin)?;

@@ -12,6 +12,7 @@ mod derivation;
 mod diff;
 mod dot;
 mod edges;
+mod every_way;
 mod explain;
 mod goals;
 mod hitting;
@@ -34,6 +35,7 @@ use cadastre_model::reach::Reachability;
 
 pub use diff::{Drift, DriftKind, DriftReport, SCHEMA as DRIFT_SCHEMA, Severity, diff};
 pub use dot::dot;
+pub use every_way::{EveryWay, OneWay, WayStep};
 pub use explain::{ExplainError, Explanation, SCHEMA as EXPLANATION_SCHEMA, ToldStep};
 pub use matrix::{Matrix, MatrixCell, MatrixRow};
 pub use reasoner::Reasoner;

@@ -3,7 +3,8 @@
 # title: Logs cannot be changed by those they record
 # description: |
 #   A bucket that receives logs locks them by default, and nobody but its declared administrators can delete logs,
-#   loosen the lock, or stop what writes them. Brokers and vendors never can.
+#   loosen the lock, or stop what writes them. Brokers and vendors never can. A lifecycle rule, a shorter retention
+#   or another selector does the same without the name of a deletion, and a deny that protects nothing counts as none.
 # custom:
 #   id: AUD-02
 #   area: audit
@@ -22,9 +23,11 @@ package cadastre.controls.aud_02
 import rego.v1
 
 import data.cadastre.lib.coverage
+import data.cadastre.lib.damage
 import data.cadastre.lib.declared
 import data.cadastre.lib.edges
 import data.cadastre.lib.finding
+import data.cadastre.lib.guards
 import data.cadastre.lib.known
 import data.cadastre.lib.pattern
 import data.cadastre.lib.sides
@@ -107,6 +110,36 @@ findings contains result if {
 	edges.open(edge)
 	not may_alter(sink, edge.principal)
 	result := finding.unproven(sink.id, sprintf("whether %s can change it is not settled: %s", [edge.principal, edge.detail]), sink.evidence)
+}
+
+# What an edge above tells already is not told again.
+damaging(sink) := {one |
+	some one in damage.onto({sink.id})
+	same := {edge | some edge in altering(sink); edge.principal == one.principal; edge.action == one.action}
+	count(same) == 0
+}
+
+findings contains result if {
+	some sink in sinks
+	some one in damaging(sink)
+	edges.possible(one)
+	not may_alter(sink, one.principal)
+	records := {record | some list in [sink.evidence, edges.records(one)]; some record in list}
+	result := finding.red(sink.id, sprintf("%s %s", [one.principal, damage.told(one)]), records)
+}
+
+findings contains result if {
+	some sink in sinks
+	some one in damaging(sink)
+	edges.open(one)
+	not may_alter(sink, one.principal)
+	result := finding.unproven(sink.id, sprintf("whether %s can blind or destroy it by %s is not settled: %s", [one.principal, one.action, one.detail]), sink.evidence)
+}
+
+findings contains result if {
+	some sink in sinks
+	some guard in guards.with_defect(sink.id, data.cadastre.lib.guards.idle)
+	result := guards.red(sink.id, guard)
 }
 
 # Locks -----------------------------------------------------------------------------------------------------

@@ -55,3 +55,33 @@ test_unproven_sink_that_was_not_seen if {
 	document := object.union(base, {"inventory": {"buckets": []}})
 	fixture.subjects_of(aud_02.findings, "unproven") == {fixture.log_bucket_arn} with input as document
 }
+
+damaged(list, rules) := object.union(kept([], {}), {"access": {"destruction": list, "guards": rules}})
+
+test_red_selectors_edited_without_a_deletion if {
+	document := damaged([fixture.destruction(stranger, "blind", fixture.trail.arn, "cloudtrail:PutEventSelectors")], [])
+	found := aud_02.findings with input as document
+	fixture.subjects_of(found, "red-flag") == {fixture.trail.arn}
+	{finding.message | some finding in found} == {"arn:aws:iam::111122223333:role/stranger can blind it by cloudtrail:PutEventSelectors (p), which is called no deletion"}
+}
+
+test_red_lifecycle_of_the_log_bucket if {
+	document := damaged([fixture.destruction(fixture.broker_role, "destroy", fixture.log_bucket_arn, "s3:PutLifecycleConfiguration")], [])
+	fixture.subjects_of(aud_02.findings, "red-flag") == {fixture.log_bucket_arn} with input as document
+}
+
+test_pass_administrator_shortens_retention if {
+	document := damaged([fixture.destruction(keeper, "blind", fixture.log_bucket_arn, "s3:PutLifecycleConfiguration")], [])
+	count(aud_02.findings) == 0 with input as document
+}
+
+test_red_deny_on_the_log_bucket_that_protects_nothing if {
+	document := damaged([], [fixture.guard(fixture.log_bucket_arn, "names-nothing")])
+	fixture.subjects_of(aud_02.findings, "red-flag") == {fixture.log_bucket_arn} with input as document
+}
+
+test_unproven_open_destruction if {
+	open := object.union(fixture.destruction(stranger, "blind", fixture.trail.arn, "cloudtrail:UpdateTrail"), {"decision": "unknown", "detail": "its boundary"})
+	document := damaged([open], [])
+	fixture.subjects_of(aud_02.findings, "unproven") == {fixture.trail.arn} with input as document
+}

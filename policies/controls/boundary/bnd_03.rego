@@ -85,25 +85,27 @@ subjects contains result if {
 
 findings contains result if {
 	some id, found in reaches
-	some path in found
-	paths.proven(path)
+	proven := {path | some path in found; paths.proven(path)}
+	some one in paths.grouped(proven)
+	group := paths.of_group(proven, one)
 	result := finding.red_path(
 		id,
-		sprintf("is of the control plane and reaches the records in %s%s", [path.target, paths.condition(path)]),
-		paths.steps(path),
-		paths.records(path),
-		paths.cuts(path),
+		sprintf("is of the control plane and reaches the records in %s%s", [paths.targets(group), paths.condition(one)]),
+		paths.steps_of(group),
+		paths.records_of(group),
+		paths.cuts_of(group),
 	)
 }
 
 findings contains result if {
 	some id, found in reaches
-	some path in found
-	path.decision == "unknown"
+	open := {path | some path in found; path.decision == "unknown"}
+	some one in paths.grouped(open)
+	group := paths.of_group(open, one)
 	result := finding.unproven(
 		id,
-		sprintf("is of the control plane, and whether it reaches the records in %s is not settled: %s", [path.target, path.detail]),
-		paths.records(path),
+		sprintf("is of the control plane, and whether it reaches the records in %s is not settled: %s", [paths.targets(group), one.detail]),
+		paths.records_of(group),
 	)
 }
 

@@ -90,3 +90,35 @@ test_pass_open_question_about_a_key_of_somebody_else if {
 	})
 	count(bnd_04.findings) == 0 with input as document
 }
+
+# One principal, several stores: one finding that lists them, and what each takes beyond the first.
+test_red_several_stores_are_one_finding if {
+	to_bucket := path(outsider, "vendor", "read-objects", {"decision": "allow"})
+	to_disk := object.union(to_bucket, {
+		"target": "vol-1",
+		"steps": [object.union(to_bucket.steps[0], {"to": "vol-1", "action": "ec2:CreateSnapshot"})],
+		"evidence": ["s"],
+	})
+	document := object.union(base, {"graph": {"paths": [to_disk, to_bucket]}})
+	found := bnd_04.findings with input as document
+	count(found) == 1
+	some entry in found
+	entry.message == "is outside the boundary and reaches the records in arn:aws:s3:::records, vol-1"
+	entry.path == [
+		"arn:aws:iam::999988887777:role/control may read-objects arn:aws:s3:::records by s3:GetObject",
+		"for vol-1: arn:aws:iam::999988887777:role/control may read-objects vol-1 by ec2:CreateSnapshot",
+	]
+	entry.evidence == {"r", "s"}
+	entry.fix == ["remove or narrow `p` at /0 of record r"]
+}
+
+test_red_paths_under_different_conditions_stay_apart if {
+	certain := path(outsider, "vendor", "read-objects", {"decision": "allow"})
+	limited := object.union(path(outsider, "vendor", "read-objects", {"decision": "conditional", "detail": "aws:SourceVpc in [vpc-1]"}), {"target": "vol-1"})
+	document := object.union(base, {"graph": {"paths": [certain, limited]}})
+	found := bnd_04.findings with input as document
+	{entry.message | some entry in found} == {
+		"is outside the boundary and reaches the records in arn:aws:s3:::records",
+		"is outside the boundary and reaches the records in vol-1 when aws:SourceVpc in [vpc-1]",
+	}
+}

@@ -3,7 +3,8 @@
 # title: Frozen resources cannot be changed by a vendor
 # description: |
 #   Buckets with records, broker disks and their snapshots, and the keys that protect them are frozen: they hold
-#   customer data, and a vendor may operate around them but neither change nor delete them.
+#   customer data, and a vendor may operate around them but neither change nor delete them. A lifecycle rule or a
+#   scheduled deletion of the key destroys them as well.
 # custom:
 #   id: BND-09
 #   area: boundary
@@ -28,6 +29,7 @@ package cadastre.controls.bnd_09
 
 import rego.v1
 
+import data.cadastre.lib.damage
 import data.cadastre.lib.edges
 import data.cadastre.lib.finding
 import data.cadastre.lib.plane
@@ -71,6 +73,30 @@ findings contains result if {
 		sprintf("%s can %s it %s", [edge.principal, verb(edge.capability), edges.told(edge)]),
 		{record | some list in [asset.evidence, edges.records(edge)]; some record in list},
 	)
+}
+
+# What an edge above tells already is not told again.
+destroyers[asset.id] contains one if {
+	some asset in frozen
+	some one in damage.onto(asset.names)
+	sides.in_foreign_hands(one.principal)
+	same := {edge | some edge in changers[asset.id]; edge.principal == one.principal; edge.action == one.action}
+	count(same) == 0
+}
+
+findings contains result if {
+	some asset in frozen
+	some one in destroyers[asset.id]
+	edges.possible(one)
+	records := {record | some list in [asset.evidence, edges.records(one)]; some record in list}
+	result := finding.red(asset.id, sprintf("%s %s", [one.principal, damage.told(one)]), records)
+}
+
+findings contains result if {
+	some asset in frozen
+	some one in destroyers[asset.id]
+	edges.open(one)
+	result := finding.unproven(asset.id, sprintf("whether %s can destroy it by %s is not settled: %s", [one.principal, one.action, one.detail]), asset.evidence)
 }
 
 verb("write-objects") := "write or delete what is in"

@@ -38,3 +38,24 @@ test_unproven_undeclared_data_store if {
 	document := object.union(base, {"declaration": {"stores": []}})
 	fixture.subjects_of(bnd_09.findings, "unproven") == {fixture.bucket_arn} with input as document
 }
+
+destroyed(list) := object.union(in_account([]), {"access": {"destruction": list}})
+
+test_red_vendor_destroys_without_a_deletion if {
+	document := destroyed([
+		fixture.destruction(fixture.vendor_role, "destroy", fixture.bucket_arn, "s3:PutLifecycleConfiguration"),
+		fixture.destruction(fixture.vendor_role, "destroy", fixture.key_arn, "kms:ScheduleKeyDeletion"),
+	])
+	fixture.subjects_of(bnd_09.findings, "red-flag") == {fixture.bucket_arn, fixture.key_arn} with input as document
+}
+
+test_pass_brokers_delete_objects_themselves if {
+	document := destroyed([fixture.destruction(fixture.broker_role, "destroy", fixture.bucket_arn, "s3:PutLifecycleConfiguration")])
+	count(bnd_09.findings) == 0 with input as document
+}
+
+test_unproven_open_destruction if {
+	open := object.union(fixture.destruction(fixture.vendor_role, "destroy", fixture.bucket_arn, "s3:PutLifecycleConfiguration"), {"decision": "unknown", "detail": "the bucket's policy"})
+	document := destroyed([open])
+	fixture.subjects_of(bnd_09.findings, "unproven") == {fixture.bucket_arn} with input as document
+}

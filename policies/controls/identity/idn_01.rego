@@ -19,6 +19,7 @@ import rego.v1
 
 import data.cadastre.lib.coverage
 import data.cadastre.lib.finding
+import data.cadastre.lib.guards
 import data.cadastre.lib.known
 import data.cadastre.lib.pattern
 import data.cadastre.lib.sides
@@ -82,6 +83,13 @@ findings contains result if {
 	some arn, _ in declared_roles
 	not principals[arn]
 	result := finding.unproven(arn, "is declared and not among the observed roles", data.cadastre.lib.coverage.identities)
+}
+
+# A deny that decides nothing makes a role look narrower than it is.
+findings contains result if {
+	some role in vendor_roles
+	some guard in guards.with_defect(role, data.cadastre.lib.guards.idle)
+	result := guards.red(role, guard)
 }
 
 # What is granted -------------------------------------------------------------------------------------------

@@ -66,3 +66,15 @@ test_unproven_declared_role_that_was_not_seen if {
 	document := object.union(base, {"inventory": {"principals": []}})
 	fixture.subjects_of(idn_01.findings, "unproven") == {fixture.vendor_role} with input as document
 }
+
+test_red_deny_that_another_action_walks_around if {
+	base := granting({})
+	document := object.union(base, {"access": {"guards": [fixture.guard(fixture.vendor_role, "walked-around")]}})
+	fixture.subjects_of(idn_01.findings, "red-flag") == {fixture.vendor_role} with input as document
+}
+
+test_pass_idle_deny_of_somebody_else if {
+	base := granting({})
+	document := object.union(base, {"access": {"guards": [fixture.guard(fixture.broker_role, "walked-around")]}})
+	count(idn_01.findings) == 0 with input as document
+}

@@ -26,6 +26,7 @@ import data.cadastre.lib.coverage
 import data.cadastre.lib.declared
 import data.cadastre.lib.edges
 import data.cadastre.lib.finding
+import data.cadastre.lib.guards
 import data.cadastre.lib.known
 import data.cadastre.lib.pattern
 import data.cadastre.lib.sides
@@ -90,6 +91,13 @@ findings contains result if {
 	some edge in found
 	edges.open(edge)
 	result := finding.unproven(id, sprintf("whether it can %s %s is not settled: %s", [verb(edge.capability), edge.target, edge.detail]), records_of(id))
+}
+
+# A boundary that it can take off, or that others have and it has not.
+findings contains result if {
+	some id in watched
+	some guard in guards.with_defect(id, data.cadastre.lib.guards.loose)
+	result := guards.red(id, guard)
 }
 
 # Written permissions that no boundary limits: steps to things the evidence may not show.

@@ -71,3 +71,13 @@ test_unproven_unknown_policies if {
 	document := watching({"policies": fixture.unknown}, {})
 	fixture.subjects_of(idn_03.findings, "unproven") == {fixture.vendor_role} with input as document
 }
+
+test_red_boundary_that_it_can_take_off if {
+	document := watching({}, {"access": {"guards": [fixture.guard(fixture.vendor_role, "removable")]}})
+	fixture.subjects_of(idn_03.findings, "red-flag") == {fixture.vendor_role} with input as document
+}
+
+test_pass_idle_deny_raises_nothing if {
+	document := watching({}, {"access": {"guards": [fixture.guard(fixture.vendor_role, "names-nothing")]}})
+	count(idn_03.findings) == 0 with input as document
+}

@@ -36,6 +36,7 @@ import data.cadastre.lib.declared
 import data.cadastre.lib.document
 import data.cadastre.lib.edges
 import data.cadastre.lib.finding
+import data.cadastre.lib.guards
 import data.cadastre.lib.keys
 import data.cadastre.lib.pattern
 import data.cadastre.lib.sides
@@ -166,6 +167,13 @@ serves_resources(statement) if {
 	condition.operator == "bool"
 	condition.key == "kms:grantisforawsresource"
 	{lower(value) | some value in condition.values} == {"true"}
+}
+
+# A deny in the key's policy that decides nothing leaves the key to whoever it seems to keep out.
+findings contains result if {
+	some key in data.cadastre.lib.plane.data_keys
+	some guard in guards.with_defect(key.arn, data.cadastre.lib.guards.idle)
+	result := guards.red(key.arn, guard)
 }
 
 # Open ------------------------------------------------------------------------------------------------------

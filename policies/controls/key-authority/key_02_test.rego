@@ -112,3 +112,13 @@ test_unproven_key_in_use_that_was_not_read if {
 	})})
 	"arn:aws:kms:eu-central-1:111122223333:key/other" in fixture.subjects_of(key_02.findings, "unproven") with input as document
 }
+
+test_red_deny_in_the_key_policy_that_protects_nothing if {
+	document := fixture.with_parts({
+		"declaration": {"stores": [fixture.declared_store], "keys": [fixture.declared_key]},
+		"inventory": {"buckets": [fixture.bucket], "keys": [fixture.key]},
+		"access": {"guards": [fixture.guard(fixture.key_arn, "names-nothing")]},
+	})
+	found := key_02.findings with input as document
+	fixture.key_arn in fixture.subjects_of(found, "red-flag")
+}

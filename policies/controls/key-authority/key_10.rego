@@ -26,11 +26,19 @@ import rego.v1
 import data.cadastre.lib.coverage
 import data.cadastre.lib.document
 import data.cadastre.lib.finding
+import data.cadastre.lib.guards
 import data.cadastre.lib.plane
 
 subjects contains result if {
 	some bucket in data.cadastre.lib.plane.data_buckets
 	result := finding.examined(bucket.arn, bucket.evidence)
+}
+
+# A denial that decides nothing only looks like one.
+findings contains result if {
+	some bucket in data.cadastre.lib.plane.data_buckets
+	some guard in guards.with_defect(bucket.arn, data.cadastre.lib.guards.idle)
+	result := guards.red(bucket.arn, guard)
 }
 
 # Denials for everybody with exactly one condition: what else they ask for would narrow them.

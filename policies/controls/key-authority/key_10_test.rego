@@ -93,3 +93,8 @@ test_unproven_policy_that_is_no_document if {
 	document := with_policy(fixture.policy("bucket-policy", "{not json"))
 	fixture.subjects_of(key_10.findings, "unproven") == {fixture.bucket_arn} with input as document
 }
+
+test_red_denial_that_protects_nothing if {
+	document := object.union(refusing([tls, encrypted, keyed]), {"access": {"guards": [fixture.guard(fixture.bucket_arn, "always-true")]}})
+	messages(document) == {"has a rule that protects nothing (always-true): it denies what another statement allows"}
+}

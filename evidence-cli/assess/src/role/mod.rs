@@ -87,6 +87,8 @@ pub struct RoleAssessment {
     pub boundary: String,
     /// Whether evidence of the boundary was at hand.
     pub with_evidence: bool,
+    /// Whether a permissions boundary was handed over with it.
+    pub bounded: bool,
     /// The documents.
     pub sources: Vec<Source>,
     /// What was read into the documents: an empty list that becomes `*`, a stand-in for what nobody has seen.
@@ -158,6 +160,7 @@ pub fn assess_role(
         role: role.clone(),
         boundary: declaration.name.clone(),
         with_evidence: evidence.is_some(),
+        bounded: candidate.boundary.is_some(),
         sources: pack.sources,
         notes,
         trusts: trusts.into_iter().filter(|trust| trust.role == role).collect(),

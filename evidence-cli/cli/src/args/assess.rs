@@ -218,6 +218,9 @@ pub(crate) struct Explain {
     pub capability: Capability,
     /// `topic:NAME`, an ARN, a key alias, a bucket name or an instance id
     pub target: String,
+    /// Tell every way that rests on statements of its own, not only the best one
+    #[arg(long)]
+    pub every_way: bool,
     #[command(flatten)]
     pub inputs: Inputs,
     /// What to print

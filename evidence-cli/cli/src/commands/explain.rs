@@ -7,12 +7,29 @@ use crate::args::assess::{Explain, TableFormat};
 use crate::exit::Exit;
 use crate::terminal::{self, Terminal, inert};
 
+/// More ways than anybody reads.
+const MAXIMUM_WAYS: usize = 256;
+
 /// Explains one answer.
 pub(super) fn run(arguments: &Explain, terminal: &Terminal) -> anyhow::Result<Exit> {
     let judged = inputs::judge(&arguments.inputs, terminal)?;
     terminal.finish();
     let assessment = &judged.assessment;
     let reasoner = Reasoner::new(&assessment.inventory, &assessment.access, &judged.declaration);
+    if arguments.every_way {
+        let found = reasoner.every_way(
+            &assessment.graph,
+            &arguments.principal,
+            arguments.capability,
+            &arguments.target,
+            MAXIMUM_WAYS,
+        )?;
+        terminal::print(&match arguments.format {
+            TableFormat::Json => serde_json::to_string_pretty(&found)? + "\n",
+            TableFormat::Table => found.text().lines().map(|line| inert(line) + "\n").collect(),
+        })?;
+        return Ok(Exit::Clean);
+    }
     let explanation = reasoner.explain(
         &assessment.graph,
         &arguments.principal,
