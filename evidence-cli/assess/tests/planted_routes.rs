@@ -131,3 +131,67 @@ fn the_cuts_of_the_vendor_close_every_way_when_access_is_evaluated_again() {
     let all: Vec<Removal> = all.into_iter().collect();
     assert_eq!(of_vendor(&assessment.without(&declaration, &all).graph), Vec::new());
 }
+
+#[test]
+fn every_witness_replays_hop_by_hop_and_fails_without_any_statement_it_rests_on() {
+    let (assessment, declaration) = planted();
+    let again = cadastre_assess::access(&assessment.inventory, &declaration);
+    let mut resting = BTreeSet::new();
+    for path in &assessment.graph.paths {
+        let mut reached: BTreeSet<&str> = BTreeSet::from([path.principal.as_str()]);
+        for step in &path.steps {
+            let whose =
+                format!("{} to {}: {} {} {}", path.principal, path.target, step.from, step.action, step.to);
+            if step.statements.is_empty() {
+                // What an earlier step has made possible: by somebody who has been reached, or on what was opened.
+                let earlier = reached.contains(step.from.as_str()) || reached.contains(step.to.as_str());
+                assert!(earlier, "{whose}");
+            } else {
+                let edges: Vec<_> = again
+                    .edges
+                    .iter()
+                    .filter(|edge| {
+                        edge.principal == step.from
+                            && edge.capability == step.capability
+                            && edge.target == step.to
+                            && edge.action == step.action
+                            && edge.statements == step.statements
+                    })
+                    .collect();
+                // A condition on the service that a request comes through may be met by the way it takes.
+                let holds = edges.iter().any(|edge| {
+                    edge.decision == step.decision
+                        || matches!(
+                            (&edge.decision, &step.decision),
+                            (Decision::Conditional(_), Decision::Allow | Decision::Conditional(_))
+                        )
+                });
+                assert!(holds, "{whose}: {:?}", step.decision);
+                resting.extend(step.statements.iter().map(|statement| {
+                    (
+                        statement.clone(),
+                        step.from.clone(),
+                        step.action.clone(),
+                        step.to.clone(),
+                        step.statements.clone(),
+                    )
+                }));
+            }
+            reached.extend([step.from.as_str(), step.to.as_str()]);
+        }
+    }
+    assert!(resting.len() > 30, "{}", resting.len());
+    let statements: BTreeSet<_> = resting.iter().map(|(statement, ..)| statement.clone()).collect();
+    for statement in statements {
+        let without = assessment.without(&declaration, &[Removal::Statement(statement.clone())]).access;
+        for (_, from, action, to, rests) in resting.iter().filter(|(own, ..)| *own == statement) {
+            let still = without.edges.iter().any(|edge| {
+                edge.principal == *from
+                    && edge.action == *action
+                    && edge.target == *to
+                    && edge.statements == *rests
+            });
+            assert!(!still, "{from} {action} {to} stands without {}#{}", statement.policy, statement.pointer);
+        }
+    }
+}
