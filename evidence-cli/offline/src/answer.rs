@@ -60,6 +60,16 @@ pub(crate) fn read(file: &OfflineFile) -> Result<Content, OfflineError> {
     Ok(Content::Answer(value))
 }
 
+/// A file that holds a piece of an answer: an object, or a list.
+pub(crate) fn value(file: &OfflineFile) -> Result<Value, OfflineError> {
+    let wrong = |problem: String| OfflineError::NotAnAnswer { path: file.path.clone(), problem };
+    let text = std::str::from_utf8(&file.content).map_err(|error| wrong(error.to_string()))?;
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let mut value: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    normalise(&mut value, MAXIMUM_DEPTH);
+    Ok(value)
+}
+
 /// `An error occurred (CODE) when calling the OPERATION operation: MESSAGE`, as the CLI writes it.
 fn printed_error(text: &str) -> Option<(&str, &str)> {
     let (_, rest) = text.split_once("An error occurred (")?;

@@ -4,13 +4,14 @@
 //! a scan would have written for the same calls, so that nothing downstream needs to know; the caller of such a record is
 //! `file:` and the file's name, since who asked is not on it. What was not handed over was not answered.
 //!
-//! Two things are read (`docs/formats/offline.md`): account authorization details, wherever they lie, known by their
-//! shape; and any read command's output whose path says what was asked,
-//! `ACCOUNT/REGION/SERVICE/COMMAND[/SUBJECT].json`.
+//! Three things are read (`docs/formats/offline.md`): account authorization details, wherever they lie, known by their
+//! shape; any read command's output whose path says what was asked, `ACCOUNT/REGION/SERVICE/COMMAND[/SUBJECT].json`;
+//! and the identities in a directory that `iam-collect` wrote.
 //!
 //! Pure: file contents in, records out.
 
 mod answer;
+mod collected;
 mod command;
 mod details;
 
@@ -72,12 +73,17 @@ pub fn read(files: &[OfflineFile]) -> Result<Offline, OfflineError> {
     let mut offline = Offline::default();
     let mut dumps = Vec::new();
     let mut answers = Vec::new();
+    let mut collected = Vec::new();
     for file in sorted {
         if file.content.len() > MAXIMUM_SIZE {
             return Err(OfflineError::TooLarge { path: file.path.clone() });
         }
         if !file.path.ends_with(".json") {
             offline.skipped.push((file.path.clone(), "its name does not end in .json".to_owned()));
+            continue;
+        }
+        if let Some(place) = collected::of_path(&file.path) {
+            collected.push((file, place));
             continue;
         }
         let read = answer::read(file)?;
@@ -96,6 +102,7 @@ pub fn read(files: &[OfflineFile]) -> Result<Offline, OfflineError> {
         }
     }
     offline.records.extend(details::records(&dumps, &mut offline.skipped)?);
+    offline.records.extend(collected::records(&collected, &mut offline.skipped)?);
     offline.records.extend(command::records(answers)?);
     Ok(offline)
 }

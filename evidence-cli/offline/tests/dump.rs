@@ -241,3 +241,72 @@ fn a_managed_kafka_cluster_can_be_handed_over() {
     let policy = inventory.secrets[0].policy.observed().unwrap();
     assert!(policy.document.is_object());
 }
+
+#[test]
+fn identities_that_iam_collect_wrote_are_one_answer() {
+    let at = |path: &str| format!("iam-data/aws/aws/accounts/{path}.json");
+    let managed = "arn:aws:iam::aws:policy/ReadOnlyAccess";
+    let own = "arn:aws:iam::111122223333:policy/boundary";
+    let reads = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]});
+    let files = [
+        file(
+            &at("111122223333/iam/role/app/metadata"),
+            &json!({"arn": "arn:aws:iam::111122223333:role/app", "name": "app", "id": "AROA", "path": "/", "permissionBoundary": own}),
+        ),
+        file(&at("111122223333/iam/role/app/managed-policies"), &json!([managed])),
+        file(
+            &at("111122223333/iam/role/app/inline-policies"),
+            &json!([{"PolicyName": "more", "PolicyDocument": reads.clone()}]),
+        ),
+        file(
+            &at("111122223333/iam/role/app/trust-policy"),
+            &json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}),
+        ),
+        file(&at("111122223333/iam/role/app/tags"), &json!({"team": "payments"})),
+        file(
+            &at("111122223333/iam/role/app/instance-profiles"),
+            &json!(["arn:aws:iam::111122223333:instance-profile/app"]),
+        ),
+        file(
+            &at("111122223333/iam/policy/boundary/metadata"),
+            &json!({"arn": own, "name": "boundary", "id": "ANPA", "path": "/", "defaultVersionId": "v3"}),
+        ),
+        file(&at("111122223333/iam/policy/boundary/current-policy"), &reads),
+        file(
+            &at("111122223333/iam/group/ops/metadata"),
+            &json!({"arn": "arn:aws:iam::111122223333:group/ops", "name": "ops", "id": "AGPA", "path": "/"}),
+        ),
+        file(&at("111122223333/iam/group/ops/managed-policies"), &json!([managed])),
+        file(
+            &at("111122223333/iam/user/ann/metadata"),
+            &json!({"arn": "arn:aws:iam::111122223333:user/ann", "name": "ann", "id": "AIDA", "path": "/"}),
+        ),
+        file(&at("111122223333/iam/user/ann/groups"), &json!(["arn:aws:iam::111122223333:group/ops"])),
+        file(
+            &at("aws/iam/policy/readonlyaccess/metadata"),
+            &json!({"arn": managed, "name": "ReadOnlyAccess", "id": "ANPB", "path": "/", "defaultVersionId": "v9"}),
+        ),
+        file(&at("aws/iam/policy/readonlyaccess/current-policy"), &reads),
+        file(
+            &at("111122223333/iam/role/orphan/trust-policy"),
+            &json!({"Version": "2012-10-17", "Statement": []}),
+        ),
+    ];
+    let offline = offline(&files);
+    assert_eq!(offline.records.len(), 1);
+    assert_eq!(offline.skipped.len(), 1, "{:?}", offline.skipped);
+    let (inventory, _) = build(&offline.records, &declaration());
+    assert_eq!(inventory.unreadable, []);
+    let [app, ann] = inventory.principals.as_slice() else { panic!("{:?}", inventory.principals) };
+    let names = |policies: &Known<Vec<cadastre_model::asset::PolicyDocument>>| -> Vec<String> {
+        policies.observed().unwrap().iter().map(|policy| policy.name.to_string()).collect()
+    };
+    assert_eq!(names(&app.policies), ["more", managed]);
+    assert_eq!(app.boundary.observed().unwrap().name.to_string(), own);
+    assert!(app.trust.observed().is_some());
+    assert_eq!(app.instance_profiles, ["arn:aws:iam::111122223333:instance-profile/app"]);
+    // When it was used last is not in such a directory.
+    assert!(app.last_used.missing().is_some());
+    assert_eq!(ann.groups, ["ops"]);
+    assert_eq!(names(&ann.policies), [managed]);
+}
