@@ -39,6 +39,15 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 1_024)]
         mebibytes: u32,
     },
+    /// Comparing two large graphs, and telling what moved in every format
+    Drift {
+        /// Nodes of each graph
+        #[arg(long, default_value_t = 5_000)]
+        nodes: u32,
+        /// Changes between them
+        #[arg(long, default_value_t = 2_000)]
+        changes: u32,
+    },
     /// Single decisions on AWS policies, beside another evaluator
     Decisions {
         /// How long each way of deciding is measured, in seconds of processor time
@@ -70,6 +79,9 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
         }
         Bench::Organisation(options) => options.measure(),
         Bench::Packet { mebibytes } => publish("packet.md", &crate::packet::bench(*mebibytes, &machine())?),
+        Bench::Drift { nodes, changes } => {
+            publish("drift.md", &crate::bench_drift::run(*nodes, *changes, &machine())?)
+        }
         Bench::Decisions { seconds } => {
             publish("decisions.md", &crate::access_bench::run(*seconds, &machine())?)
         }

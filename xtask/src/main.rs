@@ -12,6 +12,7 @@ mod access_peer;
 mod access_scenarios;
 mod authorizer;
 mod bench;
+mod bench_drift;
 mod bench_logs;
 mod bench_report;
 mod browser;

@@ -26,6 +26,7 @@ const PYTHON_PACKAGES: [&str; 13] = [
     "securesystemslib[crypto]",
     "in-toto-attestation",
     "duckdb==2.0.0",
+    "check-jsonschema==0.39.0",
 ];
 
 /// The validator of OSCAL documents, which needs a newer Python than the rest.

@@ -230,3 +230,117 @@ fn a_baseline_may_be_a_packet_and_must_verify() {
     std::fs::write(&packet, bytes).unwrap();
     assert_eq!(drift(&["--public-key", &path("a.pub")]).status.code(), Some(1));
 }
+
+/// The findings of one control on one subject: verdict and message.
+fn findings(
+    boundary: &str,
+    evidence: &str,
+    further: &[&str],
+    control: &str,
+    subject: &str,
+) -> Vec<(String, String)> {
+    let mut arguments =
+        vec!["check", evidence, "-b", boundary, "--format", "json", "--quiet", "--fail-on", "never"];
+    arguments.extend(further);
+    let checklist: Value = serde_json::from_slice(&cadastre(&arguments).stdout).unwrap();
+    let controls = checklist["controls"].as_array().unwrap();
+    let found = controls.iter().find(|found| found["id"] == control).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let findings =
+        found["findings"].as_array().unwrap().iter().filter(|finding| finding["subject"] == subject);
+    findings.map(|finding| (text(&finding["verdict"]), text(&finding["message"]))).collect()
+}
+
+#[test]
+fn a_waiver_ends_with_its_date_reopens_when_what_was_accepted_changes_and_can_be_given_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let planted = clean().join("../planted");
+    let boundary = directory.path().join("boundary.yaml");
+    std::fs::copy(planted.join("boundary.yaml"), &boundary).unwrap();
+    let (boundary, evidence) =
+        (boundary.display().to_string(), planted.join("evidence").display().to_string());
+    let listed = std::fs::read_to_string(planted.join("expected.txt")).unwrap();
+    let line = listed.lines().find(|line| line.starts_with("KEY-03 red-flag ")).unwrap();
+    let subject = line.trim_start_matches("KEY-03 red-flag ");
+    let said = |further: &[&str]| findings(&boundary, &evidence, further, "KEY-03", subject);
+    let waive = || {
+        let output = cadastre(&[
+            "waive",
+            "KEY-03",
+            subject,
+            &evidence,
+            "-b",
+            &boundary,
+            "--reason",
+            "until the migration ends",
+            "--approver",
+            "head of platform",
+            "--expires",
+            "2027-01-01T00:00:00Z",
+        ]);
+        assert_eq!(output.status.code(), Some(0), "{}", shown(&output, directory.path()));
+    };
+    let all = |found: &[(String, String)], verdict: &str, words: &str| {
+        assert!(!found.is_empty());
+        for (found, message) in found {
+            assert!(found == verdict && message.contains(words), "{found} {message}");
+        }
+    };
+    waive();
+    all(
+        &said(&[]),
+        "waived",
+        "waived by head of platform until 2027-01-01T00:00:00Z: until the migration ends",
+    );
+    let late = said(&["--as-of", "2027-01-01T00:00:00Z"]);
+    assert!(
+        late.iter().any(|(_, message)| message.contains("reopened: the waiver by head of platform ended")),
+        "{late:?}"
+    );
+    assert!(late.iter().all(|(verdict, _)| verdict != "waived"), "{late:?}");
+    let file = directory.path().join("waivers.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("sha256:", "sha256:00")).unwrap();
+    all(&said(&[]), "red-flag", "reopened: what head of platform accepted has changed");
+    waive();
+    all(&said(&[]), "waived", "waived by head of platform");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+}
+
+#[test]
+fn a_questionnaire_is_filled_in_and_its_blanks_are_explained() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    std::fs::write(
+        path("q.csv"),
+        "Question ID,Question,Answer\nKEY-01,?,\nCEK-12.1,?,\nX.9,?,\nKEY-02,?,No\n",
+    )
+    .unwrap();
+    let boundary = clean().join("boundary.yaml").display().to_string();
+    let evidence = clean().join("evidence").display().to_string();
+    let answer = || {
+        cadastre(&[
+            "answer",
+            "--questionnaire",
+            &path("q.csv"),
+            &evidence,
+            "-b",
+            &boundary,
+            "-o",
+            &path("a.csv"),
+        ])
+    };
+    let output = answer();
+    assert_eq!(output.status.code(), Some(0), "{}", shown(&output, directory.path()));
+    let answered = std::fs::read_to_string(path("a.csv")).unwrap();
+    let lines: Vec<&str> = answered.lines().collect();
+    assert!(lines[1].starts_with("KEY-01,?,Yes,") && lines[2].starts_with("CEK-12.1,?,Yes,"), "{answered}");
+    assert!(lines[3].starts_with("X.9,?,") && !lines[3].contains("Yes"), "{answered}");
+    assert!(lines[4].starts_with("KEY-02,?,No"), "{answered}");
+    let reasons = std::fs::read_to_string(path("a.csv.reasons.csv")).unwrap();
+    assert!(
+        reasons.contains("no control, no requirement") && reasons.contains("answered already"),
+        "{reasons}"
+    );
+    assert_eq!(answer().status.code(), Some(1));
+}

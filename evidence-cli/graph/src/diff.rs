@@ -7,6 +7,7 @@ use cadastre_model::asset::EvidenceIds;
 use cadastre_model::graph::{BoundaryGraph, Edge, Layer, Node, NodeKind, PlaintextPath, Relation, Side};
 use serde::{Deserialize, Serialize};
 
+use crate::edges::INTERNET;
 use crate::sides::account;
 
 /// How edges name everybody.
@@ -97,9 +98,9 @@ pub fn diff(before: &BoundaryGraph, after: &BoundaryGraph) -> Vec<Drift> {
 }
 
 fn paths(before: &BoundaryGraph, after: &BoundaryGraph, changes: &mut Vec<Drift>) {
-    let by_ends = |graph: &'_ BoundaryGraph| -> BTreeMap<(String, String), PlaintextPath> {
-        graph.paths.iter().map(|path| ((path.principal.clone(), path.target.clone()), path.clone())).collect()
-    };
+    fn by_ends(graph: &BoundaryGraph) -> BTreeMap<(&str, &str), &PlaintextPath> {
+        graph.paths.iter().map(|path| ((path.principal.as_str(), path.target.as_str()), path)).collect()
+    }
     let (old, new) = (by_ends(before), by_ends(after));
     for (ends, path) in &new {
         let inside = path.side == Side::Customer;
@@ -136,19 +137,17 @@ fn paths(before: &BoundaryGraph, after: &BoundaryGraph, changes: &mut Vec<Drift>
         });
     }
     // Somebody who shares what its account or anybody can do is listed beside them only while it has a way of its own.
-    let shares = |(principal, target): &(String, String)| {
+    let shares = |(principal, target): &(&str, &str)| {
         let account = account(principal).map(|account| format!("account:{account}"));
-        account
-            .into_iter()
-            .chain([ANYBODY.to_owned()])
-            .any(|shared| new.contains_key(&(shared, target.clone())))
+        let shared = account.as_deref().into_iter().chain([ANYBODY]);
+        shared.into_iter().any(|shared| new.contains_key(&(shared, *target)))
     };
     for (ends, path) in old.iter().filter(|(ends, _)| !new.contains_key(*ends) && !shares(ends)) {
         changes.push(Drift {
             severity: Severity::Information,
             kind: DriftKind::Closed,
-            subject: ends.0.clone(),
-            target: ends.1.clone(),
+            subject: ends.0.to_owned(),
+            target: ends.1.to_owned(),
             capability: Some(Capability::ReadRecords),
             message: format!("path closed: {} no longer reaches plaintext of {}", ends.0, ends.1),
             before: path.evidence.clone(),
@@ -190,14 +189,14 @@ fn edges(
 ) {
     type Ends<'a> = (&'a str, Relation, &'a str);
     // Declared edges are the customer's own words: they are not drift.
-    let by_ends = |graph: &'_ BoundaryGraph| -> BTreeMap<(String, Relation, String, Layer), Edge> {
+    fn by_ends(graph: &BoundaryGraph) -> BTreeMap<(&str, Relation, &str, Layer), &Edge> {
         graph
             .edges
             .iter()
             .filter(|edge| edge.layer != Layer::Declared)
-            .map(|edge| ((edge.from.clone(), edge.relation, edge.to.clone(), edge.layer), edge.clone()))
+            .map(|edge| ((edge.from.as_str(), edge.relation, edge.to.as_str(), edge.layer), edge))
             .collect()
-    };
+    }
     let (old, new) = (by_ends(before), by_ends(after));
     for (key, edge) in &new {
         let known = old.get(key);
@@ -234,8 +233,8 @@ fn edges(
         changes.push(Drift {
             severity,
             kind: DriftKind::Closed,
-            subject: from.clone(),
-            target: to.clone(),
+            subject: (*from).to_owned(),
+            target: (*to).to_owned(),
             capability: capability_of(*relation),
             message: says((from, *relation, to), "no longer"),
             before: edge.evidence.clone(),
@@ -254,6 +253,11 @@ const fn capability_of(relation: Relation) -> Option<Capability> {
 /// `X can now decrypt with Y`.
 fn says((from, relation, to): (&str, Relation, &str), terms: &str) -> String {
     match relation {
+        Relation::Can(Capability::Reach) if from == INTERNET => match terms {
+            "now" => format!("{to} became reachable from the internet"),
+            "no longer" => format!("{to} is no longer reachable from the internet"),
+            terms => format!("{to} is reachable from the internet {terms}"),
+        },
         Relation::Can(capability) => {
             let doing = match capability {
                 Capability::ReadRecords => "read records of",
@@ -306,9 +310,9 @@ fn nodes(before: &BoundaryGraph, after: &BoundaryGraph, changes: &mut Vec<Drift>
                 | NodeKind::Topic
         )
     };
-    let ids = |graph: &'_ BoundaryGraph| -> BTreeSet<String> {
-        graph.nodes.iter().map(|node| node.id.clone()).collect()
-    };
+    fn ids(graph: &BoundaryGraph) -> BTreeSet<&str> {
+        graph.nodes.iter().map(|node| node.id.as_str()).collect()
+    }
     let (old, new) = (ids(before), ids(after));
     let mut say = |node: &Node, kind: DriftKind| {
         let (severity, words) = match kind {
@@ -331,15 +335,15 @@ fn nodes(before: &BoundaryGraph, after: &BoundaryGraph, changes: &mut Vec<Drift>
             after,
         });
     };
-    for node in after.nodes.iter().filter(bearing).filter(|node| !old.contains(&node.id)) {
+    for node in after.nodes.iter().filter(bearing).filter(|node| !old.contains(node.id.as_str())) {
         say(node, DriftKind::Opened);
     }
-    for node in before.nodes.iter().filter(bearing).filter(|node| !new.contains(&node.id)) {
+    for node in before.nodes.iter().filter(bearing).filter(|node| !new.contains(node.id.as_str())) {
         say(node, DriftKind::Closed);
     }
-    let sides: BTreeMap<&str, Side> = before.nodes.iter().map(|node| (node.id.as_str(), node.side)).collect();
+    let known: BTreeMap<&str, &Node> = before.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
     for node in &after.nodes {
-        if sides.get(node.id.as_str()).is_some_and(|side| *side != node.side) {
+        if let Some(was) = known.get(node.id.as_str()).filter(|was| was.side != node.side) {
             changes.push(Drift {
                 severity: Severity::High,
                 kind: DriftKind::Changed,
@@ -347,7 +351,7 @@ fn nodes(before: &BoundaryGraph, after: &BoundaryGraph, changes: &mut Vec<Drift>
                 target: String::new(),
                 capability: None,
                 message: format!("{} is on another side of the boundary", node.id),
-                before: EvidenceIds::new(),
+                before: was.evidence.clone(),
                 after: node.evidence.clone(),
             });
         }

@@ -17,6 +17,7 @@ pub use answers::{Answers, Entry, Outcome};
 pub use columns::Columns;
 pub use error::QuestionnaireError;
 pub use map::QuestionMap;
+pub use table::reasons_csv;
 
 /// The format of a questionnaire, by its file's extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

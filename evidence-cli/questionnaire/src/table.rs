@@ -1,7 +1,7 @@
 //! Questionnaires as comma-separated values.
 
 use crate::Filled;
-use crate::answers::{Answers, Entry};
+use crate::answers::{Answers, Entry, Outcome};
 use crate::columns::Columns;
 use crate::error::QuestionnaireError;
 
@@ -74,4 +74,26 @@ fn set(row: &mut Vec<String>, column: usize, text: String) {
 /// What is filled in is never taken for a formula ("CSV Injection", OWASP).
 fn guarded(text: String) -> String {
     if text.trim_start().starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }
+}
+
+/// Every question with what was said or why not, as comma-separated values.
+///
+/// # Errors
+/// When the writer fails, which it does not in memory.
+pub fn reasons_csv(entries: &[Entry]) -> Result<String, QuestionnaireError> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    writer.write_record(["place", "question", "answer", "controls", "reason or wording"])?;
+    for entry in entries {
+        let (answer, controls, words) = match &entry.outcome {
+            Outcome::Answered { answer, controls, wording, .. } => {
+                (answer.clone(), controls.join(" "), wording.clone())
+            }
+            Outcome::Blank { reason } => (String::new(), String::new(), reason.clone()),
+        };
+        let cells = [entry.place.clone(), entry.question.clone(), answer, controls, words];
+        writer.write_record(cells.map(guarded))?;
+    }
+    let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
+    // Every cell was a `String`, so nothing is replaced.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -19,7 +19,7 @@ use crate::sheet::{self, Cells};
 use crate::table::MAXIMUM_ROWS;
 
 /// The most bytes that a workbook unpacks to, and its most parts.
-const MAXIMUM_UNPACKED: u64 = 256 << 20;
+const MAXIMUM_UNPACKED: u64 = 64 << 20;
 const MAXIMUM_PARTS: usize = 4_096;
 
 /// The most columns that are read.

@@ -52,6 +52,51 @@ pub(crate) struct Waive {
     pub expires: String,
 }
 
+/// `cadastre answer`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cadastre answer --questionnaire caiq.xlsx evidence -b boundary.yaml -o answered.xlsx
+  cadastre answer --questionnaire review.csv --map review-map.yaml evidence -b boundary.yaml -o answered.csv
+  cadastre answer --questionnaire q.xlsx --sheet 'Data security' --id-column 'Ref' evidence -o answered.xlsx --format json
+
+A question is answered when its id is a control's, a framework requirement's (--framework), or one that the map names.
+What is not proven stays blank, and so does what somebody answered; beside the file, OUTPUT.reasons.csv says why.")]
+pub(crate) struct Answer {
+    /// The questionnaire: .xlsx, .csv, .yaml
+    #[arg(long, value_name = "FILE")]
+    pub questionnaire: PathBuf,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// File to write, of the same format
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Which controls answer which question, where ids do not say it
+    #[arg(long, value_name = "FILE")]
+    pub map: Option<PathBuf>,
+    /// Look for requirements in these frameworks only (csa-ccm, iso-27001, …)
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub framework: Vec<String>,
+    /// The sheet of a workbook; the first with a column of ids unless given
+    #[arg(long, value_name = "NAME")]
+    pub sheet: Option<String>,
+    /// The header above the question ids
+    #[arg(long, value_name = "HEADER")]
+    pub id_column: Option<String>,
+    /// The header above the answers
+    #[arg(long, value_name = "HEADER")]
+    pub answer_column: Option<String>,
+    /// The header above the explanations
+    #[arg(long, value_name = "HEADER")]
+    pub explanation_column: Option<String>,
+    /// Answer anew what is answered
+    #[arg(long)]
+    pub overwrite: bool,
+    /// What to print: a summary, or every question with what was said
+    #[arg(long, value_enum, default_value_t)]
+    pub format: TableFormat,
+}
+
 /// `cadastre check`
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Drift(assess::Drift),
     /// Judge a Terraform plan before it is applied
     Plan(assess::Plan),
+    /// Fill in a security questionnaire from verdicts, and leave blank what is not proven
+    Answer(assess::Answer),
     /// Accept a finding by name, with a reason and an end
     Waive(assess::Waive),
     /// Assess a role before it exists: what could it reach in this boundary?

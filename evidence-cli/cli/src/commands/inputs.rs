@@ -9,7 +9,7 @@ use cadastre_assess::{Assessment, Options, assess};
 use cadastre_model::declaration::Declaration;
 use cadastre_model::evidence::Evidence;
 use cadastre_model::{Clock, SystemClock, Timestamp};
-use cadastre_policy::PolicySet;
+use cadastre_policy::{PolicySet, Waiver};
 
 use crate::args::assess::Inputs;
 use crate::terminal::Terminal;
@@ -31,7 +31,7 @@ pub(super) struct Judged {
 /// # Errors
 /// When an input is refused.
 pub(super) fn judge(inputs: &Inputs, terminal: &Terminal) -> anyhow::Result<Judged> {
-    judge_evidence(&inputs.evidence, inputs, terminal)
+    assess_with(&inputs.evidence, inputs, false, waivers(inputs)?.waivers, terminal)
 }
 
 /// What policies see as `input`.
@@ -42,25 +42,22 @@ pub(super) fn policy_input(
     inputs: &Inputs,
     terminal: &Terminal,
 ) -> anyhow::Result<Option<serde_json::Value>> {
-    Ok(assess_with(&inputs.evidence, inputs, true, terminal)?.assessment.input)
+    Ok(assess_with(&inputs.evidence, inputs, true, waivers(inputs)?.waivers, terminal)?.assessment.input)
 }
 
-/// The same for another evidence directory than the one in `inputs`.
+/// The same with nothing accepted: findings say what they say by themselves, which is what a waiver is bound to.
 ///
 /// # Errors
 /// When an input is refused.
-pub(super) fn judge_evidence(
-    evidence: &Path,
-    inputs: &Inputs,
-    terminal: &Terminal,
-) -> anyhow::Result<Judged> {
-    assess_with(evidence, inputs, false, terminal)
+pub(super) fn judge_without_waivers(inputs: &Inputs, terminal: &Terminal) -> anyhow::Result<Judged> {
+    assess_with(&inputs.evidence, inputs, false, Vec::new(), terminal)
 }
 
 fn assess_with(
     evidence: &Path,
     inputs: &Inputs,
     keep_input: bool,
+    waivers: Vec<Waiver>,
     terminal: &Terminal,
 ) -> anyhow::Result<Judged> {
     let declaration = Declaration::read(&inputs.boundary)?;
@@ -70,7 +67,7 @@ fn assess_with(
     let options = Options {
         as_of,
         policies: inputs.policies.as_deref().map(policies).transpose()?,
-        waivers: waivers(inputs)?.waivers,
+        waivers,
         keep_input,
     };
     terminal.step("evaluating access, reachability and controls");

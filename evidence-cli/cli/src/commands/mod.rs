@@ -1,6 +1,7 @@
 //! What the commands do: they compose the rooms and print; they decide nothing themselves.
 
 mod access;
+mod answer;
 mod broker;
 mod check;
 mod demo;
@@ -49,6 +50,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Exit>
         Command::Report(arguments) => report::run(&arguments, terminal),
         Command::Drift(arguments) => drift::run(&arguments, terminal),
         Command::Plan(arguments) => plan::run(&arguments, terminal),
+        Command::Answer(arguments) => answer::run(&arguments, terminal),
         Command::Waive(arguments) => waive::run(&arguments, terminal),
         Command::AssessRole(arguments) => role::run(&arguments, terminal),
         Command::Access(arguments) => access::run(&arguments, terminal),

@@ -17,7 +17,7 @@ pub(super) fn run(arguments: &Waive, terminal: &Terminal) -> anyhow::Result<Exit
         }
     }
     let expires = arguments.expires.parse().context("--expires")?;
-    let judged = inputs::judge(&arguments.inputs, terminal)?;
+    let judged = inputs::judge_without_waivers(&arguments.inputs, terminal)?;
     let id = arguments.control.to_uppercase();
     let checklist = &judged.assessment.checklist;
     let accepted: Vec<Waiver> = checklist
@@ -45,7 +45,8 @@ pub(super) fn run(arguments: &Waive, terminal: &Terminal) -> anyhow::Result<Exit
     let path = inputs::waiver_path(&arguments.inputs);
     let mut file = inputs::waivers(&arguments.inputs)?;
     let added = accepted.len();
-    file.waivers.retain(|waiver| !accepted.iter().any(|new| new.accepts == waiver.accepts));
+    // What was accepted of this subject before and is no longer so is superseded.
+    file.waivers.retain(|waiver| waiver.control != id || waiver.subject != arguments.subject);
     file.waivers.extend(accepted);
     file.waivers
         .sort_by(|a, b| (&a.control, &a.subject, &a.accepts).cmp(&(&b.control, &b.subject, &b.accepts)));

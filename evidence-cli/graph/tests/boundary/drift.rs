@@ -2,8 +2,9 @@
 
 use cadastre_graph::{DriftKind, DriftReport, Severity, diff};
 use cadastre_model::Known;
-use cadastre_model::access::Capability::{Decrypt, ReadObjects};
+use cadastre_model::access::Capability::{self, Decrypt, ReadObjects};
 use cadastre_model::access::Decision;
+use cadastre_model::graph::{BoundaryGraph, Edge, Layer, Node, NodeKind, Plane, Relation, Side};
 
 use crate::support::*;
 
@@ -70,4 +71,94 @@ fn a_store_that_loses_its_key_is_drift() {
                 && change.message.contains("no longer encrypted by")),
         "{changes:?}"
     );
+}
+
+/// A graph with an outsider, a target, and an edge between them or none.
+fn edge(from: &str, capability: Capability, decision: Option<Decision>, evidence: &str) -> BoundaryGraph {
+    let node = |id: &str, kind: NodeKind, side: Side| Node {
+        id: id.to_owned(),
+        kind,
+        label: id.to_owned(),
+        zone: None,
+        side,
+        plane: Plane::Data,
+        evidence: [record("node")].into(),
+    };
+    BoundaryGraph {
+        nodes: vec![
+            node(from, NodeKind::Principal, Side::Outside),
+            node("target", NodeKind::Store, Side::Customer),
+        ],
+        edges: decision
+            .into_iter()
+            .map(|decision| Edge {
+                from: from.to_owned(),
+                to: "target".to_owned(),
+                relation: Relation::Can(capability),
+                layer: Layer::Permitted,
+                decision,
+                statements: Vec::new(),
+                evidence: [record(evidence)].into(),
+            })
+            .collect(),
+        ..BoundaryGraph::default()
+    }
+}
+
+#[test]
+fn every_capability_is_told_when_it_is_gained_and_when_it_is_lost_with_the_evidence_of_its_side() {
+    let words = [
+        (Capability::ReadRecords, "read records of"),
+        (Capability::WriteRecords, "write records to"),
+        (Capability::ReadObjects, "read objects of"),
+        (Capability::WriteObjects, "write or delete objects of"),
+        (Capability::Decrypt, "decrypt with"),
+        (Capability::ManageKey, "manage"),
+        (Capability::OperateHost, "operate"),
+        (Capability::ChangePolicy, "change what is allowed on"),
+        (Capability::Assume, "become"),
+        (Capability::ReadLogs, "read logs of"),
+        (Capability::AlterLogs, "alter logs of"),
+        (Capability::Reach, "reach"),
+    ];
+    assert_eq!(words.map(|(capability, _)| capability).as_slice(), Capability::ALL.as_slice());
+    for (capability, doing) in words {
+        let without = edge("role", capability, None, "");
+        let with = edge("role", capability, Some(Decision::Allow), "proof");
+        let gained = diff(&without, &with);
+        assert_eq!(gained.len(), 1, "{gained:?}");
+        assert_eq!(gained[0].message, format!("role can now {doing} target"));
+        assert_eq!((gained[0].severity, gained[0].kind), (Severity::High, DriftKind::Opened));
+        assert_eq!((gained[0].capability, gained[0].before.len()), (Some(capability), 0));
+        assert_eq!(gained[0].after, [record("proof")].into());
+        let lost = diff(&with, &without);
+        assert_eq!(lost.len(), 1, "{lost:?}");
+        assert_eq!(lost[0].message, format!("role can no longer {doing} target"));
+        assert_eq!((lost[0].severity, lost[0].kind), (Severity::Information, DriftKind::Closed));
+        assert_eq!((lost[0].capability, lost[0].after.len()), (Some(capability), 0));
+        assert_eq!(lost[0].before, [record("proof")].into());
+        let limited = edge("role", capability, Some(Decision::Conditional("x is y".into())), "limited");
+        let looser = diff(&limited, &with);
+        assert_eq!(looser[0].message, format!("role can {doing} target under looser terms than before"));
+        assert_eq!((looser[0].severity, looser[0].kind), (Severity::High, DriftKind::Changed));
+        assert_eq!(
+            (&looser[0].before, &looser[0].after),
+            (&[record("limited")].into(), &[record("proof")].into())
+        );
+        let tighter = diff(&with, &limited);
+        assert_eq!(tighter[0].severity, Severity::Information);
+        assert!(
+            tighter[0].message.ends_with("only under tighter terms than before, if x is y"),
+            "{tighter:?}"
+        );
+        assert_eq!(diff(&with, &with), []);
+    }
+}
+
+#[test]
+fn the_internet_is_told_by_name() {
+    let without = edge("internet", Capability::Reach, None, "");
+    let with = edge("internet", Capability::Reach, Some(Decision::Allow), "route");
+    assert_eq!(diff(&without, &with)[0].message, "target became reachable from the internet");
+    assert_eq!(diff(&with, &without)[0].message, "target is no longer reachable from the internet");
 }

@@ -53,7 +53,7 @@ fn open(port: u16) -> Change {
 fn a_listener_becomes_reachable_from_the_internet() {
     let mut changes = way_out();
     changes.push(open(9093));
-    check(&changes, &["can now reach"], &["can no longer reach"]);
+    check(&changes, &["became reachable from the internet"], &["is no longer reachable from the internet"]);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn the_same_with_the_older_rule_resource() {
         json!({"type": "ingress", "security_group_id": group("kafka-broker"), "protocol": "tcp", "from_port": 9093, "to_port": 9093,
             "cidr_blocks": ["0.0.0.0/0"], "ipv6_cidr_blocks": [], "prefix_list_ids": [], "self": false}),
     ));
-    check(&changes, &["can now reach"], &["can no longer reach"]);
+    check(&changes, &["became reachable from the internet"], &["is no longer reachable from the internet"]);
 }
 
 /// The broker group with its rules written inside it.
@@ -97,7 +97,7 @@ fn rules_written_inside_the_group() {
         "prefix_list_ids": [], "security_groups": [], "self": false, "description": ""});
     let mut changes = way_out();
     changes.push(change("aws_security_group.broker", broker_group(None), broker_group(Some(everywhere))));
-    check(&changes, &["can now reach"], &["can no longer reach"]);
+    check(&changes, &["became reachable from the internet"], &["is no longer reachable from the internet"]);
 }
 
 #[test]
