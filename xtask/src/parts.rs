@@ -12,7 +12,7 @@ use crate::process;
 
 /// Python packages: the AWS servers, OpenBao, the foreign Kafka clients, validators of exports, and DSSE and in-toto
 /// libraries that check packets.
-const PYTHON_PACKAGES: [&str; 13] = [
+const PYTHON_PACKAGES: [&str; 14] = [
     "moto[server]==5.2.5",
     "ministack==1.5.33",
     "cryptography",
