@@ -58,6 +58,12 @@ impl StoreLocation {
         Ok(Self { url, options: BTreeMap::new() })
     }
 
+    /// The kind of store: `file`, `s3`, `az`, `gs` or `memory`.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.url.scheme()
+    }
+
     /// Makes a client. Nothing is asked of the store yet.
     ///
     /// # Errors
@@ -162,6 +168,13 @@ fn client(settings: &StoreSettings) -> ClientOptions {
     ClientOptions::new()
         .with_timeout(settings.request_timeout)
         .with_connect_timeout(settings.request_timeout.min(Duration::from_secs(5)))
+}
+
+impl fmt::Display for StoreLocation {
+    /// The URL; options may hold credentials and are not shown.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.url.as_str())
+    }
 }
 
 impl fmt::Debug for StoreLocation {

@@ -34,7 +34,9 @@ impl Registry {
     /// node id, so that brokers which come or go move only their own groups.
     #[must_use]
     pub fn coordinator(&self, key: &str) -> Option<&LiveBroker> {
-        self.brokers.iter().max_by_key(|broker| (weight(key, broker.node_id), broker.epoch))
+        // Tools register under negative ids, to commit; they coordinate nothing.
+        let brokers = self.brokers.iter().filter(|broker| broker.node_id >= 0);
+        brokers.max_by_key(|broker| (weight(key, broker.node_id), broker.epoch))
     }
 }
 

@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cadastre_keys::KeyRing;
+use cadastre_keys::{KeyProvider, KeyRing};
 use cadastre_protocol::types::TopicId;
 use cadastre_storage::{CleaningRules, RewriteSettings, SweepOutcome};
 use tokio::task::JoinSet;
 
+use crate::broker::StartError;
+use crate::data_path::DataPath;
 use crate::listeners::listener_security::chain;
 use crate::node::Node;
 use crate::open_storage::BrokerKeys;
 use crate::state::StateError;
+use crate::sync::write;
 
 /// How long to wait before changes that could not be taken over are read again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -26,7 +29,7 @@ pub(crate) fn spawn(tasks: &mut JoinSet<()>, node: &Arc<Node>, keys: &BrokerKeys
     tasks.spawn(retention(Arc::clone(node)));
     tasks.spawn(packing(Arc::clone(node)));
     tasks.spawn(sweeping(Arc::clone(node)));
-    tasks.spawn(leases(Arc::clone(node), Arc::clone(&keys.ring)));
+    tasks.spawn(leases(Arc::clone(node), Arc::clone(&keys.ring), Arc::clone(&keys.provider)));
     if node.config.storage.is_cluster() {
         tasks.spawn(others(Arc::clone(node)));
         tasks.spawn(nameless(Arc::clone(node)));
@@ -117,11 +120,28 @@ async fn sweeping(node: Arc<Node>) {
     }
 }
 
-/// Wipes keys whose leases are over and renews those in use.
-async fn leases(node: Arc<Node>, ring: Arc<KeyRing>) {
+/// Writes where everything goes, if that is news.
+///
+/// # Errors
+///
+/// [`StartError::DataPath`], [`StartError::Format`].
+pub(crate) fn write_data_path(node: &Node, provider: &dyn KeyProvider) -> Result<(), StartError> {
+    let bound = node.bound.get().map(Vec::as_slice).unwrap_or_default();
+    let manifest = DataPath::of(&node.config, &node.cluster_id, provider.key_id(), bound)?;
+    let path = node.config.data_path_file.clone();
+    manifest.write(&path).map_err(|source| StartError::DataPath { path, source })?;
+    *write(&node.data_path) = manifest.text();
+    Ok(())
+}
+
+/// Wipes keys whose leases are over and renews those in use; says so when the key itself is another one.
+async fn leases(node: Arc<Node>, ring: Arc<KeyRing>, provider: Arc<dyn KeyProvider>) {
     let interval = (node.config.keys.cache.ttl / 6).max(Duration::from_millis(50));
     while pause(&node, interval).await {
         ring.maintain().await;
+        if let Err(error) = write_data_path(&node, provider.as_ref()) {
+            tracing::warn!(error = %chain(&error), "the data-path manifest is not up to date");
+        }
     }
 }
 

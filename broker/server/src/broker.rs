@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use cadastre_protocol::api::SupportedApis;
 use cadastre_security::authorizer::SuperUsers;
@@ -23,7 +23,7 @@ use crate::listeners::connection_limits::ConnectionCounts;
 use crate::listeners::listener_security::{ListenerSecurity, ListenerSecurityError};
 use crate::listeners::metered::RequestMemory;
 use crate::node::{BoundListener, Node};
-use crate::open_storage::{BrokerKeys, OpenedStorage, open_storage, storage_directory};
+use crate::open_storage::{BrokerKeys, OpenedStorage, Role, open_storage, storage_directory};
 use crate::peers::{BrokerDescription, Peers};
 use crate::state::StateError;
 use crate::state::acls::Acls;
@@ -95,6 +95,14 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The data-path manifest cannot be written.
+    #[error("cannot write the data-path manifest `{path}`")]
+    DataPath {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A value that only shows to be wrong when it is used.
     #[error("property `{name}`: {reason}")]
     Property {
@@ -127,8 +135,8 @@ impl Broker {
         // Bound first: a port that is taken is found out before anything is written.
         let sockets = bind_all(&config).await?;
         let identity = identity(&config)?;
-        let OpenedStorage { storage, keys } =
-            open_storage(&config, &identity.cluster_id, describe(&config, &sockets)?).await?;
+        let OpenedStorage { storage, keys, .. } =
+            open_storage(&config, &identity.cluster_id, Role::Broker(describe(&config, &sockets)?)).await?;
         report_recovery(&storage);
         let (stop, stopping) = watch::channel(false);
         let node = Arc::new(assemble(config, identity, storage, stopping)?);
@@ -154,6 +162,7 @@ impl Broker {
         }
         // Set once, here: a second value cannot arrive.
         let _fresh = node.bound.set(bound);
+        background::write_data_path(&node, keys.provider.as_ref())?;
         background::spawn(&mut tasks, &node, &keys);
         tracing::info!(cluster_id = %node.cluster_id, node_id = node.config.node_id, "broker started");
         Ok(RunningBroker { node, keys, stop, tasks })
@@ -282,6 +291,7 @@ fn assemble(
         groups: Groups::load(&storage, &config, clock.clone())?,
         apis: SupportedApis::kafka_4_1(&implemented()),
         bound: OnceLock::new(),
+        data_path: RwLock::default(),
         cluster_id: identity.cluster_id,
         request_memory: RequestMemory::new(request_memory_bytes(&config)),
         audit,

@@ -13,7 +13,7 @@ use cadastre_storage::StorageError;
 
 use crate::cluster_identity::{ClusterIdentity, IdentityError};
 use crate::config::BrokerConfig;
-use crate::open_storage::{OpenedStorage, open_storage};
+use crate::open_storage::{OpenedStorage, Role, open_storage};
 use crate::state::scram;
 
 /// What `format` is asked for.
@@ -93,6 +93,19 @@ pub enum FormatError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The log directory was never prepared.
+    #[error("log directory `{0}` is not formatted; hint: run `cadastre-broker format`")]
+    NotFormatted(PathBuf),
+    /// Keys are moved under the configured key only.
+    #[error(
+        "keys would move under `{current}`, not `{asked}`; hint: the properties cadastre.key.* name the key"
+    )]
+    OtherKey {
+        /// The key that was asked for.
+        asked: String,
+        /// The key of the configuration.
+        current: String,
+    },
     /// Every broker of a cluster must be given the same id.
     #[error("cadastre.cluster.id is not set, and a cluster's brokers must agree on it")]
     NoClusterId,
@@ -134,7 +147,8 @@ pub async fn format(config: &BrokerConfig, options: &FormatOptions) -> Result<Fo
         None => initialize(config, options.cluster_id.clone())?,
     };
     if !users.is_empty() {
-        let OpenedStorage { storage, keys } = open_storage(config, &identity.cluster_id, Vec::new()).await?;
+        let OpenedStorage { storage, keys, .. } =
+            open_storage(config, &identity.cluster_id, Role::Tool).await?;
         let changes = users
             .iter()
             .map(|user| scram::stored(&user.name, user.credential.mechanism(), Some(&user.credential)))

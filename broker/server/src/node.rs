@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use cadastre_protocol::ResponseError;
 use cadastre_protocol::api::SupportedApis;
@@ -39,6 +39,8 @@ pub(crate) struct Node {
     pub(crate) apis: SupportedApis,
     /// The listeners with the addresses they got, set once they are bound.
     pub(crate) bound: OnceLock<Vec<BoundListener>>,
+    /// Where everything goes, as it was last written.
+    pub(crate) data_path: RwLock<String>,
     /// Turns true when the broker stops.
     pub(crate) stopping: watch::Receiver<bool>,
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use cadastre_key_services::{OpenedKeys, SecretFile, open_provider};
 use cadastre_keys::ledger::LedgerFile;
-use cadastre_keys::{KeyClock, KeyProvider, KeyRing, KeyRingConfig, ScopeKeyStore, SystemKeyClock};
+use cadastre_keys::{
+    KeyClock, KeyProvider, KeyRing, KeyRingConfig, ScopeKeyStore, SystemKeyClock, WrappedKeyStore,
+};
 use cadastre_objects::{
     DiskCache, ObjectId, ObjectKeys, ReaderSettings, Store, StoreLocation, StoreSettings, probe,
 };
 use cadastre_sequencer::{PostgresConfig, PostgresSequencer, Sequencer};
-use cadastre_storage::{ClusterConfig, ObjectConfig, ScopeKeyTable, Storage, StorageConfig};
+use cadastre_storage::{ClusterConfig, ObjectConfig, ScopeKeyTable, SegmentKeyStore, Storage, StorageConfig};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
@@ -18,13 +20,28 @@ use crate::config::BrokerConfig;
 use crate::config::storage::{ClusterSettings, StorageMode};
 use crate::format::{FormatError, make_directory};
 use crate::random;
+use crate::wrapped_keys::WrappedKeys;
 
 /// The storage, and what belongs to it.
 #[derive(Debug)]
 pub(crate) struct OpenedStorage {
     pub(crate) storage: Storage,
     pub(crate) keys: BrokerKeys,
+    /// Everything that the key service wrapped.
+    pub(crate) wrapped: Arc<dyn WrappedKeyStore>,
 }
+
+/// Who opens the storage.
+#[derive(Debug)]
+pub(crate) enum Role {
+    /// A broker, with what other brokers of a cluster are told about it.
+    Broker(Vec<u8>),
+    /// A program that changes something and goes; in a cluster it takes no part in anything.
+    Tool,
+}
+
+/// The node id of tools. They coordinate nothing, and of two the older one is fenced.
+const TOOL: i32 = -1;
 
 /// The keys of a broker.
 #[derive(Debug, Clone)]
@@ -57,23 +74,22 @@ fn absolute(path: &Path) -> Result<PathBuf, FormatError> {
     std::path::absolute(path).map_err(|source| FormatError::Directory { path: path.to_owned(), source })
 }
 
-/// Opens the storage with the configured keys. `description` is what other brokers of a cluster are told.
+/// Opens the storage with the configured keys.
 pub(crate) async fn open_storage(
     config: &BrokerConfig,
     cluster_id: &str,
-    description: Vec<u8>,
+    role: Role,
 ) -> Result<OpenedStorage, FormatError> {
     let keys = open_keys(config, cluster_id).await?;
     let opened = match &config.storage.mode {
         StorageMode::Embedded => open_embedded(config, cluster_id, &keys).await,
-        StorageMode::Cluster(settings) => {
-            open_cluster(config, settings, cluster_id, &keys, description).await
-        }
+        StorageMode::Cluster(settings) => open_cluster(config, settings, cluster_id, &keys, role).await,
     };
     match opened {
-        Ok(storage) => {
+        Ok((storage, own)) => {
             keys.scope_keys.bind(&storage);
-            Ok(OpenedStorage { storage, keys })
+            let scope_keys: Arc<dyn WrappedKeyStore> = Arc::<ScopeKeyTable>::clone(&keys.scope_keys);
+            Ok(OpenedStorage { storage, keys, wrapped: Arc::new(WrappedKeys(vec![own, scope_keys])) })
         }
         Err(error) => {
             keys.ledger.close();
@@ -82,7 +98,7 @@ pub(crate) async fn open_storage(
     }
 }
 
-async fn open_keys(config: &BrokerConfig, cluster_id: &str) -> Result<BrokerKeys, FormatError> {
+pub(crate) async fn open_keys(config: &BrokerConfig, cluster_id: &str) -> Result<BrokerKeys, FormatError> {
     let clock: Arc<dyn KeyClock> = Arc::new(SystemKeyClock);
     let OpenedKeys { provider, ledger, .. } = open_provider(&config.keys, Arc::clone(&clock)).await?;
     let scope_keys = ScopeKeyTable::new(cluster_id);
@@ -100,7 +116,7 @@ async fn open_embedded(
     config: &BrokerConfig,
     cluster_id: &str,
     keys: &BrokerKeys,
-) -> Result<Storage, FormatError> {
+) -> Result<(Storage, Arc<dyn WrappedKeyStore>), FormatError> {
     if config.storage.location.is_none() {
         make_directory(&config.log_directory().join("objects"))?;
     }
@@ -121,7 +137,8 @@ async fn open_embedded(
         storage.segment_bytes = config.number("log.segment.bytes").unsigned_abs();
     }
     storage.maximum_frame_bytes = largest_frame(config, storage.maximum_frame_bytes);
-    Ok(Storage::open(storage, Arc::clone(&keys.provider)).await?)
+    let opened = Storage::open(storage, Arc::clone(&keys.provider)).await?;
+    Ok((opened, Arc::new(SegmentKeyStore::new(storage_directory(config)))))
 }
 
 async fn open_cluster(
@@ -129,13 +146,17 @@ async fn open_cluster(
     settings: &ClusterSettings,
     cluster_id: &str,
     keys: &BrokerKeys,
-    description: Vec<u8>,
-) -> Result<Storage, FormatError> {
+    role: Role,
+) -> Result<(Storage, Arc<dyn WrappedKeyStore>), FormatError> {
     let (store, capabilities) = open_store(config).await?;
     capabilities.require_shared(&store)?;
     let database = database(settings, cluster_id)?;
     let sequencer = PostgresSequencer::open(database, Arc::clone(&keys.provider)).await?;
-    let mut cluster = ClusterConfig::new(cluster_id, config.node_id);
+    let (node_id, description) = match role {
+        Role::Broker(description) => (config.node_id, description),
+        Role::Tool => (TOOL, Vec::new()),
+    };
+    let mut cluster = ClusterConfig::new(cluster_id, node_id);
     cluster.description = description;
     cluster.linger = settings.linger;
     cluster.heartbeat_interval = settings.heartbeat_interval;
@@ -146,8 +167,10 @@ async fn open_cluster(
     if let Some(bytes) = config.storage.object_bytes {
         cluster.object_bytes = size(bytes);
     }
+    let wrapped: Arc<dyn WrappedKeyStore> = Arc::new(sequencer.clone());
     let sequencer: Arc<dyn Sequencer> = Arc::new(sequencer);
-    Ok(Storage::open_cluster(cluster, ObjectKeys::Ring(Arc::clone(&keys.ring)), sequencer, store).await?)
+    let ring = ObjectKeys::Ring(Arc::clone(&keys.ring));
+    Ok((Storage::open_cluster(cluster, ring, sequencer, store).await?, wrapped))
 }
 
 /// What the database is reached by, its password included.

@@ -235,3 +235,42 @@ fn what_a_cluster_cannot_be_made_of_is_said_in_one_line() {
     );
     check("SASL_PLAINTEXT://127.0.0.1:", "SASL_PLAINTEXT://0.0.0.0:", "advertised.listeners");
 }
+
+#[test]
+fn a_cluster_moves_to_another_key_while_its_brokers_run() {
+    let Some(mut cluster) = Cluster::new(2) else { return };
+    let new_file = cluster.directory.path().join("new-kek");
+    let new_key =
+        cadastre_keys::KeyProvider::key_id(&cadastre_keys::LocalKeyFile::create(&new_file).unwrap())
+            .to_owned();
+    let old_file = cluster.directory.path().join("kek");
+    for broker in &cluster.brokers {
+        let file = broker.directory.join("server.properties");
+        let properties = std::fs::read_to_string(&file).unwrap();
+        let properties = properties.replace(
+            &format!("cadastre.key.file={}", old_file.display()),
+            &format!(
+                "cadastre.key.file={}\ncadastre.key.previous.files={}",
+                new_file.display(),
+                old_file.display()
+            ),
+        );
+        std::fs::write(&file, properties).unwrap();
+    }
+    cluster.brokers.iter_mut().for_each(Broker::start);
+    let file = cluster.brokers[0].directory.join("server.properties");
+    // A tool of its own: the ledger of keys has one writer.
+    let tool = cluster.directory.path().join("tool.properties");
+    let properties = std::fs::read_to_string(&file).unwrap();
+    let ledger =
+        format!("cadastre.key.ledger.directory={}/tool-ledger\n", cluster.directory.path().display());
+    std::fs::write(&tool, properties + &ledger).unwrap();
+    let tool = tool.to_str().unwrap();
+    let status = text(&run(&["status", "--config", tool]));
+    assert!(status.contains("brokers 1 2\n") && status.contains("  metadata/key\n"), "{status}");
+    let rewrapped = text(&run(&["rewrap", "--config", tool, "--to", &new_key]));
+    assert!(rewrapped.contains(&format!("under {new_key}")), "{rewrapped}");
+    let status = text(&run(&["status", "--config", tool]));
+    assert!(!status.contains("\nold "), "{status}");
+    cluster.run("cluster.py", &["one"]);
+}

@@ -36,3 +36,26 @@ fn full_segments_become_objects_and_every_record_is_read_back_after_a_crash() {
     broker.start();
     broker.python("bulk.py", &["read", "bulk", "6000"]);
 }
+
+#[test]
+fn a_broker_says_where_everything_goes() {
+    let broker = TestBroker::secure();
+    let manifest = std::fs::read_to_string(broker.path("data/data-path.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest["format"], "cadastre-data-path/1");
+    let steps = manifest["steps"].as_array().unwrap();
+    let names: Vec<&str> = steps.iter().map(|step| step["step"].as_str().unwrap()).collect();
+    let expected =
+        ["ingress", "ingress", "wal", "cache", "object", "metadata", "audit", "key-ledger", "key-service"];
+    assert_eq!(names, expected);
+    let of = |name: &str| steps.iter().find(|step| step["step"] == name).unwrap();
+    assert_eq!(of("ingress")["endpoint"], broker.address().to_string());
+    assert_eq!(of("ingress")["encrypted_in_transit"], true);
+    let data = broker.path("data").display().to_string();
+    assert_eq!(of("wal")["location"], format!("{data}/log"));
+    assert_eq!(of("object")["location"], format!("file://{data}/objects/"));
+    for resting in ["wal", "object", "metadata"] {
+        assert!(of(resting)["key"].as_str().unwrap().starts_with("local:"), "{resting}");
+    }
+    assert!(of("audit")["key"].is_null());
+}

@@ -10,7 +10,8 @@ pub(crate) const HEADER_LENGTH: u64 = 4096;
 pub(crate) const FORMAT_VERSION: u32 = 3;
 
 const MAGIC: [u8; 8] = *b"CADASWAL";
-const COPY_LENGTH: usize = 2048;
+/// Length of one copy of the header.
+pub(crate) const COPY_LENGTH: usize = 2048;
 /// Magic, version, their checksum, body length.
 const PREFIX_LENGTH: usize = 20;
 
@@ -31,7 +32,7 @@ pub(crate) struct SegmentHeader {
 pub(crate) enum HeaderReading {
     /// Both copies are sound and equal.
     Sound(SegmentHeader),
-    /// One copy is damaged; the other tells everything.
+    /// One copy is damaged, or has the data key wrapped as it was before; the other tells everything.
     Repaired(SegmentHeader),
     /// A format version that this code does not know.
     Newer(u32),
@@ -73,6 +74,10 @@ impl SegmentHeader {
         Ok([copy.as_slice(), copy.as_slice()].concat())
     }
 
+    fn is_same_but_for_the_key(&self, other: &Self) -> bool {
+        Self { wrapped_key: other.wrapped_key.clone(), ..self.clone() } == *other
+    }
+
     /// Reads the header block from the start of a file.
     pub(crate) fn read(block: &[u8]) -> HeaderReading {
         let mut copies = block.chunks(COPY_LENGTH).take(2).map(Self::read_copy);
@@ -83,6 +88,10 @@ impl SegmentHeader {
                 HeaderReading::Newer(version)
             }
             (Ok(first), Ok(second)) if first == second => HeaderReading::Sound(first),
+            // Rewrapping was interrupted between the copies: the second is written first.
+            (Ok(first), Ok(second)) if first.is_same_but_for_the_key(&second) => {
+                HeaderReading::Repaired(second)
+            }
             (Ok(header), Err(CopyDefect::Damaged)) | (Err(CopyDefect::Damaged), Ok(header)) => {
                 HeaderReading::Repaired(header)
             }

@@ -16,7 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand;
-use cadastre_keys::{KeyError, KeyProvider};
+use cadastre_keys::{
+    HeldKey, KeyError, KeyProvider, Replacement as KeyReplacement, StoreFuture, WrappedKey, WrappedKeyStore,
+};
 use cadastre_protocol::types::{TopicId, TopicPartition};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -153,6 +155,58 @@ impl PostgresSequencer {
 
 fn broker_place(node_id: i32) -> Fields {
     Fields::default().bytes(b"broker").number(i64::from(node_id))
+}
+
+/// The name under which the metadata key is held.
+const METADATA_KEY: &str = "metadata/key";
+
+impl WrappedKeyStore for PostgresSequencer {
+    fn page<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, Vec<HeldKey>> {
+        Box::pin(async move {
+            if limit == 0 || after.is_some_and(|after| after >= METADATA_KEY) {
+                return Ok(Vec::new());
+            }
+            let failed = |error: SequencerError| KeyError::Store {
+                action: "read the metadata key",
+                reason: error.to_string(),
+                retriable: error.is_retriable(),
+            };
+            let read = "SELECT cluster_id, key_id, wrapped_key FROM cluster";
+            let rows = self.shared().query(read, &[]).await.map_err(failed)?;
+            let held = rows.iter().map(|row| {
+                let cluster_id: String = column(row, 0)?;
+                let wrapped = WrappedKey { key_id: column(row, 1)?, ciphertext: column(row, 2)? };
+                let context = seal::ClusterSeal::encryption_context(&cluster_id);
+                Ok(HeldKey { holder: METADATA_KEY.to_owned(), wrapped, context })
+            });
+            held.collect::<Result<Vec<_>, SequencerError>>().map_err(failed)
+        })
+    }
+
+    fn replace<'a>(
+        &'a self,
+        holder: &'a str,
+        expected: &'a WrappedKey,
+        new: &'a WrappedKey,
+    ) -> StoreFuture<'a, KeyReplacement> {
+        Box::pin(async move {
+            if holder != METADATA_KEY {
+                return Ok(KeyReplacement::Gone);
+            }
+            let replace = "UPDATE cluster SET key_id = $1, wrapped_key = $2 \
+                 WHERE key_id = $3 AND wrapped_key = $4 RETURNING 1";
+            let replaced = self
+                .shared()
+                .query(replace, &[&new.key_id, &new.ciphertext, &expected.key_id, &expected.ciphertext])
+                .await
+                .map_err(|error| KeyError::Store {
+                    action: "replace the metadata key",
+                    reason: error.to_string(),
+                    retriable: error.is_retriable(),
+                })?;
+            Ok(if replaced.is_empty() { KeyReplacement::Changed } else { KeyReplacement::Done })
+        })
+    }
 }
 
 impl Sequencer for PostgresSequencer {

@@ -2,7 +2,9 @@
 //!
 //! `cadastre-broker --config server.properties [--ready-file F]` serves until SIGTERM or SIGINT;
 //! `cadastre-broker --config server.properties --check-config` only reads the configuration;
-//! `cadastre-broker format --config server.properties` prepares the log directory.
+//! `cadastre-broker format --config server.properties` prepares the log directory;
+//! `cadastre-broker status --config server.properties` says which keys the storage depends on;
+//! `cadastre-broker rewrap --config server.properties --to KEY` moves everything under the configured key.
 //! Data goes to standard output, everything else to standard error; errors are one line.
 
 use std::io::Write as _;
@@ -44,6 +46,27 @@ struct ServeArguments {
 enum Command {
     /// Prepares the log directory: cluster id, key-encryption key, first SCRAM credentials.
     Format(FormatArguments),
+    /// Says what the storage is, and what uses which key.
+    Status(ConfigArguments),
+    /// Moves every data key under the configured key; touches no record, and may be interrupted and run again.
+    Rewrap(RewrapArguments),
+}
+
+#[derive(Debug, Args)]
+struct ConfigArguments {
+    /// The broker's configuration, with Kafka's property names.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct RewrapArguments {
+    /// The broker's configuration, with Kafka's property names.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The key that everything is to be under: the one that the configuration names.
+    #[arg(long, value_name = "KEY")]
+    to: String,
 }
 
 #[derive(Debug, Args)]
@@ -86,6 +109,8 @@ fn run(arguments: Arguments) -> Result<(), String> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
     match arguments.command {
         Some(Command::Format(arguments)) => runtime.block_on(format(arguments)),
+        Some(Command::Status(arguments)) => runtime.block_on(status(&arguments)),
+        Some(Command::Rewrap(arguments)) => runtime.block_on(rewrap(&arguments)),
         None => {
             let path = arguments.serve.config.as_deref().ok_or("--config is missing")?;
             let config = load(path)?;
@@ -132,6 +157,52 @@ async fn format(arguments: FormatArguments) -> Result<(), String> {
     };
     writeln!(out, "formatted {} for cluster {}{users}", formatted.directory.display(), formatted.cluster_id)
         .map_err(|error| format!("cannot print: {error}"))
+}
+
+async fn status(arguments: &ConfigArguments) -> Result<(), String> {
+    let config = load(&arguments.config)?;
+    let status = cadastre_server::status(&config).await.map_err(|error| chain(&error))?;
+    let mut text = format!("cluster {} ({})\n", status.cluster_id, status.mode);
+    if status.is_running {
+        text.push_str("the broker is running: only the keys of its segments are listed\n");
+    }
+    if status.mode == "cluster" {
+        let brokers: Vec<String> = status.brokers.iter().map(ToString::to_string).collect();
+        text.push_str(&format!("brokers {}\n", brokers.join(" ")));
+    }
+    if let Some(losses) = &status.losses {
+        text.push_str(&format!("damaged: {losses}\n"));
+    }
+    text.push_str(&format!("current key {}\n", status.current_key));
+    for (key, holders) in &status.keys {
+        let state = if holders.is_current { "current" } else { "old" };
+        text.push_str(&format!("{state} {key}: {} data keys\n", holders.count));
+        if !holders.is_current {
+            for holder in &holders.holders {
+                text.push_str(&format!("  {holder}\n"));
+            }
+        }
+    }
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|error| format!("cannot print: {error}"))
+}
+
+async fn rewrap(arguments: &RewrapArguments) -> Result<(), String> {
+    let config = load(&arguments.config)?;
+    let progress = |_: &_| {};
+    let rewrapped =
+        cadastre_server::rewrap_to(&config, &arguments.to, progress).await.map_err(|error| chain(&error))?;
+    for (holder, error) in &rewrapped.failures {
+        report(&format!("{holder}: {error}"));
+    }
+    writeln!(
+        std::io::stdout().lock(),
+        "moved {} data keys under {}, {} were there",
+        rewrapped.moved,
+        rewrapped.key,
+        rewrapped.current
+    )
+    .map_err(|error| format!("cannot print: {error}"))?;
+    if rewrapped.is_done { Ok(()) } else { Err("some data keys were not moved; run it again".to_owned()) }
 }
 
 async fn serve(config: BrokerConfig, ready_file: Option<&Path>) -> Result<(), String> {

@@ -57,6 +57,8 @@ pub struct BrokerConfig {
     pub storage: StorageSettings,
     /// Where audit files are written.
     pub audit_directory: PathBuf,
+    /// Where the data-path manifest is written.
+    pub data_path_file: PathBuf,
     /// Whether an acknowledged record has been forced to the disk.
     pub fsync: bool,
     /// Whether an empty log directory is prepared on the first start.
@@ -184,6 +186,7 @@ impl BrokerConfig {
             keys: KeyProviderConfig::parse(&|name| properties.get(name).map(str::to_owned), first)?,
             storage: StorageSettings::parse(&properties, &|name| reader.text(name))?,
             audit_directory: path("cadastre.audit.directory", "audit"),
+            data_path_file: path("cadastre.data.path.file", "data-path.json"),
             fsync: reader.flag("cadastre.fsync"),
             auto_format: reader.flag("cadastre.auto.format"),
             handshake_timeout: Duration::from_millis(

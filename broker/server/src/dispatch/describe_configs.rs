@@ -10,7 +10,10 @@ use cadastre_protocol::{ResponseError, StrBytes};
 use super::api_error::{ApiError, code_of, message_of};
 use super::context::RequestContext;
 use super::operations::{DESCRIBE_CLUSTER_CONFIGS, DESCRIBE_GROUP_CONFIGS, DESCRIBE_TOPIC_CONFIGS};
-use crate::state::settings::Setting;
+use crate::config::broker_config::definition_of;
+use crate::node::Node;
+use crate::state::settings::{Setting, Source};
+use crate::sync::read;
 use cadastre_security::acl::CLUSTER_NAME;
 
 /// `ConfigResource.Type`.
@@ -66,7 +69,10 @@ fn describe(
         BROKER if name.is_empty() => Ok(node.settings.describe_all_brokers()),
         BROKER => {
             check_broker(context, name)?;
-            Ok(node.settings.describe_broker())
+            let mut settings = node.settings.describe_broker();
+            settings.extend(data_path(node));
+            settings.sort_by(|left, right| left.name.cmp(&right.name));
+            Ok(settings)
         }
         BROKER_LOGGER => check_broker(context, name).map(|()| Vec::new()),
         CLIENT_METRICS => Ok(Vec::new()),
@@ -79,6 +85,18 @@ fn describe(
             Err(ApiError::new(ResponseError::InvalidRequest, message))
         }
     }
+}
+
+/// The data-path manifest, as if it were a setting.
+fn data_path(node: &Node) -> Option<Setting> {
+    let definition = definition_of("cadastre.data.path")?;
+    Some(Setting {
+        name: definition.name.to_owned(),
+        value: Some(read(&node.data_path).clone()),
+        source: Source::StaticBroker,
+        synonyms: Vec::new(),
+        definition: Some(definition),
+    })
 }
 
 /// Refuses the id of a broker that is not this one.

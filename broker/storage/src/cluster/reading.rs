@@ -1,12 +1,15 @@
 //! From offsets to batches: slices say which blocks of which object, and the offsets that the blocks do not bear.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use cadastre_objects::{Block, ObjectError, ObjectId, ObjectKind, ObjectName, ObjectReader, ObjectReference};
 use cadastre_protocol::types::TopicPartition;
 use cadastre_sequencer::{BrokerEpoch, Sequencer, SequencerError, Slice};
+
+use tokio::time::Instant;
 
 use super::uploader::chain;
 use crate::error::ReadError;
@@ -18,32 +21,51 @@ const REMEMBERED_SLICES: usize = 100_000;
 /// The leader epoch of everything: the sequencer never takes anything back, so that no epoch ends.
 pub(crate) const LEADER_EPOCH: i32 = 0;
 
-/// Slices that were read lately. They stay right until a compaction replaces them; then their objects are gone.
-#[derive(Debug, Default)]
-pub(crate) struct KnownSlices(Mutex<BTreeMap<(TopicPartition, i64), Slice>>);
+/// How long slices are remembered. What another broker compacted is served as it was for this long.
+const REMEMBERED_FOR: Duration = Duration::from_secs(10);
+
+/// Slices that were read lately. They stay right until a compaction replaces them; their objects go some time later.
+#[derive(Debug)]
+pub(crate) struct KnownSlices(Mutex<Remembered>);
+
+#[derive(Debug)]
+struct Remembered {
+    since: Instant,
+    slices: BTreeMap<(TopicPartition, i64), Slice>,
+}
+
+impl Default for KnownSlices {
+    fn default() -> Self {
+        Self(Mutex::new(Remembered { since: Instant::now(), slices: BTreeMap::new() }))
+    }
+}
 
 impl KnownSlices {
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(TopicPartition, i64), Slice>> {
+    fn lock(&self) -> MutexGuard<'_, Remembered> {
         // A poisoned lock means that a thread panicked; slices are put in one by one.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.since.elapsed() >= REMEMBERED_FOR {
+            *known = Remembered { since: Instant::now(), slices: BTreeMap::new() };
+        }
+        known
     }
 
     fn holding(&self, partition: TopicPartition, offset: i64) -> Option<Slice> {
         let known = self.lock();
-        let (_, slice) = known.range((partition, i64::MIN)..=(partition, offset)).next_back()?;
+        let (_, slice) = known.slices.range((partition, i64::MIN)..=(partition, offset)).next_back()?;
         (slice.end_offset > offset).then_some(*slice)
     }
 
     fn remember(&self, slices: &[Slice]) {
         let mut known = self.lock();
-        if known.len() >= REMEMBERED_SLICES {
-            known.clear();
+        if known.slices.len() >= REMEMBERED_SLICES {
+            known.slices.clear();
         }
-        known.extend(slices.iter().map(|slice| ((slice.partition, slice.base_offset), *slice)));
+        known.slices.extend(slices.iter().map(|slice| ((slice.partition, slice.base_offset), *slice)));
     }
 
     pub(crate) fn forget(&self, partition: TopicPartition) {
-        self.lock().retain(|(of, _), _| *of != partition);
+        self.lock().slices.retain(|(of, _), _| *of != partition);
     }
 }
 
