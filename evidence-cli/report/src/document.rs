@@ -9,7 +9,8 @@ use crate::error::ReportError;
 use crate::input::ReportInput;
 use crate::section::trails::Trails;
 use crate::section::{
-    appendix, coverage, decision, flows, frameworks, kafka, keys, paths, permissions, readiness,
+    appendix, coverage, decision, flows, frameworks, incidents, kafka, keys, paths, permissions, readiness,
+    retention, runbooks,
 };
 use crate::text;
 
@@ -19,8 +20,8 @@ const EXCERPT: usize = 480;
 const PLACES: usize = 2;
 
 /// The sections of the report as one JSON object, with the members that the templates under `report-templates/` know:
-/// `name`, `decision`, `readiness`, `paths`, `permissions`, `flows`, `keys`, `kafka`, `frameworks`, `coverage` and
-/// `appendix`. Every record that a statement cites has its entry in the appendix, under a `short` id that is unique.
+/// `name`, `decision`, `readiness`, `paths`, `permissions`, `flows`, `keys`, `kafka`, `retention`, `runbooks`,
+/// `incidents`, `frameworks`, `coverage` and `appendix`. Every record that a statement cites has its entry in the appendix, under a `short` id that is unique.
 ///
 /// Every string is inert: what would change how its neighbours are shown is named by its code point. Excerpts are cut
 /// to what a page can carry, and say so.
@@ -47,6 +48,9 @@ pub fn document(input: &ReportInput<'_>) -> Result<Value, ReportError> {
     put("flows", to_value(&flows::build(input, &mut citations)))?;
     put("keys", to_value(&keys::build(input, &mut citations)))?;
     put("kafka", to_value(&kafka::build(input, &mut citations)))?;
+    put("retention", to_value(&retention::build(input, &mut citations)))?;
+    put("runbooks", to_value(&runbooks::build(input, &mut citations)))?;
+    put("incidents", to_value(&incidents::build(input)))?;
     put("frameworks", to_value(&frameworks::build(input.frameworks)))?;
     put("coverage", to_value(&coverage::build(input, &mut citations)))?;
     let mut cited = to_value(&appendix::build(input.evidence, citations.into_cited()))?;

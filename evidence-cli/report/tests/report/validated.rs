@@ -172,3 +172,40 @@ fn the_workbook_has_a_sheet_for_every_artefact_and_no_formula() {
         }
     }
 }
+
+/// Validates a file against one of our published schemas; its number of documents, or what is wrong.
+fn held_against(python: &Path, schema: &str, file: &Path) -> Result<String, String> {
+    let output = Command::new(python).args([&script(), "schema", schema]).arg(file).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
+#[test]
+fn recorded_evidence_fits_the_published_schemas() {
+    let Some(python) = python() else { return };
+    for variant in ["clean", "planted"] {
+        let evidence =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(variant).join("evidence");
+        assert_eq!(held_against(&python, "evidence", &evidence.join("manifest.json")), Ok("1".to_owned()));
+        for collector in ["aws", "kafka"] {
+            let records = evidence.join("records").join(format!("{collector}.ndjson"));
+            let count: usize = held_against(&python, "record", &records).unwrap().parse().unwrap();
+            assert!(count > 100, "{count}");
+        }
+    }
+}
+
+#[test]
+fn checklists_fit_the_published_schema_and_broken_ones_do_not() {
+    let Some(python) = python() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("checklist.json");
+    for (name, sample) in samples() {
+        let mut checklist = serde_json::to_value(&sample.checklist).unwrap();
+        std::fs::write(&file, checklist.to_string()).unwrap();
+        assert_eq!(held_against(&python, "checklist", &file), Ok("1".to_owned()), "{name}");
+        checklist["surprise"] = Value::Null;
+        std::fs::write(&file, checklist.to_string()).unwrap();
+        assert!(held_against(&python, "checklist", &file).unwrap_err().contains("surprise"));
+    }
+}

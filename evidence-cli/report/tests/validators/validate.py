@@ -3,6 +3,7 @@
 ocsf      every event of the list against the JSON Schema of the OCSF class Compliance Finding
 oscal     the document against compliance-trestle's model of OSCAL assessment results, references included
 component the document against compliance-trestle's model of OSCAL component definitions, references included
+schema    a document, or every line of an .ndjson file, against a JSON Schema under docs/formats/schemas
 cyclonedx the document against the strict JSON validator of cyclonedx-python-lib, references included
 """
 
@@ -92,4 +93,24 @@ def cyclonedx(path):
     return len(document["declarations"]["claims"])
 
 
+def schema(name, path):
+    from pathlib import Path
+
+    import jsonschema
+
+    schemas = Path(__file__).resolve().parents[4] / "docs/formats/schemas"
+    rules = json.loads((schemas / f"{name}.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(rules)
+    validator = jsonschema.Draft202012Validator(rules)
+    text = Path(path).read_text(encoding="utf-8")
+    documents = text.splitlines() if path.endswith(".ndjson") else [text]
+    for document in documents:
+        for error in validator.iter_errors(json.loads(document)):
+            raise SystemExit(f"{path}: {error.json_path}: {error.message}")
+    return len(documents)
+
+
+if sys.argv[1] == "schema":
+    print(schema(sys.argv[2], sys.argv[3]))
+    sys.exit()
 print({"ocsf": ocsf, "oscal": oscal, "component": component, "cyclonedx": cyclonedx}[sys.argv[1]](sys.argv[2]))
