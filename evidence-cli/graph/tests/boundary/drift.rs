@@ -110,9 +110,9 @@ fn every_capability_is_told_when_it_is_gained_and_when_it_is_lost_with_the_evide
     let words = [
         (Capability::ReadRecords, "read records of"),
         (Capability::WriteRecords, "write records to"),
-        (Capability::ReadObjects, "read objects of"),
+        (ReadObjects, "read objects of"),
         (Capability::WriteObjects, "write or delete objects of"),
-        (Capability::Decrypt, "decrypt with"),
+        (Decrypt, "decrypt with"),
         (Capability::ManageKey, "manage"),
         (Capability::OperateHost, "operate"),
         (Capability::ChangePolicy, "change what is allowed on"),
