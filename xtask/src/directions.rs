@@ -67,6 +67,7 @@ const ALLOWED: [(&str, &[&str]); 29] = [
             "cadastre-access",
             "cadastre-assess",
             "cadastre-graph",
+            "cadastre-network",
             "cadastre-logs",
             "cadastre-logs",
             "cadastre-packet",

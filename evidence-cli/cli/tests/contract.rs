@@ -223,6 +223,65 @@ fn verify_trail_refuses_what_is_no_trail() {
 }
 
 #[test]
+fn a_key_use_without_an_entry_is_a_red_flag_and_a_damaged_trail_is_never_clean() {
+    let directory = tempfile::tempdir().unwrap();
+    let (trail, ledger) = (directory.path().join("trail"), directory.path().join("ledger.ndjson"));
+    std::fs::create_dir(&trail).unwrap();
+    let key = "arn:aws:kms:eu-central-1:111122223333:key/k";
+    let event = |id: &str, minute: u32, request: &str| {
+        serde_json::json!({"eventID": id, "eventTime": format!("2026-10-01T12:{minute:02}:00Z"), "eventSource": "kms.amazonaws.com", "eventName": "Decrypt",
+            "awsRegion": "eu-central-1", "requestID": request, "userIdentity": {"type": "AssumedRole"}, "resources": [{"ARN": key}]})
+    };
+    let write = |records: &[serde_json::Value]| {
+        std::fs::write(trail.join("events.json"), serde_json::json!({"Records": records}).to_string())
+            .unwrap();
+    };
+    let entry = serde_json::json!({"version": 1, "sequence": 1, "time": "2026-10-01T12:30:00.000Z", "previous": "0".repeat(64),
+        "operation": "unwrap", "outcome": "ok", "key_id": key, "request_id": "r2"});
+    std::fs::write(&ledger, format!("{entry}\n")).unwrap();
+    let run = || {
+        cadastre(&[
+            "logs",
+            "reconcile-keys",
+            "--trail",
+            trail.to_str().unwrap(),
+            "--ledger",
+            ledger.to_str().unwrap(),
+        ])
+    };
+    let elsewhere = |id: &str, minute| {
+        let mut event = event(id, minute, "x");
+        event["eventSource"] = "ec2.amazonaws.com".into();
+        event
+    };
+    let whole = [elsewhere("a", 0), event("b", 30, "r2"), elsewhere("c", 59)];
+    write(&whole);
+    check(&run(), 0, "the digest chain was not verified");
+    let mut more = whole.to_vec();
+    more.push(event("d", 40, "r9"));
+    write(&more);
+    let output = run();
+    check(&output, 3, "the digest chain was not verified");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("unexplained: 2026-10-01T12:40:00Z Decrypt"));
+    let mut damaged = whole.to_vec();
+    damaged.push(serde_json::json!({}));
+    write(&damaged);
+    check(&run(), 4, "record 4");
+}
+
+#[test]
+fn a_path_names_the_setting_that_stops_it() {
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/clean");
+    let (evidence, boundary) = (format!("{fixtures}/evidence"), format!("{fixtures}/boundary.yaml"));
+    let path = |from: &str, to: &str| {
+        cadastre(&["path", &evidence, "-b", &boundary, "--from", from, "--to", to, "--port", "9092"])
+    };
+    check(&path("internet", "eni-none"), 1, "network interface `eni-none` is not in the evidence");
+    check(&path("internet", "internet"), 1, "neither end is an interface in the evidence");
+    check(&path("nowhere", "internet"), 1, "`nowhere` is no");
+}
+
+#[test]
 fn a_flow_table_adds_up_and_counts_what_it_cannot_use() {
     let directory = tempfile::tempdir().unwrap();
     let log = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status\n\

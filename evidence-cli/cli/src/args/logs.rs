@@ -14,6 +14,10 @@ pub(crate) enum Logs {
     FlowTable(FlowTable),
     /// Verify CloudTrail's digest chain over files, offline
     VerifyTrail(VerifyTrail),
+    /// List what vendors did, emergency access, key uses and policy changes in CloudTrail's files
+    Activity(Activity),
+    /// Hold key uses on the trail against the broker's key ledger
+    ReconcileKeys(ReconcileKeys),
 }
 
 /// `cadastre logs flow-table`
@@ -84,6 +88,70 @@ pub(crate) struct VerifyTrail {
     /// Digests must reach up to this time (RFC 3339)
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: TableFormat,
+}
+
+/// `cadastre logs activity`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cadastre logs activity trail -b boundary.yaml
+  cadastre logs activity trail -b boundary.yaml --from 2026-09-01T00:00:00Z --format json | jq .policy_changes
+  cadastre logs activity trail -b boundary.yaml --fail-on red-flag
+
+What a vendor did is explained when the declaration gives its role the action. Files and events that cannot be used
+are named on standard error and in the JSON. Whether files are missing is for `verify-trail` to say.
+
+Exit codes with --fail-on red-flag: 3 a vendor's action is unexplained. With unproven also: 4 something could not be used")]
+pub(crate) struct Activity {
+    /// Directory of CloudTrail event files
+    pub directory: PathBuf,
+    /// Boundary declaration: vendors and the customer's own identities
+    #[arg(long, short, value_name = "FILE")]
+    pub boundary: PathBuf,
+    /// Events from this time on (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Events up to this time (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: TableFormat,
+    /// What makes the exit code other than 0
+    #[arg(long, value_enum, default_value_t = FailOn::Never)]
+    pub fail_on: FailOn,
+}
+
+/// `cadastre logs reconcile-keys`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cadastre logs reconcile-keys --trail trail --ledger data/key-ledger-0000000001.ndjson
+  cadastre logs reconcile-keys --trail trail --ledger data --public-keys keys.json --format json
+
+With --public-keys the trail's digest chain is verified first. Without it a file that somebody took away is not missed.
+
+Exit codes: 0 every use is explained · 3 a use is unexplained, or the ledger was altered · 4 neither, but trail or
+ledger are incomplete")]
+pub(crate) struct ReconcileKeys {
+    /// Directory of CloudTrail event files
+    #[arg(long, value_name = "DIR")]
+    pub trail: PathBuf,
+    /// The broker's key ledger: a file, or the directory that holds its files
+    #[arg(long, value_name = "FILE")]
+    pub ledger: PathBuf,
+    /// ARN of a key that only the broker may use, beside those that the ledger names; may be given several times
+    #[arg(long, value_name = "ARN")]
+    pub key: Vec<String>,
+    /// Seconds that the clocks of broker and key service may differ
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub skew: u32,
+    /// The answer of `aws cloudtrail list-public-keys`
+    #[arg(long, value_name = "FILE")]
+    pub public_keys: Option<PathBuf>,
     /// What to print
     #[arg(long, value_enum, default_value_t)]
     pub format: TableFormat,

@@ -6,6 +6,7 @@ pub(crate) mod broker;
 pub(crate) mod collect;
 pub(crate) mod logs;
 pub(crate) mod packet;
+pub(crate) mod path;
 pub(crate) mod policy;
 pub(crate) mod role;
 
@@ -61,6 +62,8 @@ pub(crate) enum Command {
     Graph(assess::Graph),
     /// List who has a capability on a target, by which path
     WhoCan(assess::WhoCan),
+    /// Follow packets between two ends: where they get, or which setting stops them
+    Path(path::Path),
     /// Tell why somebody can do something, step by step, or what stands in the way
     Explain(assess::Explain),
     /// Evaluate the controls and print the checklist
@@ -80,7 +83,7 @@ pub(crate) enum Command {
     /// Answer access questions in bulk
     #[command(subcommand)]
     Access(access::Access),
-    /// Read logs that clouds left: verify trails
+    /// Read logs that clouds left: flows, trails, what happened, key uses
     #[command(subcommand)]
     Logs(logs::Logs),
     /// Pack, sign, verify and redact everything in one file

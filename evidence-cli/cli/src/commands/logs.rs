@@ -13,6 +13,7 @@ use cadastre_model::evidence::Evidence;
 use cadastre_model::inventory::Inventory;
 use cadastre_model::progress::Progress;
 
+use super::events;
 use crate::args::assess::TableFormat;
 use crate::args::logs::{FlowTable, FlowTableFormat, Logs, VerifyTrail};
 use crate::exit::{Exit, FailOn};
@@ -23,6 +24,8 @@ pub(super) fn run(arguments: &Logs, terminal: &Terminal) -> anyhow::Result<Exit>
     match arguments {
         Logs::FlowTable(arguments) => flows(arguments, terminal),
         Logs::VerifyTrail(arguments) => trail(arguments, terminal),
+        Logs::Activity(arguments) => events::activity(arguments, terminal),
+        Logs::ReconcileKeys(arguments) => events::reconcile_keys(arguments, terminal),
     }
 }
 
@@ -98,6 +101,6 @@ fn trail(arguments: &VerifyTrail, terminal: &Terminal) -> anyhow::Result<Exit> {
     })
 }
 
-fn time(text: Option<&str>, option: &'static str) -> anyhow::Result<Option<Timestamp>> {
+pub(super) fn time(text: Option<&str>, option: &'static str) -> anyhow::Result<Option<Timestamp>> {
     text.map(|text| text.parse().context(option)).transpose()
 }

@@ -6,6 +6,7 @@ mod broker;
 mod check;
 mod demo;
 mod drift;
+mod events;
 mod explain;
 mod gate;
 mod graph;
@@ -16,6 +17,7 @@ mod logs;
 mod output;
 mod packet;
 mod packet_page;
+mod path;
 mod plan;
 mod policy;
 mod report;
@@ -44,6 +46,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Exit>
         Command::RunBroker(arguments) => broker::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments, terminal),
         Command::Graph(arguments) => graph::run(&arguments, terminal),
+        Command::Path(arguments) => path::run(&arguments, terminal),
         Command::WhoCan(arguments) => who_can::run(&arguments, terminal),
         Command::Explain(arguments) => explain::run(&arguments, terminal),
         Command::Check(arguments) => check::run(&arguments, terminal),

@@ -21,3 +21,9 @@ pub use verify::{TrailWindow, verify_trail};
 pub(crate) fn is_trail_file(path: &str) -> bool {
     path.ends_with(place::METADATA_SUFFIX) || !matches!(place::classify(path), place::Place::Other)
 }
+
+/// Whether a path is a digest's or its metadata's, and so holds no events.
+pub(crate) fn is_digest_file(path: &str) -> bool {
+    path.ends_with(place::METADATA_SUFFIX)
+        || matches!(place::classify(path), place::Place::Digest { .. } | place::Place::NoDigest)
+}
