@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use cadastre_keys::KeyProvider;
+use cadastre_keys::{KeyProvider, KeyScope};
 use cadastre_objects::{ObjectKeys, References, Store};
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::{TopicId, TopicPartition};
@@ -16,6 +16,7 @@ use crate::config::StorageConfig;
 use crate::embedded::{EmbeddedStorage, WeakEmbedded};
 use crate::error::{AppendError, ReadError, StorageError};
 use crate::metadata::Metadata;
+use crate::metadata_kind::{MetadataChange, MetadataKind};
 use crate::pack::PackReport;
 use crate::producer::ProducerSummary;
 use crate::report::RecoveryReport;
@@ -353,15 +354,25 @@ impl Storage {
         }
     }
 
-    /// Deletes the topic's partitions and their records; durable on return. Ids must not be used again.
+    /// Deletes the topic's partitions and their records, and the key of its own under which its objects lie, if it has one;
+    /// durable on return. Ids must not be used again.
     ///
     /// # Errors
     /// [`StorageError::UnknownTopic`].
     pub async fn delete_topic(&self, topic: TopicId) -> Result<(), StorageError> {
-        match &self.mode {
+        let deleted = match &self.mode {
             Mode::Embedded(storage) => storage.delete_topic(topic).await,
             Mode::Cluster(cluster) => cluster.current().delete_topic(topic).await,
+        };
+        // Also when there was nothing left to delete: an earlier attempt may have ended here.
+        if matches!(deleted, Ok(()) | Err(StorageError::UnknownTopic { .. })) {
+            let key = KeyScope::Topic(topic.to_string()).to_string();
+            if self.metadata().get(MetadataKind::ScopeKey, &key).is_some() {
+                let gone = MetadataChange { kind: MetadataKind::ScopeKey, key, value: None };
+                self.metadata().commit(vec![gone]).await?;
+            }
         }
+        deleted
     }
 
     /// Makes records before an offset unreadable, and returns the log start; durable on return.

@@ -14,7 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cadastre_keys::{KeyProvider, LocalKeyFile};
+use cadastre_keys::{
+    KeyCacheConfig, KeyProvider, KeyRing, KeyRingConfig, LocalKeyFile, ScopeKeyStore, SystemKeyClock,
+    TopicKeys,
+};
 use cadastre_objects::{ObjectId, ObjectKind, ObjectName, Store, StoreLocation, StoreSettings};
 use cadastre_protocol::record::Record;
 use cadastre_protocol::record_batch::{Producer, RecordBatch};
@@ -22,7 +25,7 @@ use cadastre_sequencer::history::{Answer, Found, History, Sent};
 use cadastre_sequencer::{MemorySequencer, Sequencer as _};
 use cadastre_storage::{
     AppendError, CleaningRules, Clock, ClusterConfig, MetadataChange, MetadataKind, ReadError, RewriteReport,
-    RewriteSettings, Sight, Storage, StorageError, SweepSettings,
+    RewriteSettings, ScopeKeyTable, Sight, Storage, StorageError, SweepSettings,
 };
 use support::{TOPIC, batch, batch_at, partition, read_all, values};
 
@@ -410,6 +413,35 @@ async fn compaction_keeps_the_last_of_each_key_at_its_offset_and_tombstones_for_
     cluster.clock.set(1_700_001_000_000);
     broker.reclaim().await.unwrap();
     assert_eq!(cluster.objects(), 0, "nothing stays behind");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_topic_takes_the_key_of_its_objects_with_it() {
+    let cluster = Cluster::new();
+    let table = ScopeKeyTable::new("cluster");
+    let scope_keys: Arc<dyn ScopeKeyStore> = Arc::<ScopeKeyTable>::clone(&table);
+    let config = KeyRingConfig {
+        cluster_id: "cluster".to_owned(),
+        topic_keys: TopicKeys::Own,
+        cache: KeyCacheConfig::default(),
+    };
+    let ring = KeyRing::new(config, Arc::clone(&cluster.keys), scope_keys, Arc::new(SystemKeyClock));
+    let mut config = ClusterConfig::new("cluster", 1);
+    config.linger = Duration::from_millis(2);
+    let sequencer = Arc::new(cluster.sequencer.clone());
+    let broker = Storage::open_cluster(config, Arc::new(ring), sequencer, cluster.store()).await.unwrap();
+    table.bind(&broker);
+    broker.create_partitions(TOPIC, 1).await.unwrap();
+    for value in [b"a", b"b"] {
+        broker.append(partition(0), batch(&[value])).await.unwrap();
+    }
+    let keys = || broker.metadata().entries(MetadataKind::ScopeKey).into_keys().collect::<Vec<_>>();
+    assert_eq!(keys(), ["cadastre:cluster"]);
+    assert_eq!(broker.rewrite(partition(0), rewriting(None, 1), 5).await.unwrap().objects, 2);
+    assert_eq!(keys(), ["cadastre:cluster".to_owned(), format!("cadastre:topic:{TOPIC}")]);
+    assert_eq!(values(&read_all(&broker, partition(0)).await), [b"a", b"b"]);
+    broker.delete_topic(TOPIC).await.unwrap();
+    assert_eq!(keys(), ["cadastre:cluster"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
