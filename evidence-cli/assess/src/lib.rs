@@ -6,9 +6,11 @@
 pub mod mutation;
 mod questions;
 pub mod role;
+pub mod usage;
 pub mod waivers;
 pub mod what_if;
 
+use cadastre_graph::Usage;
 use cadastre_model::access::Access;
 use cadastre_model::checklist::Checklist;
 use cadastre_model::coverage::Coverage;
@@ -65,6 +67,8 @@ pub struct Assessment {
     pub reachability: Reachability,
     /// The boundary graph with its plaintext paths.
     pub graph: BoundaryGraph,
+    /// What is granted against what CloudTrail's event history saw used; none where the evidence holds no events.
+    pub usage: Option<Vec<Usage>>,
     /// What policies saw as `input`, where [`Options::keep_input`] asked for it.
     pub input: Option<serde_json::Value>,
     /// The verdicts.
@@ -138,7 +142,10 @@ pub fn assess(
     };
     let kept = options.keep_input.then(|| policies.input_document(&input)).transpose()?;
     let evaluation = policies.evaluate(&input, &options.waivers, env!("CARGO_PKG_VERSION"))?;
+    let usage = usage::observed_uses(evidence.records(), &access)
+        .map(|observed| cadastre_graph::granted_versus_used(&access, Some(&observed)));
     Ok(Assessment {
+        usage,
         inventory,
         coverage,
         access,

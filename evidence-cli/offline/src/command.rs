@@ -28,7 +28,7 @@ enum Subject {
     PolicyType,
 }
 
-/// Commands that ask about something; every other `list-`, `describe-` or `get-` asks about a place.
+/// Commands that ask about something; every other `list-`, `describe-`, `get-` or `lookup-` asks about a place.
 const ABOUT: [(&str, &str, Subject); 33] = [
     ("s3api", "get-bucket-acl", Subject::Bucket),
     ("s3api", "get-bucket-encryption", Subject::Bucket),
@@ -103,7 +103,7 @@ pub(crate) fn of_path(path: &str) -> Option<Asked> {
     let command = *parts.next()?;
     let name = parts.copied().collect::<Vec<&str>>().join("/");
     let (_, recorded) = SERVICES.iter().find(|(known, _)| *known == service)?;
-    let reads = ["list-", "describe-", "get-"].iter().any(|verb| command.starts_with(verb));
+    let reads = ["list-", "describe-", "get-", "lookup-"].iter().any(|verb| command.starts_with(verb));
     let known = ABOUT.iter().find(|(of, known, _)| *of == service && *known == command);
     let about = match known {
         Some((_, _, about)) => *about,
@@ -268,6 +268,7 @@ mod tests {
             Some(("kafka:ListScramSecrets", "payments/abcd-1")),
         );
         check("111122223333/eu-central-1/acm-pca/get-policy/1.json", Some(("acm-pca:GetPolicy", "1")));
+        check("111122223333/us-east-1/cloudtrail/lookup-events.json", Some(("cloudtrail:LookupEvents", "")));
         check("notes.json", None);
     }
 
