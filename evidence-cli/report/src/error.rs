@@ -4,14 +4,20 @@
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// A template failed.
-    #[error("the template `{template}` cannot be rendered")]
+    #[error("the template cannot be rendered: {place}")]
     Template {
-        /// The template's name, as it lies under `report-templates/`.
-        template: String,
-        /// File, line, and what was wrong.
+        /// File, line, and the expression that has no value: `report.html:12 at `decision.headline``.
+        place: String,
+        /// What was wrong.
         #[source]
         source: minijinja::Error,
     },
+    /// Nothing is rendered by a template of that name.
+    #[error("`{0}` is no template of a report")]
+    UnknownTemplate(String),
+    /// A template is larger than any report needs.
+    #[error("the template `{0}` is larger than 1 MiB")]
+    TemplateTooLarge(String),
     /// A page is not one that can carry evidence.
     #[error(
         "the page has no place for evidence: it was not written by `cadastre report`, or by templates of another shape"

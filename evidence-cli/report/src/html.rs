@@ -13,7 +13,9 @@ use crate::section::{
     appendix, coverage, decision, flows, frameworks, incidents, kafka, keys, paths, permissions, readiness,
     retention, runbooks,
 };
-use crate::templates::{self, DIAGRAM_PAGE_STYLE, DIAGRAM_SCRIPT, DIAGRAM_STYLE, REPORT_STYLE, SCRIPT};
+use crate::templates::{
+    self, DIAGRAM_PAGE_STYLE, DIAGRAM_SCRIPT, DIAGRAM_STYLE, REPORT_STYLE, SCRIPT, Templates,
+};
 
 /// The report as one self-contained HTML file: no network, no fonts, no script but the one whose hash its content
 /// security policy names. The same input gives the same bytes.
@@ -21,6 +23,14 @@ use crate::templates::{self, DIAGRAM_PAGE_STYLE, DIAGRAM_SCRIPT, DIAGRAM_STYLE, 
 /// # Errors
 /// When a template cannot be rendered.
 pub fn html(input: &ReportInput<'_>) -> Result<String, ReportError> {
+    html_with(input, &Templates::default())
+}
+
+/// The same, by templates of the caller's.
+///
+/// # Errors
+/// When a template cannot be rendered.
+pub fn html_with(input: &ReportInput<'_>, templates: &Templates) -> Result<String, ReportError> {
     let mut citations = Citations::default();
     let picture = diagram::embedded(input.graph);
     let paths = paths::build(input.graph, &picture.boxes, &mut citations);
@@ -36,7 +46,7 @@ pub fn html(input: &ReportInput<'_>) -> Result<String, ReportError> {
     let appendix = appendix::build(input.evidence, citations.into_cited());
     let style = format!("\n{REPORT_STYLE}{DIAGRAM_STYLE}{}", picture.style);
     let script = format!("\n{SCRIPT}{DIAGRAM_SCRIPT}");
-    templates::render(
+    templates.render(
         "report.html",
         context! {
             name => input.declaration.name.as_str(),

@@ -13,7 +13,7 @@ use crate::error::ReportError;
 use crate::input::ReportInput;
 use crate::section::trails::Trails;
 use crate::section::{decision, readiness};
-use crate::templates;
+use crate::templates::Templates;
 
 /// How many findings of one control are listed: as many as the limit lets through.
 const FINDINGS: [usize; 5] = [12, 6, 3, 1, 0];
@@ -53,6 +53,14 @@ struct Shown {
 /// # Errors
 /// When the template cannot be rendered.
 pub fn markdown(input: &ReportInput<'_>) -> Result<String, ReportError> {
+    markdown_with(input, &Templates::default())
+}
+
+/// The same, by templates of the caller's.
+///
+/// # Errors
+/// When the template cannot be rendered.
+pub fn markdown_with(input: &ReportInput<'_>, templates: &Templates) -> Result<String, ReportError> {
     let decision = Value::from(Serde(&decision::build(input)));
     let (boxes, told) = (Boxes::default(), BTreeSet::new());
     let trails = Trails::new(input.graph, &boxes, &told);
@@ -68,7 +76,7 @@ pub fn markdown(input: &ReportInput<'_>) -> Result<String, ReportError> {
                     controls: controls(input.checklist, verdict, findings),
                 })
                 .collect();
-        text = templates::render(
+        text = templates.render(
             "report.md",
             context! {
                 name => input.declaration.name.as_str(),

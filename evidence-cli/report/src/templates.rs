@@ -1,5 +1,7 @@
 //! The templates, and how they are rendered: strict, escaped, and with others' text made inert.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::syntax::SyntaxConfig;
@@ -47,11 +49,68 @@ pub(crate) const DIAGRAM_SCRIPT: &str = include_str!("../../../report-templates/
 pub(crate) const VERIFICATION_SCRIPT: &str = include_str!("../../../report-templates/verification.js");
 pub(crate) const SCRIPT: &str = include_str!("../../../report-templates/script.js");
 
-/// Renders a template.
+/// The largest template that is taken, in bytes.
+const LARGEST: usize = 1 << 20;
+
+/// The templates that are compiled in, some of them replaced by others.
+#[derive(Debug, Clone, Default)]
+pub struct Templates {
+    replaced: BTreeMap<&'static str, String>,
+}
+
+impl Templates {
+    /// The names of all templates, as they lie under `report-templates/`.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        TEMPLATES.into_iter().map(|(name, _)| name)
+    }
+
+    /// Takes another source for a template.
+    ///
+    /// # Errors
+    /// [`ReportError::UnknownTemplate`] when nothing is rendered by that name, [`ReportError::TemplateTooLarge`]
+    /// above 1 MiB, [`ReportError::Template`] when the source is no template.
+    pub fn replace(&mut self, name: &str, source: String) -> Result<(), ReportError> {
+        let known = Self::names().find(|known| *known == name);
+        let known = known.ok_or_else(|| ReportError::UnknownTemplate(name.to_owned()))?;
+        if source.len() > LARGEST {
+            return Err(ReportError::TemplateTooLarge(name.to_owned()));
+        }
+        self.replaced.insert(known, source);
+        self.environment().map(drop)
+    }
+
+    /// Renders a template.
+    pub(crate) fn render(&self, name: &str, context: Value) -> Result<String, ReportError> {
+        self.environment()?
+            .get_template(name)
+            .and_then(|template| template.render(context))
+            .map_err(|error| failed(name, error))
+    }
+
+    fn environment(&self) -> Result<Environment<'_>, ReportError> {
+        let mut environment = environment().map_err(|error| failed("", error))?;
+        for (name, builtin) in TEMPLATES {
+            let source = self.replaced.get(name).map_or(builtin, String::as_str);
+            environment.add_template(name, source).map_err(|error| failed(name, error))?;
+        }
+        Ok(environment)
+    }
+}
+
+/// Says where a template failed: file, line, and the expression that has no value.
+fn failed(name: &str, error: minijinja::Error) -> ReportError {
+    let file = error.name().unwrap_or(name).to_owned();
+    let expression = error.range().and_then(|range| error.template_source()?.get(range)).map(str::trim);
+    let line = error.line().map_or_else(String::new, |line| format!(":{line}"));
+    let at = expression
+        .filter(|text| !text.is_empty())
+        .map_or_else(String::new, |text| format!(" at `{}`", text::head(text, 200)));
+    ReportError::Template { place: format!("{file}{line}{at}"), source: error }
+}
+
+/// Renders a template that is compiled in.
 pub(crate) fn render(name: &str, context: Value) -> Result<String, ReportError> {
-    let failed = |source| ReportError::Template { template: name.to_owned(), source };
-    let environment = environment().map_err(failed)?;
-    environment.get_template(name).and_then(|template| template.render(context)).map_err(failed)
+    Templates::default().render(name, context)
 }
 
 /// The hash by which a content security policy admits an inline style or script (CSP Level 3, §2.3.1).
@@ -59,8 +118,10 @@ pub(crate) fn policy_hash(content: &str) -> String {
     STANDARD.encode(Sha256::digest(content.as_bytes()))
 }
 
-fn environment() -> Result<Environment<'static>, minijinja::Error> {
+fn environment<'t>() -> Result<Environment<'t>, minijinja::Error> {
     let mut environment = Environment::new();
+    // So that an error knows which expression it is about.
+    environment.set_debug(true);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let syntax =
         SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;
@@ -70,9 +131,6 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     });
     environment.set_formatter(format);
     environment.add_filter("code", |text: String| Value::from_safe_string(text::markdown_code(&text)));
-    for (name, source) in TEMPLATES {
-        environment.add_template(name, source)?;
-    }
     Ok(environment)
 }
 
@@ -91,5 +149,48 @@ fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Res
             _ => text::xml(text),
         };
         out.write_str(&escaped).map_err(minijinja::Error::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(source: &str, expected: &str) {
+        let mut templates = Templates::default();
+        let error = match templates.replace("sections/frameworks.html", source.to_owned()) {
+            Err(error) => error,
+            Ok(()) => {
+                let context = minijinja::context! { frameworks => Vec::<String>::new() };
+                templates.render("sections/frameworks.html", context).unwrap_err()
+            }
+        };
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn a_broken_template_is_told_by_file_line_and_variable() {
+        check(
+            "<p>\n{{ decisions.headline }}</p>",
+            "the template cannot be rendered: sections/frameworks.html:2 at `decisions.headline`",
+        );
+        check("\n\n{% for x in y %}", "the template cannot be rendered: sections/frameworks.html:3 at `%}`");
+        check(
+            "<p>{{ frameworks|nosuch }}</p>",
+            "the template cannot be rendered: sections/frameworks.html:1 at `nosuch`",
+        );
+    }
+
+    #[test]
+    fn only_templates_that_are_rendered_can_be_replaced() {
+        let mut templates = Templates::default();
+        let unknown = templates.replace("sections/nosuch.html", String::new()).unwrap_err();
+        assert!(matches!(unknown, ReportError::UnknownTemplate(_)), "{unknown}");
+        let large = templates.replace("report.md", " ".repeat(LARGEST + 1)).unwrap_err();
+        assert!(matches!(large, ReportError::TemplateTooLarge(_)), "{large}");
+        templates.replace("report.md", "{{ name }} and no more".to_owned()).unwrap();
+        let text = templates.render("report.md", minijinja::context! { name => "[x]" }).unwrap();
+        assert_eq!(text, "\\[x\\] and no more");
     }
 }

@@ -11,6 +11,8 @@ use serde_json::Value;
 use crate::text::head;
 use crate::words;
 
+/// How much of all records together is shown, in bytes; of those beyond it a line each.
+const WHOLE: usize = 600 << 10;
 /// How much of a response is shown, in bytes.
 const RESPONSE: usize = 4 << 10;
 /// How much of one cited place is shown, in bytes.
@@ -44,6 +46,23 @@ struct Shown {
     response: Excerpt,
     places: Vec<Place>,
     more_places: usize,
+    /// Whether what follows from the request on is shown at all.
+    content: bool,
+}
+
+impl Shown {
+    fn size(&self) -> usize {
+        let places: usize = self.places.iter().map(|place| place.excerpt.text.len()).sum();
+        self.request.text.len() + self.response.text.len() + places
+    }
+
+    /// Leaves the content to the evidence directory.
+    fn leave_out(&mut self) {
+        self.request = Excerpt::default();
+        self.response = Excerpt::default();
+        self.places.clear();
+        self.content = false;
+    }
 }
 
 /// A place in the record that a statement points at.
@@ -64,16 +83,18 @@ struct Excerpt {
 /// The cited records, in the order of the evidence.
 pub(crate) fn build(evidence: &Evidence, cited: BTreeMap<RecordId, BTreeSet<String>>) -> Vec<Cited> {
     let mut rest = cited;
+    let mut left = WHOLE;
     let mut appendix: Vec<Cited> = evidence
         .records()
         .iter()
         .filter_map(|record| {
             let (id, pointers) = rest.remove_entry(record.id())?;
-            Some(Cited {
-                short: id.short().to_owned(),
-                id: id.to_string(),
-                record: Some(show(record, pointers)),
-            })
+            let mut shown = show(record, pointers);
+            match left.checked_sub(shown.size()) {
+                Some(rest) => left = rest,
+                None => shown.leave_out(),
+            }
+            Some(Cited { short: id.short().to_owned(), id: id.to_string(), record: Some(shown) })
         })
         .collect();
     appendix.extend(rest.into_keys().map(|id| Cited {
@@ -118,6 +139,7 @@ fn show(record: &Record, pointers: BTreeSet<String>) -> Shown {
         response: excerpt(&record.response, RESPONSE),
         places: places.into_iter().take(PLACES).collect(),
         more_places,
+        content: true,
     }
 }
 

@@ -11,6 +11,9 @@ use crate::words::{self, Certainty};
 
 /// How many paths of one principal are told in full.
 const TOLD: usize = 20;
+/// How many paths of all principals from outside, and from inside, are told in full.
+const FOREIGN: usize = 300;
+const OWN: usize = 100;
 
 /// All paths, those from outside the boundary first.
 #[derive(Debug, Serialize)]
@@ -21,6 +24,9 @@ pub(crate) struct Paths {
     own: Vec<Traveller>,
     foreign_count: usize,
     own_count: usize,
+    /// Paths of principals beyond those that are told.
+    foreign_untold: usize,
+    own_untold: usize,
     /// Which paths of the graph are told in full, by their place in it.
     #[serde(skip)]
     pub(crate) told: BTreeSet<usize>,
@@ -64,8 +70,15 @@ pub(crate) fn build(graph: &BoundaryGraph, boxes: &Boxes, citations: &mut Citati
     let mut foreign: Vec<Traveller> = Vec::new();
     let mut own: Vec<Traveller> = Vec::new();
     let mut told = BTreeSet::new();
+    let (mut foreign_told, mut own_told, mut foreign_untold, mut own_untold) = (0, 0, 0, 0);
     for (number, path) in graph.paths.iter().enumerate() {
-        let list = if path.side == Side::Customer { &mut own } else { &mut foreign };
+        let inside = path.side == Side::Customer;
+        let (list, count, limit) =
+            if inside { (&mut own, &mut own_told, OWN) } else { (&mut foreign, &mut foreign_told, FOREIGN) };
+        if *count >= limit && list.last().is_none_or(|last| last.principal != path.principal) {
+            *(if inside { &mut own_untold } else { &mut foreign_untold }) += 1;
+            continue;
+        }
         // Paths are sorted by principal.
         if list.last().is_none_or(|last| last.principal != path.principal) {
             list.push(Traveller {
@@ -77,14 +90,23 @@ pub(crate) fn build(graph: &BoundaryGraph, boxes: &Boxes, citations: &mut Citati
         }
         let Some(traveller) = list.last_mut() else { continue };
         if traveller.paths.len() < TOLD {
+            *count += 1;
             traveller.paths.push(tell(number, path, boxes, citations));
             told.insert(number);
         } else {
             traveller.more += 1;
         }
     }
-    let count = |list: &[Traveller]| list.iter().map(|t| t.paths.len() + t.more).sum();
-    Paths { foreign_count: count(&foreign), own_count: count(&own), foreign, own, told }
+    let count = |list: &[Traveller]| list.iter().map(|t| t.paths.len() + t.more).sum::<usize>();
+    Paths {
+        foreign_count: count(&foreign) + foreign_untold,
+        own_count: count(&own) + own_untold,
+        foreign,
+        own,
+        foreign_untold,
+        own_untold,
+        told,
+    }
 }
 
 fn tell(number: usize, path: &PlaintextPath, boxes: &Boxes, citations: &mut Citations) -> Told {

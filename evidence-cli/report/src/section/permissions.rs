@@ -11,6 +11,8 @@ use crate::words::{self, Certainty};
 
 /// How many grants of one principal are listed one by one.
 const LISTED: usize = 60;
+/// How many principals of one side are shown, those with plaintext paths first.
+const SHOWN: usize = 160;
 /// How many targets one grant names.
 const TARGETS: usize = 12;
 
@@ -31,6 +33,7 @@ struct Group {
     /// The capabilities that anybody in the group has.
     capabilities: Vec<&'static str>,
     principals: Vec<Row>,
+    more: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -97,7 +100,14 @@ pub(crate) fn build(access: &Access, graph: &BoundaryGraph, citations: &mut Cita
             .map(|edge| edge.capability)
             .collect();
         let columns: Vec<Capability> = Capability::ALL.into_iter().filter(|c| held.contains(c)).collect();
-        let principals: Vec<Row> = members
+        let more = members.len().saturating_sub(SHOWN);
+        let mut chosen: Vec<&PrincipalView> = members;
+        if more > 0 {
+            chosen.sort_by_key(|view| !paths.contains_key(view.id.as_str()));
+            chosen.truncate(SHOWN);
+            chosen.sort_by(|a, b| a.id.cmp(&b.id));
+        }
+        let principals: Vec<Row> = chosen
             .iter()
             .map(|view| {
                 number += 1;
@@ -108,7 +118,7 @@ pub(crate) fn build(access: &Access, graph: &BoundaryGraph, citations: &mut Cita
             .collect();
         if !principals.is_empty() || matches!(side, Side::Vendor | Side::Outside) {
             let capabilities = columns.into_iter().map(words::capability).collect();
-            groups.push(Group { side: words::side(side), title, lead, capabilities, principals });
+            groups.push(Group { side: words::side(side), title, lead, capabilities, principals, more });
         }
     }
     Permissions { groups, unknown: access.unknown.clone() }

@@ -9,6 +9,12 @@ use super::trails::{Trail, Trails};
 use crate::citations::{Citations, Link};
 use crate::{identity, words};
 
+/// How many findings that concern a reader are shown in full; of a longer checklist each control shows some so, and
+/// the rest in a line each.
+const DETAILED: usize = 700;
+/// The fewest that one control shows in full.
+const FEWEST: usize = 5;
+
 /// The checklist by area.
 #[derive(Debug, Serialize)]
 pub(crate) struct Readiness {
@@ -51,6 +57,8 @@ struct Control {
     fix: Vec<String>,
     /// Red flags, unproven and waived ones.
     concerns: Vec<Shown>,
+    /// Further ones, in a line each.
+    brief: Vec<Shown>,
     /// The rest.
     settled: Vec<Shown>,
 }
@@ -73,9 +81,10 @@ struct Shown {
 pub(crate) fn build(checklist: &Checklist, trails: &Trails<'_>, citations: &mut Citations) -> Readiness {
     let mut areas: Vec<Area> = Vec::new();
     let mut anchors = Anchors::default();
+    let detailed = detailed(checklist);
     for control in &checklist.controls {
         let name = words::area(&control.area);
-        let shown = show(control, trails, &mut anchors, citations);
+        let shown = show(control, detailed, trails, &mut anchors, citations);
         match areas.iter_mut().find(|area| area.name == name) {
             Some(area) => area.controls.push(shown),
             None => areas.push(Area {
@@ -134,13 +143,28 @@ impl Anchors {
     }
 }
 
+const fn is_settled(finding: &Finding) -> bool {
+    matches!(finding.verdict, Verdict::Pass | Verdict::NotApplicable)
+}
+
+/// How many findings one control shows in full.
+fn detailed(checklist: &Checklist) -> usize {
+    let concerns = |control: &ControlResult| control.findings.iter().filter(|one| !is_settled(one)).count();
+    let counts: Vec<usize> = checklist.controls.iter().map(concerns).filter(|count| *count > 0).collect();
+    if counts.iter().sum::<usize>() <= DETAILED {
+        return usize::MAX;
+    }
+    (DETAILED / counts.len().max(1)).max(FEWEST)
+}
+
 fn show(
     control: &ControlResult,
+    detailed: usize,
     trails: &Trails<'_>,
     anchors: &mut Anchors,
     citations: &mut Citations,
 ) -> Control {
-    let settled = |finding: &&Finding| matches!(finding.verdict, Verdict::Pass | Verdict::NotApplicable);
+    let settled = |finding: &&Finding| is_settled(finding);
     let mut view = |finding: &Finding| Shown {
         verdict: finding.verdict.name(),
         label: words::verdict(finding.verdict),
@@ -161,6 +185,7 @@ fn show(
     } else {
         Vec::new()
     };
+    let brief = concerns.split_off(detailed.min(concerns.len()));
     let rest = control.findings.iter().filter(settled).map(&mut view).collect();
     Control {
         id: control.id.clone(),
@@ -172,6 +197,7 @@ fn show(
         requires: control.requires.clone(),
         fix,
         concerns,
+        brief,
         settled: rest,
     }
 }
