@@ -53,7 +53,8 @@ impl Edges {
                 enables: enables.cloned(),
                 summary: reason.summary,
             });
-            if reason.summary {
+            // A summary that names statements says what closes all that it stands for; one without says nothing.
+            if reason.summary && reason.statements.len() == 0 {
                 let told = format!("{principal} has more ways to {capability} than are told one by one");
                 self.unknown.push((target.to_owned(), told));
             }
