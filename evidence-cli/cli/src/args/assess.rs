@@ -155,6 +155,9 @@ pub(crate) struct Report {
     /// Which files to write
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [ReportFormat::Html, ReportFormat::Md, ReportFormat::Json, ReportFormat::Svg])]
     pub format: Vec<ReportFormat>,
+    /// Directory of templates that replace those of the same name (`report.html`, `sections/decision.html`, `report.md`, …)
+    #[arg(long, value_name = "DIR")]
+    pub templates: Option<PathBuf>,
     /// Write into a directory that exists
     #[arg(long)]
     pub force: bool,

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
 use cadastre_model::framework::FrameworkStanding;
 use cadastre_policy::Framework;
-use cadastre_report::ReportInput;
+use cadastre_report::{ReportInput, Templates};
 
 use super::inputs::{self, Judged};
 use super::output;
@@ -19,10 +20,32 @@ pub(super) fn run(arguments: &Report, terminal: &Terminal) -> anyhow::Result<Exi
     let mut formats = arguments.format.clone();
     formats.sort_unstable();
     formats.dedup();
-    for path in write(&judged, &arguments.output, &formats)? {
+    let templates = templates(arguments.templates.as_deref())?;
+    for path in put(render_with(&judged, &formats, &templates)?, &arguments.output)? {
         terminal.say(&format!("wrote {path}"));
     }
     Ok(Exit::of_checklist(&judged.assessment.checklist, arguments.fail_on))
+}
+
+/// The templates that are compiled in, those of a directory in their place.
+fn templates(directory: Option<&Path>) -> anyhow::Result<Templates> {
+    let mut templates = Templates::default();
+    let Some(directory) = directory else { return Ok(templates) };
+    let mut taken = 0;
+    for name in Templates::names() {
+        let path = directory.join(name);
+        match std::fs::read_to_string(&path) {
+            Ok(source) => {
+                templates.replace(name, source).with_context(|| format!("in `{}`", directory.display()))?;
+                taken += 1;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
+        }
+    }
+    let names: Vec<&str> = Templates::names().collect();
+    anyhow::ensure!(taken > 0, "`{}` holds none of the templates: {}", directory.display(), names.join(", "));
+    Ok(templates)
 }
 
 /// Writes the chosen formats and returns the paths.
@@ -34,8 +57,13 @@ pub(super) fn write(
     directory: &Path,
     formats: &[ReportFormat],
 ) -> anyhow::Result<Vec<String>> {
+    put(render(judged, formats)?, directory)
+}
+
+/// Writes files and returns their paths.
+fn put(files: Vec<(String, Vec<u8>)>, directory: &Path) -> anyhow::Result<Vec<String>> {
     let mut paths = Vec::new();
-    for (name, content) in render(judged, formats)? {
+    for (name, content) in files {
         let path = directory.join(name);
         if let Some(parent) = path.parent() {
             output::create_directory(parent)?;
@@ -51,6 +79,14 @@ pub(super) fn write(
 /// # Errors
 /// When a template fails.
 pub(super) fn render(judged: &Judged, formats: &[ReportFormat]) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    render_with(judged, formats, &Templates::default())
+}
+
+fn render_with(
+    judged: &Judged,
+    formats: &[ReportFormat],
+    templates: &Templates,
+) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let assessment = &judged.assessment;
     let frameworks: Vec<FrameworkStanding> =
         Framework::builtin()?.iter().map(|framework| framework.standing(&assessment.checklist)).collect();
@@ -69,8 +105,12 @@ pub(super) fn render(judged: &Judged, formats: &[ReportFormat]) -> anyhow::Resul
     let mut put = |name: &str, content: Vec<u8>| files.push((name.to_owned(), content));
     for format in formats {
         match format {
-            ReportFormat::Html => put("report.html", cadastre_report::html(&input)?.into_bytes()),
-            ReportFormat::Md => put("report.md", cadastre_report::markdown(&input)?.into_bytes()),
+            ReportFormat::Html => {
+                put("report.html", cadastre_report::html_with(&input, templates)?.into_bytes())
+            }
+            ReportFormat::Md => {
+                put("report.md", cadastre_report::markdown_with(&input, templates)?.into_bytes())
+            }
             ReportFormat::Svg => {
                 put("boundary.svg", cadastre_report::diagram_svg(&assessment.graph).into_bytes())
             }
