@@ -57,7 +57,12 @@ pub(crate) fn build(input: &ReportInput<'_>) -> Incidents {
             jobs(&[Job::Operator, Job::AccountAdministrator]),
             &[Capability::ChangePolicy],
         ),
-        row(input, "Client connectivity", kafka_administrators(declaration), &[Capability::WriteRecords]),
+        row(
+            input,
+            "Client connectivity",
+            kafka_administrators(declaration),
+            &[Capability::ChangePolicy, Capability::OperateHost],
+        ),
         row(input, "Key trouble", jobs(&[Job::KeyAdministrator]), &[Capability::ManageKey]),
         row(input, "Logs", jobs(&[Job::LogAdministrator]), &[Capability::AlterLogs]),
     ];
