@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Place, network};
-use crate::block::{Block, Read};
+use crate::block::{Block, NotKnown, Read};
 use crate::symbol;
 use crate::world::{World, object};
 
@@ -113,8 +113,10 @@ fn address(block: &Block<'_, '_>, place: &Place<'_>, world: &mut World) -> Read<
         "InstanceId": holder(block, "instance")?,
         "NetworkInterfaceId": holder(block, "network_interface")?,
     }));
+    let without_interface = value.get("NetworkInterfaceId").is_none() && value.get("InstanceId").is_some();
     world.put(place.regional("ec2:DescribeAddresses", "Addresses"), id, value);
-    Ok(())
+    // Reachability goes by interfaces, and which one of the instance gets the address is known only after apply.
+    if without_interface { Err(NotKnown("network_interface".to_owned())) } else { Ok(()) }
 }
 
 /// What an address is given to. What the configuration leaves out is filled in by the service, and stays out here.

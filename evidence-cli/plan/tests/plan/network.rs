@@ -21,7 +21,7 @@ fn broker() -> String {
     let found = instances.into_iter().find(|instance| {
         instance["SecurityGroups"].as_array().unwrap().iter().any(|group| group["GroupId"] == broker)
     });
-    found.unwrap()["InstanceId"].as_str().unwrap().to_owned()
+    found.unwrap()["NetworkInterfaces"][0]["NetworkInterfaceId"].as_str().unwrap().to_owned()
 }
 
 /// A gateway, a route to it, and an address for a broker.
@@ -37,7 +37,7 @@ fn way_out() -> Vec<Change> {
         ),
         create(
             "aws_eip.broker",
-            json!({"id": "eipalloc-1", "public_ip": "203.0.113.10", "instance": broker()}),
+            json!({"id": "eipalloc-1", "public_ip": "203.0.113.10", "network_interface": broker()}),
         ),
     ]
 }
@@ -50,10 +50,10 @@ fn open(port: u16) -> Change {
 }
 
 #[test]
-fn a_listener_becomes_reachable_from_the_internet() {
+fn a_port_open_to_every_address_lets_other_networks_in() {
     let mut changes = way_out();
     changes.push(open(9093));
-    check(&changes, &["became reachable from the internet"], &["is no longer reachable from the internet"]);
+    check(&changes, &["network:endpoints can now reach"], &["network:endpoints can no longer reach"]);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn the_same_with_the_older_rule_resource() {
         json!({"type": "ingress", "security_group_id": group("kafka-broker"), "protocol": "tcp", "from_port": 9093, "to_port": 9093,
             "cidr_blocks": ["0.0.0.0/0"], "ipv6_cidr_blocks": [], "prefix_list_ids": [], "self": false}),
     ));
-    check(&changes, &["became reachable from the internet"], &["is no longer reachable from the internet"]);
+    check(&changes, &["network:endpoints can now reach"], &["network:endpoints can no longer reach"]);
 }
 
 /// The broker group with its rules written inside it.
@@ -97,7 +97,7 @@ fn rules_written_inside_the_group() {
         "prefix_list_ids": [], "security_groups": [], "self": false, "description": ""});
     let mut changes = way_out();
     changes.push(change("aws_security_group.broker", broker_group(None), broker_group(Some(everywhere))));
-    check(&changes, &["became reachable from the internet"], &["is no longer reachable from the internet"]);
+    check(&changes, &["network:endpoints can now reach"], &["network:endpoints can no longer reach"]);
 }
 
 #[test]
