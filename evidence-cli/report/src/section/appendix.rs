@@ -12,7 +12,7 @@ use crate::text::head;
 use crate::words;
 
 /// How much of all records together is shown, in bytes; of those beyond it a line each.
-const WHOLE: usize = 600 << 10;
+const WHOLE: usize = 400 << 10;
 /// How much of a response is shown, in bytes.
 const RESPONSE: usize = 4 << 10;
 /// How much of one cited place is shown, in bytes.

@@ -12,7 +12,7 @@ use crate::words::{self, Certainty};
 /// How many grants of one principal are listed one by one.
 const LISTED: usize = 60;
 /// How many principals of one side are shown, those with plaintext paths first.
-const SHOWN: usize = 160;
+const SHOWN: usize = 100;
 /// How many targets one grant names.
 const TARGETS: usize = 12;
 

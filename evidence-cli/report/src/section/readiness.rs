@@ -11,7 +11,7 @@ use crate::{identity, words};
 
 /// How many findings that concern a reader are shown in full; of a longer checklist each control shows some so, and
 /// the rest in a line each.
-const DETAILED: usize = 700;
+const DETAILED: usize = 600;
 /// The fewest that one control shows in full.
 const FEWEST: usize = 5;
 
