@@ -30,6 +30,16 @@ const ALLOWED: [(&str, &[&str]); 29] = [
             "cadastre-coordinator",
         ],
     ),
+    (
+        "cadastre-simulation",
+        &[
+            "cadastre-protocol",
+            "cadastre-keys",
+            "cadastre-objects",
+            "cadastre-sequencer",
+            "cadastre-storage",
+        ],
+    ),
     ("cadastre-model", &[]),
     ("cadastre-inventory", &["cadastre-model"]),
     ("cadastre-collect", &["cadastre-model", "cadastre-protocol"]),

@@ -255,7 +255,11 @@ impl Store {
             self.counters.add(Count::Retry, 1);
             tracing::debug!(%error, attempts, "trying a request to the object store again");
             let salt = crc32c::crc32c(path.as_ref().as_bytes()).wrapping_add(attempts);
-            tokio::time::sleep(settings.backoff(attempts, salt)).await;
+            let wait = settings.backoff(attempts, salt);
+            // The runtime's shortest sleep is a millisecond; no wait at all is a setting, too.
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
         }
     }
 }

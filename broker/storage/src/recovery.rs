@@ -208,6 +208,12 @@ impl Replay<'_> {
             }
             position = next.unwrap_or(length);
         }
+        if is_last && !ended && self.config.fsync {
+            // A process that was killed between writing and syncing left frames that only the system's memory holds. They
+            // are about to be served, and their producers told that they are there.
+            let failed = |source| StorageError::File { action: "sync", path: segment.path.clone(), source };
+            segment.file().sync().map_err(failed)?;
+        }
         Ok(())
     }
 

@@ -204,10 +204,9 @@ impl SegmentWriter {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let failed = |action, source| StorageError::File { action, path: self.segment.path.clone(), source };
-        self.segment.file.append(&self.buffer).map_err(|error| failed("write", error))?;
-        if fsync {
-            self.segment.file.sync().map_err(|error| failed("sync", error))?;
+        if let Err(error) = self.write_out(fsync) {
+            self.take_back();
+            return Err(error);
         }
         self.position = self.end_position();
         self.segment.set_length(self.position);
@@ -215,6 +214,23 @@ impl SegmentWriter {
         // One large group must not hold its memory for ever.
         self.buffer.shrink_to(1 << 20);
         Ok(())
+    }
+
+    fn write_out(&self, fsync: bool) -> Result<(), StorageError> {
+        let failed = |action, source| StorageError::File { action, path: self.segment.path.clone(), source };
+        self.segment.file.append(&self.buffer).map_err(|error| failed("write", error))?;
+        if fsync {
+            self.segment.file.sync().map_err(|error| failed("sync", error))?;
+        }
+        Ok(())
+    }
+
+    /// Cuts off what could not be written or synced. Nobody was told of it, and it must not be found by the next opening:
+    /// after a failed sync the system shows bytes as written that a later sync no longer writes.
+    fn take_back(&self) {
+        if let Err(error) = self.segment.file.truncate(self.position) {
+            tracing::error!(segment = self.segment.id, %error, "what could not be written cannot be cut off either");
+        }
     }
 }
 
