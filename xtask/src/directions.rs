@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::process;
 
 /// Each room and the rooms that it may use, tests apart.
-const ALLOWED: [(&str, &[&str]); 29] = [
+const ALLOWED: [(&str, &[&str]); 30] = [
     ("cadastre-protocol", &[]),
     ("cadastre-keys", &[]),
     ("cadastre-key-services", &["cadastre-keys"]),
@@ -32,13 +32,7 @@ const ALLOWED: [(&str, &[&str]); 29] = [
     ),
     (
         "cadastre-simulation",
-        &[
-            "cadastre-protocol",
-            "cadastre-keys",
-            "cadastre-objects",
-            "cadastre-sequencer",
-            "cadastre-storage",
-        ],
+        &["cadastre-protocol", "cadastre-keys", "cadastre-objects", "cadastre-sequencer", "cadastre-storage"],
     ),
     ("cadastre-model", &[]),
     ("cadastre-inventory", &["cadastre-model"]),

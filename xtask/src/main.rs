@@ -29,6 +29,7 @@ mod parts;
 mod policies;
 mod process;
 mod reference_account;
+mod simulate;
 mod test;
 
 use std::path::PathBuf;
@@ -77,6 +78,8 @@ enum Verb {
     /// Look for input that breaks something, from a seed
     #[command(subcommand)]
     Fuzz(Fuzz),
+    /// Run the broker's storage under seeded faults, and check what clients saw
+    Simulate(simulate::Options),
     /// Record the reference account and its Kafka cluster into fixtures/ again
     RecordFixtures(fixtures::Options),
     /// Measure, and write the results to docs/benchmarks/
@@ -115,6 +118,7 @@ fn main() -> ExitCode {
         Verb::Differential(Differential::Network(options)) => network_differential::run(&options),
         Verb::Differential(Differential::Authorizer(options)) => authorizer::differential(&options),
         Verb::Fuzz(Fuzz::Access(options)) => access_fuzz::run(&options),
+        Verb::Simulate(options) => simulate::run(&options),
         Verb::RecordFixtures(options) => fixtures::record(&options),
         Verb::Bench(bench) => bench::run(&bench),
     };

@@ -79,8 +79,11 @@ impl Site {
             ReaderSettings { cache_bytes, index_cache_bytes: cache_bytes, ..ReaderSettings::default() };
         match &self.kind {
             SiteKind::Embedded { disk, segment_bytes, packs } => {
-                let objects =
-                    packs.then(|| ObjectConfig { store, object_bytes: self.object_bytes as u64, reader });
+                let objects = packs.then(|| ObjectConfig {
+                    object_bytes: self.object_bytes as u64,
+                    reader,
+                    ..ObjectConfig::new(store)
+                });
                 let config = StorageConfig {
                     segment_bytes: *segment_bytes,
                     cache_bytes: self.cache_bytes,
