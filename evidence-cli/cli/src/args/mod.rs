@@ -9,6 +9,7 @@ pub(crate) mod packet;
 pub(crate) mod path;
 pub(crate) mod policy;
 pub(crate) mod role;
+pub(crate) mod schema;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
@@ -92,6 +93,8 @@ pub(crate) enum Command {
     /// List, show and test the controls
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// List and print the JSON Schemas of files and outputs
+    Schema(schema::Schema),
     /// Print shell completions
     Completions {
         /// Which shell

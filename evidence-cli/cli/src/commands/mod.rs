@@ -23,6 +23,7 @@ mod policy;
 mod report;
 mod role;
 mod scan;
+mod schema;
 mod signing;
 mod waive;
 mod who_can;
@@ -60,6 +61,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Exit>
         Command::Logs(arguments) => logs::run(&arguments, terminal),
         Command::Packet(arguments) => packet::run(&arguments, terminal),
         Command::Policy(arguments) => policy::run(&arguments, terminal),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "cadastre", &mut script);

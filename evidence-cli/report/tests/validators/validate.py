@@ -4,6 +4,7 @@ ocsf      every event of the list against the JSON Schema of the OCSF class Comp
 oscal     the document against compliance-trestle's model of OSCAL assessment results, references included
 component the document against compliance-trestle's model of OSCAL component definitions, references included
 schema    a document, or every line of an .ndjson file, against a JSON Schema under docs/formats/schemas
+refused   the same, where no document may fit
 cyclonedx the document against the strict JSON validator of cyclonedx-python-lib, references included
 """
 
@@ -93,7 +94,7 @@ def cyclonedx(path):
     return len(document["declarations"]["claims"])
 
 
-def schema(name, path):
+def read_schema(name, path):
     from pathlib import Path
 
     import jsonschema
@@ -101,16 +102,28 @@ def schema(name, path):
     schemas = Path(__file__).resolve().parents[4] / "docs/formats/schemas"
     rules = json.loads((schemas / f"{name}.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(rules)
-    validator = jsonschema.Draft202012Validator(rules)
     text = Path(path).read_text(encoding="utf-8")
     documents = text.splitlines() if path.endswith(".ndjson") else [text]
+    return jsonschema.Draft202012Validator(rules), [json.loads(document) for document in documents]
+
+
+def schema(name, path):
+    validator, documents = read_schema(name, path)
     for document in documents:
-        for error in validator.iter_errors(json.loads(document)):
+        for error in validator.iter_errors(document):
             raise SystemExit(f"{path}: {error.json_path}: {error.message}")
     return len(documents)
 
 
-if sys.argv[1] == "schema":
-    print(schema(sys.argv[2], sys.argv[3]))
+def refused(name, path):
+    validator, documents = read_schema(name, path)
+    for number, document in enumerate(documents, 1):
+        if validator.is_valid(document):
+            raise SystemExit(f"{path}: document {number} is accepted")
+    return len(documents)
+
+
+if sys.argv[1] in ("schema", "refused"):
+    print({"schema": schema, "refused": refused}[sys.argv[1]](sys.argv[2], sys.argv[3]))
     sys.exit()
 print({"ocsf": ocsf, "oscal": oscal, "component": component, "cyclonedx": cyclonedx}[sys.argv[1]](sys.argv[2]))
