@@ -19,6 +19,7 @@ mod browser;
 mod directions;
 mod fixtures;
 mod hostile_account;
+mod kill;
 mod mutations;
 mod network_differential;
 mod network_simulator;
@@ -80,6 +81,8 @@ enum Verb {
     Fuzz(Fuzz),
     /// Run the broker's storage under seeded faults, and check what clients saw
     Simulate(simulate::Options),
+    /// Kill real brokers under load, and read every acknowledged record back
+    Kill(kill::Options),
     /// Record the reference account and its Kafka cluster into fixtures/ again
     RecordFixtures(fixtures::Options),
     /// Measure, and write the results to docs/benchmarks/
@@ -119,6 +122,7 @@ fn main() -> ExitCode {
         Verb::Differential(Differential::Authorizer(options)) => authorizer::differential(&options),
         Verb::Fuzz(Fuzz::Access(options)) => access_fuzz::run(&options),
         Verb::Simulate(options) => simulate::run(&options),
+        Verb::Kill(options) => kill::run(&options),
         Verb::RecordFixtures(options) => fixtures::record(&options),
         Verb::Bench(bench) => bench::run(&bench),
     };

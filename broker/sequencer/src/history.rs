@@ -191,12 +191,18 @@ impl History {
     }
 
     fn check_answers(&self, violations: &mut Vec<Violation>) {
+        let places: BTreeSet<(TopicPartition, u64, i64, u32)> = self
+            .log
+            .iter()
+            .flat_map(|(partition, (_, log))| {
+                log.iter().map(|it| (*partition, it.batch, it.base_offset, it.offsets))
+            })
+            .collect();
         for sent in &self.sent {
             let Answer::Acknowledged(offset) = sent.answer else { continue };
             let (batch, partition) = (sent.batch, sent.partition);
-            let Some((log_start, log)) = self.log.get(&partition) else { continue };
-            let is_there =
-                log.iter().any(|it| (it.batch, it.base_offset, it.offsets) == (batch, offset, sent.offsets));
+            let Some((log_start, _)) = self.log.get(&partition) else { continue };
+            let is_there = places.contains(&(partition, batch, offset, sent.offsets));
             let is_deleted = offset.saturating_add(i64::from(sent.offsets)) <= *log_start;
             if !is_there && !is_deleted {
                 violations.push(Violation::Lost { batch, partition, offset });
