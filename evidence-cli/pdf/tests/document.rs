@@ -118,6 +118,8 @@ fn the_document_says_what_blocks_and_leads_from_each_claim_to_its_proof() {
         "Boundary diagram",
         "Plaintext paths",
         "Permission matrix",
+        "Destruction without a delete permission",
+        "Guards that protect nothing",
         "Network flows",
         "Key inventory",
         "Kafka access",

@@ -62,6 +62,8 @@ pub(crate) fn all(input: &ReportInput<'_>) -> Vec<Table> {
         frameworks(input),
         paths(input),
         permissions(input),
+        destruction(input),
+        guards(input),
         keys(input),
         stores(input),
         flows(input),
@@ -219,6 +221,48 @@ fn permissions(input: &ReportInput<'_>) -> Table {
             "condition or what is missing",
             "statements",
         ],
+        rows: rows.collect(),
+    }
+}
+
+/// Every way, those that are called a deletion too.
+fn destruction(input: &ReportInput<'_>) -> Table {
+    let rows = input.access.destruction.iter().map(|found| {
+        let certainty = words::Certainty::of(&found.decision);
+        row![
+            found.principal.as_str(),
+            words::damage(found.damage),
+            found.target.as_str(),
+            found.action.as_str(),
+            yes_or_no(!found.disguised),
+            certainty.state,
+            certainty.detail,
+            statements(&found.statements),
+        ]
+    });
+    Table {
+        name: "destruction",
+        header: vec![
+            "principal",
+            "damage",
+            "target",
+            "action",
+            "called a deletion",
+            "decision",
+            "condition or what is missing",
+            "statements",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+fn guards(input: &ReportInput<'_>) -> Table {
+    let rows = input.access.guards.iter().map(|guard| {
+        row![guard.subject.as_str(), guard.defect.name(), guard.told.as_str(), statements(&guard.statements),]
+    });
+    Table {
+        name: "guards that protect nothing",
+        header: vec!["about", "defect", "what is wrong", "statements"],
         rows: rows.collect(),
     }
 }

@@ -19,7 +19,7 @@ macro_rules! template {
 }
 
 /// Every template by name.
-const TEMPLATES: [(&str, &str); 20] = [
+const TEMPLATES: [(&str, &str); 21] = [
     template!("macros.html"),
     template!("marks.html"),
     template!("report.html"),
@@ -31,6 +31,7 @@ const TEMPLATES: [(&str, &str); 20] = [
     template!("sections/diagram.html"),
     template!("sections/paths.html"),
     template!("sections/permissions.html"),
+    template!("sections/safeguards.html"),
     template!("sections/flows.html"),
     template!("sections/keys.html"),
     template!("sections/kafka.html"),

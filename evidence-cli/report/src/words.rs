@@ -1,6 +1,6 @@
 //! How the report words what the model names.
 
-use cadastre_model::access::{Capability, Decision};
+use cadastre_model::access::{Capability, Damage, Decision, GuardDefect};
 use cadastre_model::checklist::Verdict;
 use cadastre_model::declaration::{AccountPurpose, Architecture, FlowPurpose, Job, OperatingModel};
 use cadastre_model::graph::Side;
@@ -74,6 +74,27 @@ pub(crate) const fn capability(capability: Capability) -> &'static str {
         Capability::ReadLogs => "read logs",
         Capability::AlterLogs => "alter logs",
         Capability::Reach => "reach",
+    }
+}
+
+pub(crate) const fn damage(damage: Damage) -> &'static str {
+    match damage {
+        Damage::Destroy => "destroys",
+        Damage::Blind => "blinds",
+        Damage::LockOut => "locks out",
+    }
+}
+
+/// Why a guard protects nothing, in a few words.
+pub(crate) const fn defect(defect: GuardDefect) -> &'static str {
+    match defect {
+        GuardDefect::NamesNothing => "names nothing that exists",
+        GuardDefect::AlwaysTrue => "decides nothing",
+        GuardDefect::SelfSatisfied => "satisfied by whom it binds",
+        GuardDefect::WalkedAround => "walked around",
+        GuardDefect::Removable => "removable by whom it binds",
+        GuardDefect::AttachedToOthers => "attached to others only",
+        GuardDefect::NotConsulted => "never asked",
     }
 }
 

@@ -13,5 +13,6 @@ pub(crate) mod permissions;
 pub(crate) mod readiness;
 pub(crate) mod retention;
 pub(crate) mod runbooks;
+pub(crate) mod safeguards;
 pub(crate) mod standing;
 pub(crate) mod trails;

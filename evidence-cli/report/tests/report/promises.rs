@@ -122,6 +122,42 @@ fn what_others_wrote_is_inert_in_every_format() {
 }
 
 #[test]
+fn destruction_and_dead_guards_are_told_on_the_page_in_the_document_and_in_tables() {
+    let sample = Sample::plain();
+    let html = cadastre_report::html(&sample.input()).unwrap();
+    let section =
+        html.split("<section id=\"safeguards\"").nth(1).unwrap().split("</section>").next().unwrap();
+    let told = "its deny of `s3:DeleteObject` leaves `s3:PutLifecycleConfiguration`";
+    let expected = [
+        "<code>s3:PutLifecycleConfiguration</code>",
+        "destroys",
+        "aws:SourceVpce is vpce-1",
+        "walked around",
+        told,
+    ];
+    for expected in expected {
+        assert!(section.contains(expected), "{expected}: {section}");
+    }
+    // The proof of each is one click away.
+    assert_eq!(section.matches("class=\"proof\"").count(), 2, "{section}");
+
+    let document = cadastre_report::document(&sample.input()).unwrap();
+    assert_eq!(document["safeguards"]["ways"][0]["action"], "s3:PutLifecycleConfiguration");
+    assert_eq!(document["safeguards"]["guards"][0]["told"], told);
+
+    let files = cadastre_report::csv_files(&sample.input()).unwrap();
+    let file = |name: &str| files.iter().find(|(file, _)| *file == name).unwrap().1.lines().nth(1).unwrap();
+    assert!(
+        file("destruction.csv").contains(",destroys,")
+            && file("destruction.csv").contains(",no,conditional,")
+    );
+    assert!(file("guards-that-protect-nothing.csv").contains("walked-around"));
+
+    let empty = cadastre_report::html(&Sample::empty().input()).unwrap();
+    assert!(empty.contains("No such way was found.") && empty.contains("No such guard was found."));
+}
+
+#[test]
 fn the_decision_page_says_what_blocks_and_what_it_rests_on() {
     let html = cadastre_report::html(&Sample::plain().input()).unwrap();
     for expected in [

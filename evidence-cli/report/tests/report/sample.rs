@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use cadastre_model::access::{Access, Capability, CapabilityEdge, Decision};
+use cadastre_model::access::{
+    Access, Capability, CapabilityEdge, Damage, DeadGuard, Decision, Destruction, GuardDefect,
+};
 use cadastre_model::asset::StatementRef;
 use cadastre_model::asset::kafka::{AclBinding, KafkaCluster, KafkaListener};
 use cadastre_model::asset::keys::{Key, Rotation};
@@ -152,6 +154,21 @@ impl Sample {
                 edge(Capability::Decrypt, &key_arn, Decision::Allow),
             ],
             unknown: vec![(say("role/other"), say("its policy is not readable"))],
+            destruction: vec![Destruction {
+                principal: role.clone(),
+                damage: Damage::Destroy,
+                target: bucket.clone(),
+                action: say("s3:PutLifecycleConfiguration"),
+                disguised: true,
+                decision: Decision::Conditional(say("aws:SourceVpce is vpce-1")),
+                statements: vec![statement.clone()],
+            }],
+            guards: vec![DeadGuard {
+                subject: role.clone(),
+                defect: GuardDefect::WalkedAround,
+                told: say("its deny of `s3:DeleteObject` leaves `s3:PutLifecycleConfiguration`"),
+                statements: vec![statement.clone()],
+            }],
             ..Access::default()
         };
         let step = |capability: Capability, to: &str| Step {
