@@ -38,6 +38,9 @@ use tokio::task::JoinHandle;
 /// How many producers repeat their batches until they are answered.
 const IDEMPOTENT: u32 = 6;
 
+/// After how long everything is read once more when something is wrong.
+const LATER: Duration = Duration::from_secs(3);
+
 /// How many producers there are.
 const PRODUCERS: u32 = 8;
 
@@ -147,6 +150,10 @@ async fn run(options: &Options, directory: &Path) -> Vec<String> {
                 outcome.violations.len(),
             );
             if !outcome.violations.is_empty() {
+                // Tells what is lost from what a broker did not show yet; the run fails either way.
+                tokio::time::sleep(LATER).await;
+                let again = check::check(&load, random.fork(6)).await;
+                println!("{} violations when everything was read once more later", again.violations.len());
                 return outcome.violations;
             }
         }
