@@ -50,7 +50,13 @@ pub(crate) fn of(inventory: &Inventory) -> Vec<Host> {
         if interfaces.is_empty() {
             hosts.push(of_instance(instance));
         }
-        hosts.extend(interfaces.into_values().map(|interface| of_interface(interface, instance)));
+        // An address given to an instance is its only interface's, if it has one only.
+        let only = interfaces.len() == 1;
+        hosts.extend(interfaces.into_values().map(|interface| {
+            let mut host = of_interface(interface, instance);
+            host.has_public_v4 |= only && has(&instance.public_addresses, false);
+            host
+        }));
     }
     hosts.sort_by(|a, b| a.interface.cmp(&b.interface));
     hosts
@@ -91,8 +97,10 @@ fn addresses(private: &[String], public: &[String]) -> BTreeSet<IpNet> {
     private.iter().filter_map(|text| range::of_address(text)).chain(own).collect()
 }
 
+/// Whether there is an address of the family. One that is there and cannot be read, as in a plan whose addresses are
+/// given only when it is applied, counts as IPv4: those of IPv6 are an interface's own and never wait for anything.
 fn has(addresses: &[String], v6: bool) -> bool {
-    addresses.iter().filter_map(|text| range::of_address(text)).any(|address| range::is_v6(address) == v6)
+    addresses.iter().any(|text| range::of_address(text).is_some_and(range::is_v6) == v6)
 }
 
 /// The addresses in every security group: those of all interfaces, and of instances without one.

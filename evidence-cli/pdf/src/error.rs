@@ -5,7 +5,7 @@
 pub enum PdfError {
     /// The typesetter is not in this build.
     #[error(
-        "this program was built without the typesetter, so it writes no PDF: build it with `--features pdf`"
+        "this program was built without the typesetter, so it writes no PDF: build it with its feature `pdf`"
     )]
     LeftOut,
     /// The template is wrong.

@@ -57,6 +57,20 @@ findings contains result if {
 	result := finding.unproven(id, sprintf("which plane decides for whom is not settled: %s", [reason]), cluster.evidence)
 }
 
+# Brokers of Amazon MSK carry its names whatever the declaration says ("Get the bootstrap brokers for an Amazon MSK
+# cluster", Amazon MSK Developer Guide), and IAM may decide there as well.
+findings contains result if {
+	some cluster in data.cadastre.lib.kafka.clusters
+	not managed(cluster)
+	some broker in kafka.brokers(cluster)
+	regex.match(`\.kafka(-serverless)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$`, broker.host)
+	result := finding.unproven(
+		kafka.cluster_id(cluster),
+		sprintf("%s is a name of Amazon MSK, and the cluster is not declared as `msk`", [broker.host]),
+		cluster.evidence,
+	)
+}
+
 findings contains result if {
 	some cluster in data.cadastre.lib.kafka.clusters
 	cluster.acls.state == "unknown"

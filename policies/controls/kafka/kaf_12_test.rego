@@ -43,6 +43,14 @@ test_unproven_plane_that_was_not_asked_about if {
 	fixture.subjects_of(kaf_12.findings, "unproven") == {"cluster:payments"} with input as document
 }
 
+test_unproven_managed_cluster_declared_as_another_kind if {
+	base := on("apache-kafka", {})
+	broker := object.union(fixture.broker, {"host": "b-1.payments.abc123.c2.kafka.eu-central-1.amazonaws.com"})
+	cluster := fixture.changed(fixture.cluster, {"brokers": fixture.observed([broker])})
+	document := object.union(base, {"inventory": {"clusters": [cluster]}})
+	fixture.subjects_of(kaf_12.findings, "unproven") == {"cluster:payments"} with input as document
+}
+
 test_unproven_acls_that_were_not_read if {
 	base := on("msk", {})
 	document := object.union(base, {"inventory": {"clusters": [fixture.changed(fixture.cluster, {"acls": fixture.unknown})]}})

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Place, network};
 use crate::block::{Block, NotKnown, Read};
 use crate::symbol;
-use crate::world::{World, object};
+use crate::world::{ListKey, World, object};
 
 pub(super) fn translate(block: &Block<'_, '_>, place: &Place<'_>, world: &mut World) {
     let (operation, read) = match block.resource.kind {
@@ -44,12 +44,7 @@ fn instance(block: &Block<'_, '_>, place: &Place<'_>, world: &mut World) -> Read
         Some(options) if !options.is_unknown("http_tokens") => options.word("http_tokens")?,
         _ => None,
     };
-    // An address that the service will choose: that there is one is known, and its value is a symbol.
-    let public = match (block.flag("associate_public_ip_address"), block.is_unknown("public_ip")) {
-        (Ok(Some(true)), true) => Some(format!("{}.public_ip", block.resource.address)),
-        (_, true) => None,
-        (_, false) => block.word("public_ip")?.map(str::to_owned),
-    };
+    let public = public_address(block, world, &subnets, subnet.as_deref());
     let value = object(json!({
         "InstanceId": id,
         "ImageId": block.identifier("ami"),
@@ -57,7 +52,7 @@ fn instance(block: &Block<'_, '_>, place: &Place<'_>, world: &mut World) -> Read
         "SubnetId": subnet,
         "VpcId": vpc,
         "PrivateIpAddress": block.word("private_ip").unwrap_or(None),
-        "PublicIpAddress": public,
+        "PublicIpAddress": public.clone().unwrap_or_default(),
         "KeyName": block.identifier("key_name").filter(|name| !name.ends_with(".key_name")),
         "IamInstanceProfile": profile,
         "Placement": {"AvailabilityZone": block.identifier("availability_zone")},
@@ -66,7 +61,28 @@ fn instance(block: &Block<'_, '_>, place: &Place<'_>, world: &mut World) -> Read
     }));
     let reservation = json!({"OwnerId": place.account, "Instances": [value]});
     world.put(place.regional("ec2:DescribeInstances", "Reservations"), id, reservation);
-    Ok(())
+    public.map(|_| ())
+}
+
+/// The public address of an instance. Before apply nobody knows which the service will choose, but that there will be
+/// one is known where the instance or its subnet asks for one; the address is a symbol then.
+fn public_address(
+    block: &Block<'_, '_>,
+    world: &World,
+    subnets: &ListKey,
+    subnet: Option<&str>,
+) -> Read<Option<String>> {
+    if !block.is_unknown("public_ip") {
+        return Ok(block.word("public_ip")?.map(str::to_owned));
+    }
+    let asked = block.flag("associate_public_ip_address").unwrap_or(None);
+    let by_subnet =
+        || subnet.and_then(|subnet| network::flag_of(world, subnets, subnet, "MapPublicIpOnLaunch"));
+    match asked.or_else(by_subnet) {
+        Some(true) => Ok(Some(format!("{}.public_ip", block.resource.address))),
+        Some(false) => Ok(None),
+        None => Err(NotKnown("associate_public_ip_address".to_owned())),
+    }
 }
 
 fn interface(block: &Block<'_, '_>, place: &Place<'_>, world: &mut World) -> Read<()> {

@@ -139,6 +139,11 @@ pub(super) fn member_of(world: &World, key: &ListKey, id: &str, member: &str) ->
     world.lists.get(key)?.get(id)?.value.get(member)?.as_str().map(str::to_owned)
 }
 
+/// A yes or no of a thing in the plan.
+pub(super) fn flag_of(world: &World, key: &ListKey, id: &str, member: &str) -> Option<bool> {
+    world.lists.get(key)?.get(id)?.value.get(member)?.as_bool()
+}
+
 /// Arguments of a route that name its target, and the members of a record that do.
 const TARGETS: [(&str, &str); 11] = [
     ("gateway_id", "GatewayId"),

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Change, change, check, create, element, group, response, silent, vpc};
+use crate::support::{
+    Change, change, check, create, element, graph, group, project, recording, response, silent, vpc, words,
+};
 
 const ROUTES: &str = "ec2:DescribeRouteTables";
 
@@ -24,9 +26,30 @@ fn broker() -> String {
     found.unwrap()["NetworkInterfaces"][0]["NetworkInterfaceId"].as_str().unwrap().to_owned()
 }
 
-/// A gateway, a route to it, and an address for a broker.
+fn broker_acl() -> Value {
+    let recorded = response("ec2:DescribeNetworkAcls", "eu-central-1")["NetworkAcls"].clone();
+    let subnets = response("ec2:DescribeSubnets", "eu-central-1")["Subnets"].clone();
+    let subnet =
+        subnets.as_array().unwrap().iter().find(|subnet| subnet["CidrBlock"] == "10.20.1.0/24").unwrap();
+    let acl = recorded.as_array().unwrap().iter().find(|acl| {
+        let associations = acl["Associations"].as_array().unwrap();
+        associations.iter().any(|association| association["SubnetId"] == subnet["SubnetId"])
+    });
+    acl.unwrap()["NetworkAclId"].clone()
+}
+
+/// A gateway, a route to it, a network ACL that lets clients in and answers out, and an address for a broker.
 fn way_out() -> Vec<Change> {
+    let acl_rule = |name: &str, egress: bool, from: u16, to: u16| {
+        create(
+            name,
+            json!({"network_acl_id": broker_acl(), "rule_number": 50, "egress": egress, "protocol": "6", "rule_action": "allow",
+                "cidr_block": "0.0.0.0/0", "from_port": from, "to_port": to}),
+        )
+    };
     vec![
+        acl_rule("aws_network_acl_rule.clients", false, 9093, 9093),
+        acl_rule("aws_network_acl_rule.answers", true, 1024, 65535),
         create(
             "aws_internet_gateway.out",
             json!({"id": "igw-1", "vpc_id": vpc(), "owner_id": "111122223333"}),
@@ -50,10 +73,10 @@ fn open(port: u16) -> Change {
 }
 
 #[test]
-fn a_port_open_to_every_address_lets_other_networks_in() {
+fn a_listener_becomes_reachable_from_the_internet() {
     let mut changes = way_out();
     changes.push(open(9093));
-    check(&changes, &["network:endpoints can now reach"], &["network:endpoints can no longer reach"]);
+    check(&changes, &["became reachable from the internet"], &["is no longer reachable from the internet"]);
 }
 
 #[test]
@@ -64,7 +87,34 @@ fn the_same_with_the_older_rule_resource() {
         json!({"type": "ingress", "security_group_id": group("kafka-broker"), "protocol": "tcp", "from_port": 9093, "to_port": 9093,
             "cidr_blocks": ["0.0.0.0/0"], "ipv6_cidr_blocks": [], "prefix_list_ids": [], "self": false}),
     ));
-    check(&changes, &["network:endpoints can now reach"], &["network:endpoints can no longer reach"]);
+    check(&changes, &["became reachable from the internet"], &["is no longer reachable from the internet"]);
+}
+
+#[test]
+fn a_host_whose_public_address_is_not_chosen_yet_is_reachable_all_the_same() {
+    let subnets = response("ec2:DescribeSubnets", "eu-central-1")["Subnets"].clone();
+    let subnet =
+        subnets.as_array().unwrap().iter().find(|subnet| subnet["CidrBlock"] == "10.20.1.0/24").unwrap();
+    let host = json!({"id": "i-0aaa", "ami": "ami-1", "subnet_id": subnet["SubnetId"], "availability_zone": "eu-central-1a",
+        "vpc_security_group_ids": [group("kafka-broker")], "private_ip": "10.20.1.77", "instance_state": "running",
+        "iam_instance_profile": "reporting", "associate_public_ip_address": true, "metadata_options": [{"http_tokens": "required"}]});
+    let mut changes = way_out();
+    changes.retain(|change| change.address != "aws_eip.broker");
+    changes.push(open(9093));
+    changes.push(create(
+        "aws_iam_instance_profile.reporting",
+        json!({"name": "reporting", "path": "/", "role": "kafka-broker",
+            "arn": "arn:aws:iam::111122223333:instance-profile/reporting"}),
+    ));
+    changes.push(create("aws_instance.reporting", host).unknown("public_ip", &[]));
+    let projection = project(&changes);
+    assert_eq!(projection.unresolved, []);
+    let after = graph(&projection.after, &recording().declaration);
+    let said = words(&cadastre_graph::diff(&recording().graph, &after));
+    assert!(
+        said.contains("instance/i-0aaa") && said.contains("became reachable from the internet"),
+        "{said}"
+    );
 }
 
 /// The broker group with its rules written inside it.
@@ -97,7 +147,7 @@ fn rules_written_inside_the_group() {
         "prefix_list_ids": [], "security_groups": [], "self": false, "description": ""});
     let mut changes = way_out();
     changes.push(change("aws_security_group.broker", broker_group(None), broker_group(Some(everywhere))));
-    check(&changes, &["network:endpoints can now reach"], &["network:endpoints can no longer reach"]);
+    check(&changes, &["became reachable from the internet"], &["is no longer reachable from the internet"]);
 }
 
 #[test]
@@ -120,18 +170,7 @@ fn a_rule_for_a_peer_group_is_taken_away_and_given_back() {
 
 #[test]
 fn a_network_acl_closes_a_subnet() {
-    let recorded = response("ec2:DescribeNetworkAcls", "eu-central-1")["NetworkAcls"].clone();
-    let subnets = response("ec2:DescribeSubnets", "eu-central-1")["Subnets"].clone();
-    let subnet =
-        subnets.as_array().unwrap().iter().find(|subnet| subnet["CidrBlock"] == "10.20.1.0/24").unwrap();
-    let recorded = recorded.as_array().unwrap().iter().find(|acl| {
-        acl["Associations"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|association| association["SubnetId"] == subnet["SubnetId"])
-    });
-    let id = recorded.unwrap()["NetworkAclId"].clone();
+    let id = broker_acl();
     let deny = |egress: bool, name: &str| {
         create(
             name,
