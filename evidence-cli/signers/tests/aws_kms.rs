@@ -1,6 +1,10 @@
 //! Keys of AWS KMS, as moto serves them.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "helpers of tests fail the test, and say what they skip"
+)]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;

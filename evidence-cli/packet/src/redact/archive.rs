@@ -157,13 +157,14 @@ mod tests {
             let entry = Entry { method: 0, checksum: 0, compressed: 0, name: b"", local: 0, next: 0 };
             entry.write(name.as_bytes(), content.as_bytes(), &mut out, &mut central).unwrap();
         }
-        let (start, count) = (out.len() as u32, parts.len() as u16);
+        let start = u32::try_from(out.len()).unwrap();
+        let count = u16::try_from(parts.len()).unwrap();
         out.extend(&central);
         out.extend(END);
         out.extend([0; 4]);
         out.extend(count.to_le_bytes());
         out.extend(count.to_le_bytes());
-        out.extend((central.len() as u32).to_le_bytes());
+        out.extend(u32::try_from(central.len()).unwrap().to_le_bytes());
         out.extend(start.to_le_bytes());
         out.extend([0; 2]);
         out
