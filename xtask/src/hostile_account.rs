@@ -1,16 +1,17 @@
 //! A small account whose policies are hostile: roles, a user, a bucket, a key, an organization.
 
+use cadastre_model::Known;
 use cadastre_model::asset::identity::{CloudAccount, Principal, PrincipalKind};
 use cadastre_model::asset::keys::{Grant, Key};
 use cadastre_model::asset::stores::{Bucket, BucketEncryption};
 use cadastre_model::asset::{PolicyDocument, PolicyKind, StatementRef};
 use cadastre_model::declaration::Declaration;
 use cadastre_model::inventory::Inventory;
-use cadastre_model::{Known, Observation, Outcome, RecordId, Scope, Timestamp, record};
 use serde_json::{Value, json};
 
 use crate::access_cases::Dice;
 use crate::access_hostile::{change, garbage};
+use crate::organisation::seal;
 
 const OWN: &str = "111122223333";
 const BUCKET: &str = "arn:aws:s3:::data";
@@ -38,7 +39,7 @@ pub(crate) fn made(dice: &mut Dice) -> anyhow::Result<Inventory> {
         resource_control: Known::Absent,
         management: Known::Observed(false),
         organization: Known::Observed("o-example".into()),
-        evidence: [seal("account")?].into(),
+        evidence: [seal("test", OWN, "account")?].into(),
     });
     for number in 0..4 {
         let kind = if number == 3 { PrincipalKind::User } else { PrincipalKind::Role };
@@ -89,7 +90,7 @@ fn identity(dice: &mut Dice, number: usize, kind: PrincipalKind) -> anyhow::Resu
         last_used: Known::Absent,
         maximum_session_seconds: None,
         service_linked: false,
-        evidence: [seal("identity")?].into(),
+        evidence: [seal("test", OWN, "identity")?].into(),
     })
 }
 
@@ -115,7 +116,7 @@ fn bucket(dice: &mut Dice) -> anyhow::Result<Bucket> {
         replication_destinations: Known::Absent,
         acl_grantees: Known::Observed(vec![]),
         tags: vec![],
-        evidence: [seal("bucket")?].into(),
+        evidence: [seal("test", OWN, "bucket")?].into(),
     })
 }
 
@@ -136,7 +137,7 @@ fn key(dice: &mut Dice) -> anyhow::Result<Key> {
         constraints,
         at: StatementRef {
             policy: "grant g-1".into(),
-            record: seal("grants")?,
+            record: seal("test", OWN, "grants")?,
             pointer: "/response/Grants/0".into(),
         },
     };
@@ -157,7 +158,7 @@ fn key(dice: &mut Dice) -> anyhow::Result<Key> {
         policy: Known::Observed(policy(dice, "key-policy", PolicyKind::Resource, statement)?),
         grants: Known::Observed(vec![grant]),
         tags: vec![],
-        evidence: [seal("key")?].into(),
+        evidence: [seal("test", OWN, "key")?].into(),
     })
 }
 
@@ -181,25 +182,8 @@ fn policy(
     Ok(PolicyDocument {
         name: name.into(),
         kind,
-        record: seal(name)?,
+        record: seal("test", OWN, name)?,
         pointer: format!("/response/{name}"),
         document: document.into(),
     })
-}
-
-fn seal(subject: &str) -> anyhow::Result<RecordId> {
-    let observation = Observation {
-        collector: "aws".into(),
-        operation: "test".into(),
-        scope: Scope::account(OWN),
-        subject: subject.into(),
-        caller: String::new(),
-        observed_at: "2026-11-21T10:00:00Z".parse::<Timestamp>()?,
-        outcome: Outcome::Observed,
-        request: Value::Null,
-        response: Value::Null,
-        problem: None,
-        page: record::Page::ONLY,
-    };
-    Ok(observation.seal()?.id().clone())
 }

@@ -45,6 +45,16 @@ struct Wire {
 }
 
 impl Wire {
+    const fn opening(packet: Opening) -> Self {
+        Self {
+            from: packet.source,
+            to: packet.destination,
+            from_port: packet.source_port,
+            to_port: packet.port,
+            protocol: packet.protocol,
+        }
+    }
+
     const fn reply(self) -> Self {
         Self {
             from: self.to,
@@ -122,13 +132,7 @@ impl<'i> Simulator<'i> {
         opener: &'i NetworkInterface,
         packet: Opening,
     ) -> Step<End> {
-        let asked = Wire {
-            from: packet.source,
-            to: packet.destination,
-            from_port: packet.source_port,
-            to_port: packet.port,
-            protocol: packet.protocol,
-        };
+        let asked = Wire::opening(packet);
         self.guarded(&opener.subnet)?;
         connection.by_group = self.let_out(opener, asked)?;
         let subnet = self.subnet(&opener.subnet)?;
@@ -202,13 +206,7 @@ impl<'i> Simulator<'i> {
         target: &'i NetworkInterface,
         packet: Opening,
     ) -> Step<End> {
-        let asked = Wire {
-            from: packet.source,
-            to: packet.destination,
-            from_port: packet.source_port,
-            to_port: packet.port,
-            protocol: packet.protocol,
-        };
+        let asked = Wire::opening(packet);
         self.guarded(&target.subnet)?;
         let subnet = self.subnet(&target.subnet)?;
         let table = self.table(subnet)?;

@@ -23,6 +23,7 @@ use cadastre_model::{Known, Observation, Outcome, RecordId, Scope, Timestamp, re
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::access_cases::Dice;
 use crate::bench::{machine, publish};
 use crate::parts::Parts;
 use crate::process;
@@ -169,20 +170,6 @@ fn mebibytes(name: &str) -> anyhow::Result<f64> {
     Ok(kibibytes / 1_024.0)
 }
 
-/// Numbers that look random and are the same each time (SplitMix64: Steele, Lea and Flood, OOPSLA 2014).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        usize::try_from(mixed % u64::try_from(limit.max(1)).unwrap_or(1)).unwrap_or(0)
-    }
-}
-
 fn account(number: usize) -> String {
     format!("1111222233{:02}", number % ACCOUNTS)
 }
@@ -191,7 +178,8 @@ fn role(account: &str, number: usize) -> String {
     format!("arn:aws:iam::{account}:role/role-{number}")
 }
 
-fn seal(operation: &str, account: &str, subject: &str) -> anyhow::Result<RecordId> {
+/// The record of an answer that nobody gave, for accounts that are made up.
+pub(crate) fn seal(operation: &str, account: &str, subject: &str) -> anyhow::Result<RecordId> {
     let observation = Observation {
         collector: "aws".into(),
         operation: operation.into(),
@@ -212,7 +200,7 @@ fn seal(operation: &str, account: &str, subject: &str) -> anyhow::Result<RecordI
 fn generate(roles: usize, managed: &str) -> anyhow::Result<(Inventory, Declaration)> {
     let managed: std::collections::BTreeMap<String, Value> = serde_json::from_str(managed)?;
     let managed: Vec<&Value> = managed.values().filter_map(|policy| policy.get("Document")).collect();
-    let mut dice = Dice(SEED);
+    let mut dice = Dice::new(SEED);
     let mut inventory = Inventory::default();
     let mut declaration = String::from(
         "schema: cadastre/boundary/v1\nname: organization\noperating-model: self-managed\narchitecture: shared-storage\naccounts:\n",

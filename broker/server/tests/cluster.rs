@@ -14,7 +14,6 @@ mod postgres;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
 
 use common::{ADMIN, ADMIN_PASSWORD, ALICE, ALICE_PASSWORD, PATIENCE, run, text};
 use tempfile::TempDir;
@@ -129,25 +128,7 @@ impl Cluster {
 
 impl Broker {
     fn start(&mut self) {
-        let ready = self.directory.join("ready");
-        let _absent = std::fs::remove_file(&ready);
-        let log =
-            std::fs::OpenOptions::new().create(true).append(true).open(self.directory.join("log")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_cadastre-broker"))
-            .args(["--config", self.directory.join("server.properties").to_str().unwrap()])
-            .args(["--ready-file", ready.to_str().unwrap()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        while !ready.exists() {
-            let ended = child.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "broker did not start: {}", self.log());
-            common::pause();
-        }
-        self.child = Some(child);
+        self.child = Some(common::start_program(&self.directory, "log"));
     }
 
     fn kill(&mut self) {

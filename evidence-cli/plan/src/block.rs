@@ -50,13 +50,18 @@ impl<'s, 'p> Block<'s, 'p> {
         matches!(self.field(name), Field::Unknown)
     }
 
-    /// Text whose content decides: an enumeration, a range of addresses.
-    pub(crate) fn word(&self, name: &str) -> Read<Option<&'p str>> {
+    /// What `read` makes of the argument's value; nothing when it has none.
+    fn known<T>(&self, name: &str, read: impl FnOnce(&'p Value) -> Option<T>) -> Read<Option<T>> {
         match self.field(name) {
-            Field::Known(value) => Ok(value.as_str().filter(|text| !text.is_empty())),
+            Field::Known(value) => Ok(read(value)),
             Field::Missing => Ok(None),
             Field::Unknown => self.not_known(name),
         }
+    }
+
+    /// Text whose content decides: an enumeration, a range of addresses.
+    pub(crate) fn word(&self, name: &str) -> Read<Option<&'p str>> {
+        self.known(name, |value| value.as_str().filter(|text| !text.is_empty()))
     }
 
     /// The same, where the provider always has a value.
@@ -66,22 +71,18 @@ impl<'s, 'p> Block<'s, 'p> {
 
     /// A whole number, written as a number or as text.
     pub(crate) fn integer(&self, name: &str) -> Read<Option<i64>> {
-        match self.field(name) {
-            Field::Known(Value::String(text)) => Ok(text.parse().ok()),
-            Field::Known(value) => Ok(value.as_i64()),
-            Field::Missing => Ok(None),
-            Field::Unknown => self.not_known(name),
-        }
+        self.known(name, |value| match value {
+            Value::String(text) => text.parse().ok(),
+            value => value.as_i64(),
+        })
     }
 
     /// Yes or no.
     pub(crate) fn flag(&self, name: &str) -> Read<Option<bool>> {
-        match self.field(name) {
-            Field::Known(Value::String(text)) => Ok(text.parse().ok()),
-            Field::Known(value) => Ok(value.as_bool()),
-            Field::Missing => Ok(None),
-            Field::Unknown => self.not_known(name),
-        }
+        self.known(name, |value| match value {
+            Value::String(text) => text.parse().ok(),
+            value => value.as_bool(),
+        })
     }
 
     /// An identifier: the value, what the expression refers to, or a symbol of its own. Never composed text.

@@ -10,7 +10,7 @@ use cadastre_model::checklist::{Checklist, ControlResult};
 use cadastre_model::framework::{FrameworkStanding, RequirementStanding};
 use serde_json::{Map, Value, json};
 
-use crate::identity::uuid;
+use crate::identity::uuid_in;
 use crate::input::ReportInput;
 use crate::oscal::{VERSION, filled, line, property};
 use crate::words;
@@ -70,10 +70,7 @@ struct Document<'a> {
 
 impl Document<'_> {
     fn uuid(&self, kind: &str, parts: &[&str]) -> String {
-        let as_of = self.checklist.as_of.to_string();
-        let mut all = vec![&*self.checklist.boundary, &*self.checklist.evidence_root, &*as_of];
-        all.extend_from_slice(parts);
-        uuid(kind, &all)
+        uuid_in(self.checklist, kind, parts)
     }
 
     fn resource(&self, framework: &FrameworkStanding) -> Value {

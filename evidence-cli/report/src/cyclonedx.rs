@@ -15,7 +15,7 @@ use cadastre_model::framework::FrameworkStanding;
 use cadastre_model::record::Record;
 use serde_json::{Value, json};
 
-use crate::identity::uuid;
+use crate::identity::uuid_in;
 use crate::input::ReportInput;
 use crate::text::{inert, told};
 use crate::words;
@@ -74,10 +74,7 @@ fn attested(control: &ControlResult) -> impl Iterator<Item = &Finding> {
 
 impl Document<'_> {
     fn uuid(&self, kind: &str, parts: &[&str]) -> String {
-        let as_of = self.checklist.as_of.to_string();
-        let mut all = vec![&*self.checklist.boundary, &*self.checklist.evidence_root, &*as_of];
-        all.extend_from_slice(parts);
-        uuid(kind, &all)
+        uuid_in(self.checklist, kind, parts)
     }
 
     fn standards(&self) -> Vec<Value> {

@@ -1,6 +1,6 @@
 //! Identifiers that stay the same between scans, so that alerts and assessments neither vanish nor flap.
 
-use cadastre_model::checklist::{ControlResult, Finding};
+use cadastre_model::checklist::{Checklist, ControlResult, Finding};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -22,6 +22,14 @@ pub(crate) fn uuid(kind: &str, parts: &[&str]) -> String {
         name.extend_from_slice(part.as_bytes());
     }
     Uuid::new_v5(&NAMESPACE, &name).to_string()
+}
+
+/// The same for something in an export of one assessment: the same boundary, evidence and time give the same.
+pub(crate) fn uuid_in(checklist: &Checklist, kind: &str, parts: &[&str]) -> String {
+    let as_of = checklist.as_of.to_string();
+    let mut all = vec![checklist.boundary.as_str(), checklist.evidence_root.as_str(), as_of.as_str()];
+    all.extend_from_slice(parts);
+    uuid(kind, &all)
 }
 
 #[cfg(test)]

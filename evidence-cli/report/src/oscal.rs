@@ -13,7 +13,7 @@ use cadastre_model::checklist::{Checklist, ControlResult, Finding, Verdict};
 use cadastre_model::evidence::Evidence;
 use serde_json::{Map, Value, json};
 
-use crate::identity::uuid;
+use crate::identity::uuid_in;
 use crate::text::{inert, told};
 
 pub(crate) const VERSION: &str = "1.2.1";
@@ -23,22 +23,18 @@ const NAMESPACE: &str = "https://cadastre.dev/ns/oscal";
 /// The checklist as an OSCAL document of the model "Assessment Results".
 #[must_use]
 pub fn assessment_results(checklist: &Checklist, evidence: &Evidence) -> Value {
-    let document = Document { checklist, root: &checklist.evidence_root };
+    let document = Document { checklist };
     json!({"assessment-results": document.assessment_results(evidence)})
 }
 
 /// Names things so that the same assessment gives the same identifiers.
 struct Document<'a> {
     checklist: &'a Checklist,
-    root: &'a str,
 }
 
 impl Document<'_> {
     fn uuid(&self, kind: &str, parts: &[&str]) -> String {
-        let as_of = self.checklist.as_of.to_string();
-        let mut all = vec![self.checklist.boundary.as_str(), self.root, as_of.as_str()];
-        all.extend_from_slice(parts);
-        uuid(kind, &all)
+        uuid_in(self.checklist, kind, parts)
     }
 
     fn assessment_results(&self, evidence: &Evidence) -> Value {
@@ -51,7 +47,7 @@ impl Document<'_> {
                 "last-modified": self.checklist.as_of,
                 "version": self.checklist.tool_version,
                 "oscal-version": VERSION,
-                "props": [property("evidence-root", self.root), property("tool", "cadastre")],
+                "props": [property("evidence-root", &self.checklist.evidence_root), property("tool", "cadastre")],
             },
             "import-ap": {
                 "href": format!("#{catalogue}"),

@@ -28,6 +28,33 @@ pub const BOB_PASSWORD: &str = "bob-secret";
 /// How long anything in a test may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Starts the broker that a directory configures, adds what it says to `log` there, and waits for its ready file.
+pub fn start_program(directory: &Path, log: &str) -> Child {
+    let ready = directory.join("ready");
+    let _absent = std::fs::remove_file(&ready);
+    let log = directory.join(log);
+    let errors = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cadastre-broker"))
+        .args(["--config", directory.join("server.properties").to_str().unwrap()])
+        .args(["--ready-file", ready.to_str().unwrap()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(errors)
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while !ready.exists() {
+        let ended = child.try_wait().unwrap();
+        assert!(
+            ended.is_none() && Instant::now() < deadline,
+            "broker did not start: {}",
+            std::fs::read_to_string(&log).unwrap_or_default()
+        );
+        pause();
+    }
+    child
+}
+
 /// A broker under test. It ends with the test.
 pub struct TestBroker {
     pub directory: TempDir,
@@ -92,25 +119,7 @@ impl TestBroker {
 
     /// Starts the broker and waits for its ready file.
     pub fn start(&mut self) {
-        let ready = self.path("ready");
-        let _absent = std::fs::remove_file(&ready);
-        let log =
-            std::fs::OpenOptions::new().create(true).append(true).open(self.path("broker.log")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_cadastre-broker"))
-            .args(["--config", self.path("server.properties").to_str().unwrap()])
-            .args(["--ready-file", ready.to_str().unwrap()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        while !ready.exists() {
-            let ended = child.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "broker did not start: {}", self.log());
-            pause();
-        }
-        self.child = Some(child);
+        self.child = Some(start_program(self.directory.path(), "broker.log"));
     }
 
     /// Ends the broker as `kill -9` does.

@@ -1,6 +1,6 @@
 //! What stands behind a route: gateways, peering, endpoints, and what is opaque.
 
-use cadastre_model::asset::network::{Gateway, GatewayKind, NetworkInterface, RouteTable};
+use cadastre_model::asset::network::{Gateway, GatewayKind, NetworkInterface, Peering, RouteTable};
 use cadastre_model::reach::{Crossing, Hop};
 use ipnet::{IpNet, Ipv6Net};
 
@@ -281,17 +281,26 @@ impl<'t> Walk<'_, 't> {
         }
     }
 
-    fn peer(&mut self, packets: Packets, mut journey: Journey<'t>, id: &'t str) {
+    /// The peering connection, if it is known and carries anything; otherwise the packets have met their fate.
+    fn active_peering(
+        &mut self,
+        packets: Packets,
+        journey: &Journey<'t>,
+        id: &'t str,
+    ) -> Option<&'t Peering> {
         let Some(peering) = self.tracer.topology.peerings.get(id).copied() else {
-            return self.unknown(
-                packets,
-                &journey,
-                format!("peering connection `{id}` is not in the evidence"),
-            );
+            self.unknown(packets, journey, format!("peering connection `{id}` is not in the evidence"));
+            return None;
         };
         if peering.status != "active" {
-            return self.blocked(packets, &journey, id, format!("is {}", peering.status));
+            self.blocked(packets, journey, id, format!("is {}", peering.status));
+            return None;
         }
+        Some(peering)
+    }
+
+    fn peer(&mut self, packets: Packets, mut journey: Journey<'t>, id: &'t str) {
+        let Some(peering) = self.active_peering(packets, &journey, id) else { return };
         if !matches!(journey.sender, Sender::Host(_)) {
             return self.blocked(packets, &journey, id, "carries packets of its own VPC only");
         }
@@ -479,16 +488,7 @@ impl<'t> Walk<'_, 't> {
     ) {
         let mut journey = journey.clone();
         journey.crossing = Crossing::Peering;
-        let Some(peering) = self.tracer.topology.peerings.get(id).copied() else {
-            return self.unknown(
-                packets,
-                &journey,
-                format!("peering connection `{id}` is not in the evidence"),
-            );
-        };
-        if peering.status != "active" {
-            return self.blocked(packets, &journey, id, format!("is {}", peering.status));
-        }
+        let Some(peering) = self.active_peering(packets, &journey, id) else { return };
         let (far, ranges) = if peering.requester_vpc == target.vpc {
             (&peering.accepter_vpc, &peering.accepter_cidrs)
         } else if peering.accepter_vpc == target.vpc {
