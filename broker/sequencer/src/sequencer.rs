@@ -141,6 +141,10 @@ pub trait Sequencer: fmt::Debug + Send + Sync {
     /// This broker's copy of the partitions' bounds.
     fn partitions(&self) -> &PartitionView;
 
+    /// Brings the copy of these partitions' bounds up to what was committed before this call, with one question for all of
+    /// them. Many callers at once share questions. Partitions that do not exist any more leave the copy.
+    fn confirm(&self, partitions: Vec<TopicPartition>) -> SequencerFuture<'_, ()>;
+
     /// Brings both copies up to what was committed before this call.
     fn refresh(&self) -> SequencerFuture<'_, ()>;
 

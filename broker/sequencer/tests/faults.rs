@@ -236,6 +236,28 @@ async fn other_brokers_follow_bounds_and_metadata() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn confirmed_bounds_hold_everything_that_others_committed_before() {
+    let Some(server) = shared_server() else { return };
+    let schema = fresh_schema();
+    let (one, two) = (open(server, &schema).await, open(server, &schema).await);
+    let epoch = one.register(1, b"").await.unwrap();
+    one.create_partitions(epoch, TOPIC, 1).await.unwrap();
+    let partition = one.partitions().all()[0].0;
+    two.confirm(vec![partition]).await.unwrap();
+    assert_eq!(two.partitions().get(partition).map(|known| known.next_offset), Some(0));
+    for number in 0..50 {
+        one.commit(single(epoch, number)).await.unwrap();
+        let callers = (0..8).map(|_| two.confirm(vec![partition]));
+        futures::future::try_join_all(callers).await.unwrap();
+        let end = two.partitions().get(partition).unwrap().next_offset;
+        assert_eq!(end, i64::try_from(number).unwrap() + 1);
+    }
+    one.delete_topic(epoch, TOPIC, 1).await.unwrap();
+    two.confirm(vec![partition]).await.unwrap();
+    assert_eq!(two.partitions().get(partition), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metadata_commits_of_several_brokers_form_one_order() {
     let Some(server) = shared_server() else { return };
     let brokers = brokers(server, &fresh_schema(), 3).await;

@@ -216,6 +216,10 @@ impl Sequencer for FaultySequencer {
         self.shared.partitions()
     }
 
+    fn confirm(&self, partitions: Vec<TopicPartition>) -> SequencerFuture<'_, ()> {
+        Box::pin(async move { self.ask(async { self.shared.confirm(partitions).await }).await })
+    }
+
     fn refresh(&self) -> SequencerFuture<'_, ()> {
         Box::pin(async move { self.ask(async { self.shared.refresh().await }).await })
     }

@@ -157,7 +157,12 @@ impl Saboteur {
             (Sabotage::ServesDeleted, Err(ReadError::OffsetOutOfRange { high_watermark, .. })) => {
                 if let Some(records) = self.state().served.get(&(partition, offset)).cloned() {
                     let high_watermark = *high_watermark;
-                    return Ok(Fetched { records, high_watermark, log_start_offset: offset });
+                    return Ok(Fetched {
+                        records,
+                        next_offset: high_watermark,
+                        high_watermark,
+                        log_start_offset: offset,
+                    });
                 }
             }
             (Sabotage::ShowsUncommitted, Ok(fetched)) if fetched.records.is_empty() => {

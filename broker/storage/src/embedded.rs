@@ -190,9 +190,11 @@ impl EmbeddedStorage {
         let (plan, bounds) =
             self.with_partition(partition, |it| (it.plan(offset, maximum_bytes), watermarks(it)))?;
         let Watermarks { log_start_offset, high_watermark } = bounds;
-        let records = match plan {
-            Plan::Batches(planned) if planned.is_empty() => Bytes::new(),
-            Plan::Batches(planned) => self.read_planned(partition, planned).await?,
+        let (records, next_offset) = match plan {
+            Plan::Batches(planned) => match planned.last().map(|last| last.last_offset.saturating_add(1)) {
+                None => (Bytes::new(), offset),
+                Some(next_offset) => (self.read_planned(partition, planned).await?, next_offset),
+            },
             Plan::OutOfRange => {
                 return Err(ReadError::OffsetOutOfRange {
                     partition,
@@ -206,7 +208,7 @@ impl EmbeddedStorage {
                 self.read_packed(partition, offset, maximum_bytes, id, end_offset).await?
             }
         };
-        Ok(Fetched { records, high_watermark, log_start_offset })
+        Ok(Fetched { records, next_offset, high_watermark, log_start_offset })
     }
 
     async fn read_planned(

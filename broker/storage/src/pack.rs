@@ -122,7 +122,7 @@ impl EmbeddedStorage {
         })
     }
 
-    /// Reads from the object that holds `offset` and what follows up to `end_offset`.
+    /// Reads from the object that holds `offset` and what follows up to `end_offset`; also gives the offset to read on from.
     pub(crate) async fn read_packed(
         &self,
         partition: TopicPartition,
@@ -130,7 +130,7 @@ impl EmbeddedStorage {
         maximum_bytes: usize,
         id: ObjectId,
         end_offset: i64,
-    ) -> Result<Bytes, ReadError> {
+    ) -> Result<(Bytes, i64), ReadError> {
         let failed = |source| object_error(partition, offset, end_offset, source);
         let Some(area) = self.objects() else { return Err(ReadError::Cancelled) };
         let read = area.reader.read(&area.reference(id), partition, offset, maximum_bytes).await;
@@ -149,7 +149,7 @@ impl EmbeddedStorage {
             let to = batches.first().map_or(end_offset, |next| next.batch.base_offset());
             return Err(ReadError::Damaged { partition, from: offset, to });
         }
-        Ok(records.freeze())
+        Ok((records.freeze(), expected))
     }
 
     /// The first record in an object with a timestamp of at least `timestamp`.

@@ -58,6 +58,8 @@ pub(crate) enum Mode {
 pub struct Fetched {
     /// Whole batches; the first one holds the offset asked for. Empty at the high watermark.
     pub records: Bytes,
+    /// Offset to read on from: after the records, and after a gap behind them that log compaction left.
+    pub next_offset: i64,
     /// Offset after the last durable record.
     pub high_watermark: i64,
     /// First offset that can be read.
@@ -221,9 +223,21 @@ impl Storage {
     /// # Errors
     /// [`ReadError::UnknownPartition`], [`ReadError::Unavailable`].
     pub async fn latest_watermarks(&self, partition: TopicPartition) -> Result<Watermarks, ReadError> {
+        self.confirm(vec![partition]).await?;
+        self.watermarks(partition)
+    }
+
+    /// Makes sure that everything is known here that any broker acknowledged before the call: what [`Storage::watermarks`],
+    /// [`Storage::end_of_epoch`] and [`Storage::read`] then say of the end of these partitions is not behind. One question to
+    /// the database for all of them, shared by many callers at once; none in embedded mode.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] when the database cannot be asked. Partitions that do not exist are no error.
+    pub async fn confirm(&self, partitions: Vec<TopicPartition>) -> Result<(), ReadError> {
         match &self.mode {
-            Mode::Embedded(storage) => storage.watermarks(partition),
-            Mode::Cluster(cluster) => cluster.current().latest_watermarks(partition).await,
+            Mode::Cluster(cluster) if !partitions.is_empty() => cluster.current().confirm(partitions).await,
+            // One process takes everything, and it knows.
+            Mode::Cluster(_) | Mode::Embedded(_) => Ok(()),
         }
     }
 

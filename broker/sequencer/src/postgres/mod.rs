@@ -2,6 +2,7 @@
 
 mod committer;
 mod config;
+mod confirmation;
 mod connection;
 mod follower;
 mod metadata;
@@ -477,6 +478,16 @@ impl Sequencer for PostgresSequencer {
 
     fn partitions(&self) -> &PartitionView {
         &self.shared().partitions
+    }
+
+    fn confirm(&self, partitions: Vec<TopicPartition>) -> SequencerFuture<'_, ()> {
+        Box::pin(async move {
+            let shared = self.shared();
+            let ask = |wanted: Vec<TopicPartition>| async move { shared.refresh_partitions(&wanted).await };
+            shared.confirmation.of(partitions, ask).await?;
+            // Who shared another's question was told only that it failed.
+            shared.check()
+        })
     }
 
     fn refresh(&self) -> SequencerFuture<'_, ()> {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSqlOwned, ToSql};
 
+use super::confirmation::Confirmation;
 use super::connection::{CallError, Link, chain};
 use super::metadata::FollowedMetadata;
 use super::rows::tampered;
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     next_read: AtomicUsize,
     pub(crate) metadata: FollowedMetadata,
     pub(crate) partitions: PartitionView,
+    pub(crate) confirmation: Confirmation,
     pub(crate) commit_deadline: Duration,
     pub(crate) poll_interval: Duration,
     /// The name under which brokers tell each other what moved.
@@ -69,6 +71,7 @@ impl Shared {
             next_read: AtomicUsize::new(0),
             metadata: FollowedMetadata::new(),
             partitions: PartitionView::default(),
+            confirmation: Confirmation::default(),
             commit_deadline: settings.commit_deadline,
             poll_interval: settings.poll_interval,
             channel: format!("cadastre {}", settings.schema),

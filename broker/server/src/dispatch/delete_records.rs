@@ -8,6 +8,7 @@ use cadastre_protocol::messages::delete_records_response::{
 use cadastre_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 
 use super::context::RequestContext;
+use super::ends::{confirm, read_error};
 use super::operations::DELETE_TOPIC;
 use crate::listeners::listener_security::chain;
 use crate::state::topics::Topic;
@@ -27,9 +28,20 @@ pub(super) async fn handle(
             Err(ResponseError::TopicAuthorizationFailed)
         };
         let mut partitions = Vec::with_capacity(asked.partitions.len());
+        // What another broker has acknowledged can be deleted through this one.
+        let ends = match &topic {
+            Ok(topic) => {
+                let indexes = asked.partitions.iter().map(|it| it.partition_index);
+                confirm(context, topic.existing(indexes)).await
+            }
+            Err(_refused) => Ok(()),
+        };
         for partition in &asked.partitions {
             let outcome = match &topic {
-                Ok(topic) => delete(context, topic, partition).await,
+                Ok(topic) => match ends {
+                    Ok(()) => delete(context, topic, partition).await,
+                    Err(error) => Err(error),
+                },
                 Err(error) => Err(*error),
             };
             partitions.push(
@@ -55,8 +67,7 @@ async fn delete(
     }
     let storage = &context.node.storage;
     let partition = topic.partition(asked.partition_index);
-    let watermarks =
-        storage.watermarks(partition).map_err(|_unknown| ResponseError::UnknownTopicOrPartition)?;
+    let watermarks = storage.watermarks(partition).map_err(|error| read_error(&error))?;
     let before = if asked.offset == HIGH_WATERMARK { watermarks.high_watermark } else { asked.offset };
     if before < 0 || before > watermarks.high_watermark {
         return Err(ResponseError::OffsetOutOfRange);

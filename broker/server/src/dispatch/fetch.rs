@@ -12,6 +12,7 @@ use cadastre_protocol::api::{self, EnvelopeError};
 use cadastre_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use cadastre_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use cadastre_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
+use cadastre_protocol::types::TopicPartition;
 use cadastre_storage::ReadError;
 use futures::FutureExt as _;
 use futures::future::select_all;
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::context::RequestContext;
+use super::ends::confirm;
 use super::finish;
 use super::operations::READ_TOPIC;
 use crate::listeners::session::Reply;
@@ -48,17 +50,53 @@ async fn handle(context: &RequestContext<'_>, request: &FetchRequest) -> (FetchR
         request.topics.iter().map(|topic| resolve(context, request, topic)).collect();
     let deadline = Instant::now() + longest_wait(context, request);
     let enough = usize::try_from(request.min_bytes).unwrap_or(0);
+    let mut is_confirmed = false;
     loop {
         let started = Instant::now();
         // Subscribed before reading, so that records which arrive in between are not missed.
         let mut watches = watches(context, &wanted);
-        let read = read_all(context, request, &wanted).await;
+        let mut read = read_all(context, request, &wanted).await;
         busy += started.elapsed();
+        // Once: what is acknowledged while this request waits is not older than the request.
+        if !is_confirmed {
+            is_confirmed = true;
+            let ends = confirm(context, std::mem::take(&mut read.ended)).await;
+            let has_more = correct_ends(context, &wanted, &mut read, ends);
+            if has_more && read.bytes < enough.max(1) && !read.failed {
+                continue;
+            }
+        }
         let is_done = read.failed || read.bytes >= enough || watches.is_empty();
         if is_done || !has_news(context, &mut watches, deadline).await {
             return (FetchResponse::default().with_responses(read.topics), read.bytes, busy);
         }
     }
+}
+
+/// Says in the answer where partitions end as it is known now; whether one that seemed to have nothing to read has more.
+/// "Nothing" is an answer only where it is sure.
+fn correct_ends(
+    context: &RequestContext<'_>,
+    wanted: &[Vec<Wanted<'_>>],
+    read: &mut Read,
+    ends: Result<(), ResponseError>,
+) -> bool {
+    let mut has_more = false;
+    let answers = read.topics.iter_mut().flat_map(|topic| topic.partitions.iter_mut());
+    for (answer, wanted) in answers.zip(wanted.iter().flatten()) {
+        let Some(topic) = wanted.topic.as_ref().ok().filter(|_| answer.error_code == 0) else { continue };
+        let partition = topic.partition(wanted.partition.partition);
+        let Ok(known) = context.node.storage.watermarks(partition) else { continue };
+        let is_at_end = wanted.partition.fetch_offset >= answer.high_watermark;
+        answer.high_watermark = known.high_watermark;
+        answer.last_stable_offset = known.high_watermark;
+        has_more |= is_at_end && wanted.partition.fetch_offset < known.high_watermark;
+        if let (Err(error), true) = (ends, is_at_end) {
+            *answer = failed(answer.partition_index, error);
+            read.failed = true;
+        }
+    }
+    has_more
 }
 
 fn watches(context: &RequestContext<'_>, wanted: &[Vec<Wanted<'_>>]) -> Vec<watch::Receiver<i64>> {
@@ -137,16 +175,18 @@ struct Read {
     topics: Vec<FetchableTopicResponse>,
     bytes: usize,
     failed: bool,
+    /// Partitions of which everything was read, as far as is known here; other brokers may have acknowledged more.
+    ended: Vec<TopicPartition>,
 }
 
 async fn read_all(context: &RequestContext<'_>, request: &FetchRequest, wanted: &[Vec<Wanted<'_>>]) -> Read {
     let limit = context.node.settings.number("fetch.max.bytes").min(i64::from(request.max_bytes.max(0)));
     let mut remaining = usize::try_from(limit).unwrap_or(0);
-    let mut read = Read { topics: Vec::new(), bytes: 0, failed: false };
+    let mut read = Read { topics: Vec::new(), bytes: 0, failed: false, ended: Vec::new() };
     for (topic, wanted) in request.topics.iter().zip(wanted) {
         let mut partitions = Vec::with_capacity(wanted.len());
         for wanted in wanted {
-            let partition = read_partition(context, request, wanted, remaining, read.bytes == 0).await;
+            let partition = read_partition(context, request, wanted, remaining, &mut read).await;
             let bytes = partition.records.as_ref().map_or(0, Bytes::len);
             remaining = remaining.saturating_sub(bytes);
             read.bytes += bytes;
@@ -168,7 +208,7 @@ async fn read_partition(
     request: &FetchRequest,
     wanted: &Wanted<'_>,
     remaining: usize,
-    is_first: bool,
+    read: &mut Read,
 ) -> PartitionData {
     let asked = wanted.partition;
     let topic = match &wanted.topic {
@@ -180,8 +220,11 @@ async fn read_partition(
     match context.node.storage.read(partition, asked.fetch_offset, wish).await {
         Ok(fetched) => {
             // One batch comes even when it is larger than asked for, but only as the first of an answer (KIP-74).
-            let oversized = fetched.records.len() > wish && !is_first;
+            let oversized = fetched.records.len() > wish && read.bytes > 0;
             let records = if oversized { Bytes::new() } else { fetched.records };
+            if !oversized && fetched.next_offset >= fetched.high_watermark {
+                read.ended.push(partition);
+            }
             let response = partition_data(asked.partition)
                 .with_high_watermark(fetched.high_watermark)
                 .with_last_stable_offset(fetched.high_watermark)

@@ -1,16 +1,18 @@
 //! `ListOffsets`: the offset for a point in time.
 
+use std::sync::Arc;
+
 use cadastre_protocol::ResponseError;
-use cadastre_protocol::messages::list_offsets_request::ListOffsetsPartition;
+use cadastre_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use cadastre_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
 };
 use cadastre_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
-use cadastre_storage::{ReadError, TimestampedOffset};
+use cadastre_storage::{ReadError, TimestampedOffset, Watermarks};
 
 use super::context::RequestContext;
+use super::ends::{confirm, read_error};
 use super::operations::DESCRIBE_TOPIC;
-use crate::listeners::listener_security::chain;
 use crate::state::topics::Topic;
 
 /// After the last record.
@@ -30,13 +32,16 @@ const EARLIEST_PENDING_UPLOAD: i64 = -6;
 type Found = Option<(i64, i64, i32)>;
 
 pub(super) async fn handle(context: &RequestContext<'_>, request: ListOffsetsRequest) -> ListOffsetsResponse {
+    let found: Vec<Result<Arc<Topic>, ResponseError>> =
+        request.topics.iter().map(|asked| topic(context, asked)).collect();
+    let wanted =
+        request.topics.iter().zip(&found).filter_map(|(asked, topic)| Some((asked, topic.as_ref().ok()?)));
+    let wanted = wanted
+        .flat_map(|(asked, topic)| topic.existing(asked.partitions.iter().map(|it| it.partition_index)));
+    let ends = confirm(context, wanted.collect()).await;
     let mut topics = Vec::with_capacity(request.topics.len());
-    for asked in request.topics {
-        let topic = if context.allows(DESCRIBE_TOPIC, &asked.name) {
-            context.node.topics.by_name(&asked.name).ok_or(ResponseError::UnknownTopicOrPartition)
-        } else {
-            Err(ResponseError::TopicAuthorizationFailed)
-        };
+    for (asked, topic) in request.topics.into_iter().zip(found) {
+        let topic = topic.and_then(|topic| ends.map(|()| topic));
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for partition in &asked.partitions {
             let found = match &topic {
@@ -48,6 +53,13 @@ pub(super) async fn handle(context: &RequestContext<'_>, request: ListOffsetsReq
         topics.push(ListOffsetsTopicResponse::default().with_name(asked.name).with_partitions(partitions));
     }
     ListOffsetsResponse::default().with_topics(topics)
+}
+
+fn topic(context: &RequestContext<'_>, asked: &ListOffsetsTopic) -> Result<Arc<Topic>, ResponseError> {
+    if !context.allows(DESCRIBE_TOPIC, &asked.name) {
+        return Err(ResponseError::TopicAuthorizationFailed);
+    }
+    context.node.topics.by_name(&asked.name).ok_or(ResponseError::UnknownTopicOrPartition)
 }
 
 async fn find(
@@ -64,28 +76,19 @@ async fn find(
     let failed = |error: ReadError| read_error(&error);
     let here = |offset| Some((-1, offset, context.node.leader_epoch()));
     // A batch may begin before the first record that can still be read.
-    let start = storage.watermarks(partition).map_err(failed)?.log_start_offset;
+    let Watermarks { log_start_offset: start, high_watermark } =
+        storage.watermarks(partition).map_err(failed)?;
     let stamped = |found: Option<TimestampedOffset>| {
         found.map(|found| (found.timestamp, found.offset.max(start), found.leader_epoch))
     };
     Ok(match asked.timestamp {
-        LATEST => here(storage.latest_watermarks(partition).await.map_err(failed)?.high_watermark),
+        LATEST => here(high_watermark),
         EARLIEST | EARLIEST_LOCAL | EARLIEST_PENDING_UPLOAD => here(start),
         LATEST_TIERED => None,
         MAXIMUM_TIMESTAMP => stamped(storage.latest_timestamp(partition).await.map_err(failed)?),
         time if time >= 0 => stamped(storage.offset_for_timestamp(partition, time).await.map_err(failed)?),
         _ => return Err(ResponseError::InvalidRequest),
     })
-}
-
-fn read_error(error: &ReadError) -> ResponseError {
-    match error {
-        ReadError::UnknownPartition { .. } => ResponseError::UnknownTopicOrPartition,
-        error => {
-            tracing::error!(error = %chain(error), "offset not found");
-            ResponseError::KafkaStorageError
-        }
-    }
 }
 
 fn response(

@@ -15,6 +15,7 @@ mod describe_log_dirs;
 mod describe_quorum;
 mod describe_topic_partitions;
 mod describe_transactions;
+mod ends;
 mod fetch;
 mod find_coordinator;
 mod groups;

@@ -8,6 +8,7 @@ use cadastre_protocol::messages::offset_for_leader_epoch_response::{
 use cadastre_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 
 use super::context::RequestContext;
+use super::ends::confirm;
 use super::operations::DESCRIBE_TOPIC;
 use crate::state::topics::Topic;
 
@@ -21,6 +22,14 @@ pub(super) async fn handle(
             context.node.topics.by_name(&asked.topic).ok_or(ResponseError::UnknownTopicOrPartition)
         } else {
             Err(ResponseError::TopicAuthorizationFailed)
+        };
+        // An end that is behind would tell a consumer beyond it that what it read was taken back.
+        let topic = match topic {
+            Ok(topic) => {
+                let indexes = asked.partitions.iter().map(|it| it.partition);
+                confirm(context, topic.existing(indexes)).await.map(|()| topic)
+            }
+            Err(error) => Err(error),
         };
         let answer = |partition: &OffsetForLeaderPartition| {
             let found =

@@ -32,6 +32,11 @@ impl Topic {
         (0..self.partitions).contains(&partition)
     }
 
+    /// The storage's names for those of the partitions that the topic has.
+    pub(crate) fn existing(&self, partitions: impl Iterator<Item = i32>) -> Vec<TopicPartition> {
+        partitions.filter(|index| self.has(*index)).map(|index| self.partition(index)).collect()
+    }
+
     /// The storage's name for one of its partitions.
     pub(crate) fn partition(&self, partition: i32) -> TopicPartition {
         TopicPartition { topic: self.id, partition }

@@ -291,14 +291,20 @@ impl ClusterStorage {
     ) -> Result<Fetched, ReadError> {
         let state = self.state(partition)?;
         // Another broker may have said more than is known here; whoever heard it must not be told that it is not there.
-        let state = if offset > state.next_offset { self.latest_state(partition).await? } else { state };
+        let state = if offset > state.next_offset {
+            self.confirm(vec![partition]).await?;
+            self.state(partition)?
+        } else {
+            state
+        };
         let (log_start_offset, high_watermark) = (state.log_start, state.next_offset);
         if offset < log_start_offset || offset > high_watermark {
             return Err(ReadError::OffsetOutOfRange { partition, offset, log_start_offset, high_watermark });
         }
         let sequencer = self.sequencer.as_ref();
-        let records = self.reader.read(sequencer, partition, offset, high_watermark, maximum_bytes).await?;
-        Ok(Fetched { records: records.freeze(), high_watermark, log_start_offset })
+        let (records, next_offset) =
+            self.reader.read(sequencer, partition, offset, high_watermark, maximum_bytes).await?;
+        Ok(Fetched { records: records.freeze(), next_offset, high_watermark, log_start_offset })
     }
 
     pub(crate) fn watermarks(&self, partition: TopicPartition) -> Result<Watermarks, ReadError> {
@@ -306,22 +312,10 @@ impl ClusterStorage {
         Ok(Watermarks { log_start_offset: state.log_start, high_watermark: state.next_offset })
     }
 
-    /// The bounds as everything has them that was acknowledged before the call, by whatever broker.
-    pub(crate) async fn latest_watermarks(&self, partition: TopicPartition) -> Result<Watermarks, ReadError> {
-        let state = self.latest_state(partition).await?;
-        Ok(Watermarks { log_start_offset: state.log_start, high_watermark: state.next_offset })
-    }
-
-    async fn latest_state(&self, partition: TopicPartition) -> Result<PartitionState, ReadError> {
-        let known = self.state(partition)?;
-        match self.sequencer.slices(partition, known.next_offset, 1).await {
-            Ok(page) => Ok(page.state),
-            // The log start moved past the end that was known.
-            Err(SequencerError::OffsetOutOfRange { log_start_offset, next_offset, .. }) => {
-                Ok(PartitionState { log_start: log_start_offset, next_offset, ..known })
-            }
-            Err(error) => Err(refused(partition, error)),
-        }
+    /// Makes sure that everything is known here that any broker acknowledged before the call.
+    pub(crate) async fn confirm(&self, partitions: Vec<TopicPartition>) -> Result<(), ReadError> {
+        let confirmed = self.sequencer.confirm(partitions).await;
+        confirmed.map_err(|error| ReadError::Unavailable { reason: chain(&error) })
     }
 
     pub(crate) fn watch(&self, partition: TopicPartition) -> Result<watch::Receiver<i64>, ReadError> {
@@ -360,7 +354,8 @@ impl ClusterStorage {
     ) -> Result<Option<TimestampedOffset>, ReadError> {
         let (partition, sequencer) = (slice.partition, self.sequencer.as_ref());
         let start = slice.base_offset.max(self.state(partition)?.log_start);
-        let read = self.reader.read(sequencer, partition, start, slice.end_offset, usize::MAX).await?;
+        let (read, _next) =
+            self.reader.read(sequencer, partition, start, slice.end_offset, usize::MAX).await?;
         let batches = RecordBatch::parse_all(read.freeze()).map_err(|_damage| ReadError::Damaged {
             partition,
             from: start,

@@ -78,7 +78,8 @@ pub(crate) struct SliceReader {
 }
 
 impl SliceReader {
-    /// Whole batches from the one that holds `offset` to before `end`: up to `maximum_bytes`, but one at least.
+    /// Whole batches from the one that holds `offset` to before `end`: up to `maximum_bytes`, but one at least; and the offset
+    /// to read on from.
     pub(crate) async fn read(
         &self,
         sequencer: &dyn Sequencer,
@@ -86,7 +87,7 @@ impl SliceReader {
         offset: i64,
         end: i64,
         maximum_bytes: usize,
-    ) -> Result<BytesMut, ReadError> {
+    ) -> Result<(BytesMut, i64), ReadError> {
         let mut records = BytesMut::new();
         let mut next = offset;
         while next < end && (records.is_empty() || records.len() < maximum_bytes) {
@@ -112,7 +113,7 @@ impl SliceReader {
                 Err(Failure::Final(error)) => return Err(error),
             }
         }
-        Ok(records)
+        Ok((records, next))
     }
 
     /// Batches of the slice that holds `offset`, and the offset after them.

@@ -289,7 +289,7 @@ impl ClusterStorage {
     ) -> Result<Vec<RecordBatch>, StorageError> {
         let sequencer = self.sequencer.as_ref();
         let read = self.reader.read(sequencer, partition, from, to, READ_AT_ONCE).await;
-        let read = read.map_err(|error| unread(&error))?;
+        let (read, _next) = read.map_err(|error| unread(&error))?;
         RecordBatch::parse_all(read.freeze()).map_err(|error| StorageError::Unavailable {
             reason: format!("batches of `{partition}` from offset {from} on cannot be read: {error}"),
         })
