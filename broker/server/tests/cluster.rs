@@ -14,6 +14,7 @@ mod postgres;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use bytes::Bytes;
 use cadastre_protocol::client::{Client, ClientConfig, Mechanism, Password, Sasl, Security};
