@@ -44,7 +44,7 @@ pub use scope::{KeyScope, ScopeKeyStore, ScopeStoreFuture};
 pub use secret::Secret;
 pub use service::{Answer, AnswerFuture, KeyService};
 pub use shred::{ShredError, ShredFuture, ShredPlan, ShredStore, Shredder};
-pub use wrapped_key_store::{HeldKey, Replacement, StoreFuture, WrappedKeyStore};
+pub use wrapped_key_store::{HeldKey, Replacement, StoreFuture, UntoldKey, WrappedKeyStore};
 
 /// Length of every symmetric key in this crate, in bytes (AES-256).
 pub const KEY_LENGTH: usize = 32;

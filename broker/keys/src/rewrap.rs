@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
 
-use crate::{HeldKey, KeyError, KeyProvider, Replacement, WrappedKeyStore};
+use crate::{HeldKey, KeyError, KeyProvider, Replacement, UntoldKey, WrappedKeyStore};
 
 /// Which wrapped keys move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +55,8 @@ pub struct RewrapReport {
     pub overtaken: u64,
     /// What failed, and why, by holder.
     pub failures: BTreeMap<String, KeyError>,
+    /// Holders of which it cannot be told which key they use; they stay as they are.
+    pub untold: Vec<UntoldKey>,
     /// Everything up to this holder was seen; to go on from.
     pub last_holder: Option<String>,
     /// Whether the list was seen to its end.
@@ -62,10 +64,10 @@ pub struct RewrapReport {
 }
 
 impl RewrapReport {
-    /// Whether nothing is left to be done.
+    /// Whether it is known that nothing is left to be done.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.complete && self.failures.is_empty()
+        self.complete && self.failures.is_empty() && self.untold.is_empty()
     }
 }
 
@@ -90,6 +92,7 @@ pub async fn rewrap(
     loop {
         let page = store.page(report.last_holder.as_deref(), options.page_size.max(1)).await?;
         let Some(last) = page.last().map(|held| held.holder.clone()) else {
+            report.untold = store.untold().await?;
             report.complete = true;
             return Ok(report);
         };
@@ -145,6 +148,8 @@ async fn move_one(
 pub struct KeyUsage {
     /// By key id.
     pub by_key: BTreeMap<String, HoldersOfKey>,
+    /// Holders of which it cannot be told which key they use.
+    pub untold: Vec<UntoldKey>,
 }
 
 /// Who uses one key.
@@ -171,7 +176,10 @@ pub async fn key_usage(
     let mut after: Option<String> = None;
     loop {
         let page = store.page(after.as_deref(), 256).await?;
-        let Some(last) = page.last() else { return Ok(usage) };
+        let Some(last) = page.last() else {
+            usage.untold = store.untold().await?;
+            return Ok(usage);
+        };
         after = Some(last.holder.clone());
         for held in page {
             let is_current = provider.is_current(&held.wrapped.key_id);

@@ -15,8 +15,8 @@ use cadastre_keys::signing::SigningKey;
 use cadastre_keys::{
     EncryptionContext, Fault, HeldKey, KeyErrorClass, KeyProvider, KeyRing, KeyRingConfig, KeyScope,
     KeyService, LedgerMode, LocalKeyFile, ManualKeyClock, MemoryKeyStore, RecordedKeys, RewrapOptions,
-    RewrapSelection, ScopeKeyStore, ShredError, Shredder, TopicKeys, WrappedKeyStore, context, key_usage,
-    rewrap, verify_receipt,
+    RewrapSelection, ScopeKeyStore, ShredError, Shredder, StoreFuture, TopicKeys, UntoldKey, WrappedKey,
+    WrappedKeyStore, context, key_usage, rewrap, verify_receipt,
 };
 
 fn service(directory: &Path, name: &str) -> Arc<dyn KeyService> {
@@ -63,6 +63,46 @@ async fn assert_readable(
         let key = provider.unwrap(&held.wrapped, &held.context).await.unwrap();
         assert_eq!(key.expose(), &plain[&holder], "{holder}");
     }
+}
+
+/// A store in which one key cannot be read.
+#[derive(Debug)]
+struct OneUntold(Arc<MemoryKeyStore>);
+
+impl WrappedKeyStore for OneUntold {
+    fn page<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, Vec<HeldKey>> {
+        self.0.page(after, limit)
+    }
+
+    fn untold(&self) -> StoreFuture<'_, Vec<UntoldKey>> {
+        let untold = UntoldKey { holder: "segment/x".to_owned(), reason: "damaged".to_owned() };
+        Box::pin(std::future::ready(Ok(vec![untold])))
+    }
+
+    fn replace<'a>(
+        &'a self,
+        holder: &'a str,
+        expected: &'a WrappedKey,
+        new: &'a WrappedKey,
+    ) -> StoreFuture<'a, cadastre_keys::Replacement> {
+        self.0.replace(holder, expected, new)
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_told_keeps_the_work_from_being_called_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let (old, new) = (service(directory.path(), "old"), service(directory.path(), "new"));
+    let provider = provider(&new, &[&old], &Arc::new(MemoryLedger::new()));
+    let (store, plain) = filled(&old, 5).await;
+    let untold: Arc<dyn WrappedKeyStore> = Arc::new(OneUntold(Arc::clone(&store)));
+    let report = rewrap(&provider, &untold, &RewrapOptions::default(), |_| {}).await.unwrap();
+    assert!(report.complete && report.failures.is_empty() && report.moved == 5);
+    assert!(!report.is_done());
+    assert_eq!(report.untold.len(), 1);
+    let usage = key_usage(provider.as_ref(), untold.as_ref(), 9).await.unwrap();
+    assert_eq!((usage.by_key.len(), usage.untold), (1, report.untold));
+    assert_readable(&provider, &store, &plain).await;
 }
 
 #[tokio::test]

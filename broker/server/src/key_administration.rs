@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cadastre_keys::ledger::LedgerError;
-use cadastre_keys::{KeyError, KeyProvider, RewrapOptions, RewrapReport, WrappedKeyStore, key_usage, rewrap};
+use cadastre_keys::{KeyError, RewrapOptions, RewrapReport, UntoldKey, WrappedKeyStore, key_usage, rewrap};
 use cadastre_storage::{SegmentKeyStore, StorageError};
 
 use crate::cluster_identity::ClusterIdentity;
@@ -29,6 +29,8 @@ pub struct Status {
     pub current_key: String,
     /// Who uses which key, by the key's id.
     pub keys: BTreeMap<String, KeyHolders>,
+    /// Why it cannot be told which key some holders use, by holder. As long as there are any, no key is known to be out of use.
+    pub untold: BTreeMap<String, String>,
     /// Node ids of the brokers that live; cluster mode.
     pub brokers: Vec<i32>,
     /// What opening found wrong with the log.
@@ -57,7 +59,9 @@ pub struct Rewrapped {
     pub current: u64,
     /// What failed, by holder. Running again goes on with these.
     pub failures: BTreeMap<String, String>,
-    /// Whether nothing is left under another key.
+    /// Why it cannot be told which key some holders use, by holder; they are as they were.
+    pub untold: BTreeMap<String, String>,
+    /// Whether it is known that nothing is left under another key.
     pub is_done: bool,
 }
 
@@ -71,20 +75,22 @@ pub async fn status(config: &BrokerConfig) -> Result<Status, FormatError> {
     let mode = if config.storage.is_cluster() { "cluster" } else { "embedded" };
     match open_storage(config, &cluster_id, Role::Tool).await {
         Ok(OpenedStorage { storage, keys, wrapped }) => {
-            let usage = usage(&keys.provider, wrapped.as_ref()).await;
+            let usage = key_usage(keys.provider.as_ref(), wrapped.as_ref(), NAMED_HOLDERS).await;
             let registry = storage.confirm_registry().await;
             let losses = storage.recovery();
             let losses = losses.has_losses().then(|| format!("{losses:?}"));
             let closed = storage.close().await;
             keys.ledger.close();
             closed?;
+            let usage = usage?;
             let brokers = registry?.map(|registry| registry.brokers).unwrap_or_default();
             Ok(Status {
                 cluster_id,
                 mode,
                 is_running: false,
                 current_key: keys.provider.key_id().to_owned(),
-                keys: usage?,
+                keys: by_key(usage.by_key),
+                untold: by_holder(usage.untold),
                 brokers: brokers.iter().map(|broker| broker.node_id).filter(|id| *id >= 0).collect(),
                 losses,
             })
@@ -123,6 +129,7 @@ pub async fn status(config: &BrokerConfig) -> Result<Status, FormatError> {
                 is_running: true,
                 current_key,
                 keys,
+                untold: by_holder(segments.untold().await?),
                 brokers: Vec::new(),
                 losses: None,
             })
@@ -164,6 +171,7 @@ pub async fn rewrap_to(
         key: current,
         moved: report.moved,
         current: report.current,
+        untold: by_holder(report.untold),
         failures: report.failures.into_iter().map(|(holder, error)| (holder, error.to_string())).collect(),
         is_done,
     })
@@ -178,17 +186,17 @@ fn is_in_use(error: &FormatError) -> bool {
     }
 }
 
-async fn usage(
-    provider: &Arc<dyn KeyProvider>,
-    wrapped: &dyn WrappedKeyStore,
-) -> Result<BTreeMap<String, KeyHolders>, FormatError> {
-    let usage = key_usage(provider.as_ref(), wrapped, NAMED_HOLDERS).await?;
+fn by_key(usage: BTreeMap<String, cadastre_keys::HoldersOfKey>) -> BTreeMap<String, KeyHolders> {
     let of_key = |holders: cadastre_keys::HoldersOfKey| KeyHolders {
         is_current: holders.is_current,
         count: holders.count,
         holders: holders.holders,
     };
-    Ok(usage.by_key.into_iter().map(|(key, holders)| (key, of_key(holders))).collect())
+    usage.into_iter().map(|(key, holders)| (key, of_key(holders))).collect()
+}
+
+fn by_holder(untold: Vec<UntoldKey>) -> BTreeMap<String, String> {
+    untold.into_iter().map(|untold| (untold.holder, untold.reason)).collect()
 }
 
 fn identity(config: &BrokerConfig) -> Result<ClusterIdentity, FormatError> {

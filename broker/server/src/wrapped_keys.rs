@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cadastre_keys::{HeldKey, KeyError, Replacement, StoreFuture, WrappedKey, WrappedKeyStore};
+use cadastre_keys::{HeldKey, KeyError, Replacement, StoreFuture, UntoldKey, WrappedKey, WrappedKeyStore};
 
 /// Several stores whose holders do not overlap.
 #[derive(Debug)]
@@ -18,6 +18,17 @@ impl WrappedKeyStore for WrappedKeys {
             page.sort_by(|left, right| left.holder.cmp(&right.holder));
             page.truncate(limit);
             Ok(page)
+        })
+    }
+
+    fn untold(&self) -> StoreFuture<'_, Vec<UntoldKey>> {
+        Box::pin(async move {
+            let mut untold = Vec::new();
+            for store in &self.0 {
+                untold.extend(store.untold().await?);
+            }
+            untold.sort_by(|left, right| left.holder.cmp(&right.holder));
+            Ok(untold)
         })
     }
 

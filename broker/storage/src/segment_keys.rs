@@ -5,10 +5,10 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use cadastre_keys::{HeldKey, KeyError, Replacement, StoreFuture, WrappedKey, WrappedKeyStore};
+use cadastre_keys::{HeldKey, KeyError, Replacement, StoreFuture, UntoldKey, WrappedKey, WrappedKeyStore};
 
 use crate::segment::{segment_id, segment_path};
-use crate::segment_header::{COPY_LENGTH, HEADER_LENGTH, HeaderReading, SegmentHeader};
+use crate::segment_header::{COPY_LENGTH, FORMAT_VERSION, HEADER_LENGTH, HeaderReading, SegmentHeader};
 
 /// What comes before a segment's id in the name of its holder. Ids have a fixed number of digits, so that names sort as
 /// they do.
@@ -27,7 +27,8 @@ impl SegmentKeyStore {
         Self { directory: directory.into() }
     }
 
-    fn list(&self, after: Option<&str>, limit: usize) -> Result<Vec<HeldKey>, KeyError> {
+    /// The ids of all segments, in order.
+    fn ids(&self) -> Result<Vec<u64>, KeyError> {
         let entries = match std::fs::read_dir(&self.directory) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -39,8 +40,12 @@ impl SegmentKeyStore {
             ids.extend(segment_id(&path));
         }
         ids.sort_unstable();
+        Ok(ids)
+    }
+
+    fn list(&self, after: Option<&str>, limit: usize) -> Result<Vec<HeldKey>, KeyError> {
         let mut held = Vec::new();
-        for id in ids {
+        for id in self.ids()? {
             let holder = holder(id);
             if after.is_some_and(|after| holder.as_str() <= after) {
                 continue;
@@ -48,12 +53,22 @@ impl SegmentKeyStore {
             if held.len() >= limit {
                 break;
             }
-            // Gone meanwhile, or of no use to anybody: the log says so when it is opened.
-            let Some(header) = read(&segment_path(&self.directory, id))? else { continue };
+            // What is left out here is told by `untold`, unless it is gone or there is nothing in it.
+            let Header::Sound(header) = read(&segment_path(&self.directory, id))? else { continue };
             let context = SegmentHeader::encryption_context(&header.cluster_id, id, header.version);
             held.push(HeldKey { holder, wrapped: header.wrapped_key, context });
         }
         Ok(held)
+    }
+
+    fn list_untold(&self) -> Result<Vec<UntoldKey>, KeyError> {
+        let mut untold = Vec::new();
+        for id in self.ids()? {
+            if let Header::Untold(reason) = read(&segment_path(&self.directory, id))? {
+                untold.push(UntoldKey { holder: holder(id), reason });
+            }
+        }
+        Ok(untold)
     }
 
     fn exchange(
@@ -67,7 +82,7 @@ impl SegmentKeyStore {
             return Ok(Replacement::Gone);
         };
         let path = segment_path(&self.directory, id);
-        let Some(mut header) = read(&path)? else { return Ok(Replacement::Gone) };
+        let Header::Sound(mut header) = read(&path)? else { return Ok(Replacement::Gone) };
         if header.wrapped_key != *expected {
             return Ok(Replacement::Changed);
         }
@@ -101,26 +116,51 @@ fn failed(action: &'static str, error: &io::Error) -> KeyError {
     KeyError::Store { action, reason: error.to_string(), retriable: false }
 }
 
-/// The header of a segment; nothing when there is no file, or no header that can be believed.
-fn read(path: &Path) -> Result<Option<SegmentHeader>, KeyError> {
-    let mut block = vec![0; usize::try_from(HEADER_LENGTH).unwrap_or_default()];
-    let read = File::open(path).and_then(|file| file.read_exact_at(&mut block, 0));
-    match read {
-        Ok(()) => {}
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(failed("read the header of a segment", &error)),
+/// What the header of a segment says of the segment's key.
+enum Header {
+    Sound(SegmentHeader),
+    /// There is no file any more, or nothing behind a header that was never finished: no record is under its key.
+    Nothing,
+    /// There are records, and no header that could be believed.
+    Untold(String),
+}
+
+fn read(path: &Path) -> Result<Header, KeyError> {
+    match read_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Header::Nothing),
+        other => other.map_err(|error| failed("read the header of a segment", &error)),
     }
+}
+
+fn read_file(path: &Path) -> io::Result<Header> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut block = vec![0; usize::try_from(length.min(HEADER_LENGTH)).unwrap_or_default()];
+    file.read_exact_at(&mut block, 0)?;
     Ok(match SegmentHeader::read(&block) {
-        HeaderReading::Sound(header) | HeaderReading::Repaired(header) => Some(header),
-        HeaderReading::Newer(_) | HeaderReading::Damaged => None,
+        HeaderReading::Sound(header) | HeaderReading::Repaired(header) => {
+            // The key is bound to the id, so that under another name it unwraps nowhere.
+            if segment_id(path) == Some(header.segment_id) {
+                Header::Sound(header)
+            } else {
+                Header::Untold(format!("its header is that of segment {}", header.segment_id))
+            }
+        }
+        HeaderReading::Newer(version) => Header::Untold(format!(
+            "it has format version {version}, this release knows up to {FORMAT_VERSION}"
+        )),
+        HeaderReading::Damaged if length <= HEADER_LENGTH => Header::Nothing,
+        HeaderReading::Damaged => Header::Untold("both copies of its header are damaged".to_owned()),
     })
 }
 
 impl WrappedKeyStore for SegmentKeyStore {
     fn page<'a>(&'a self, after: Option<&'a str>, limit: usize) -> StoreFuture<'a, Vec<HeldKey>> {
         Box::pin(std::future::ready(self.list(after, limit)))
+    }
+
+    fn untold(&self) -> StoreFuture<'_, Vec<UntoldKey>> {
+        Box::pin(std::future::ready(self.list_untold()))
     }
 
     fn replace<'a>(

@@ -5,7 +5,8 @@
 //! `cadastre-broker format --config server.properties` prepares the log directory;
 //! `cadastre-broker status --config server.properties` says which keys the storage depends on;
 //! `cadastre-broker rewrap --config server.properties --to KEY` moves everything under the configured key.
-//! Data goes to standard output, everything else to standard error; errors are one line.
+//! Data goes to standard output, everything else to standard error; errors are one line. Exit codes: 0 done, 1 failed,
+//! 4 `status` and `rewrap` cannot tell of something which key it uses, 64 usage.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,15 @@ use tracing_subscriber::EnvFilter;
 
 /// Usage errors, as `sysexits.h` numbers them.
 const USAGE: u8 = 64;
+/// The answer is incomplete: something could not be told. The same number as in the command `cadastre`.
+const INCOMPLETE: u8 = 4;
+
+/// Whether everything that was asked for could be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Complete,
+    Incomplete,
+}
 
 #[derive(Debug, Parser)]
 #[command(name = "cadastre-broker", version, about = "The Kafka-compatible reference broker of Cadastre.")]
@@ -97,7 +107,8 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("CADASTRE_LOG").unwrap_or_else(|_unset| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     match run(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Answer::Complete) => ExitCode::SUCCESS,
+        Ok(Answer::Incomplete) => ExitCode::from(INCOMPLETE),
         Err(message) => {
             let _printed = writeln!(std::io::stderr(), "error: {message}");
             ExitCode::FAILURE
@@ -105,19 +116,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> Result<(), String> {
+fn run(arguments: Arguments) -> Result<Answer, String> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start: {error}"))?;
     match arguments.command {
-        Some(Command::Format(arguments)) => runtime.block_on(format(arguments)),
+        Some(Command::Format(arguments)) => runtime.block_on(format(arguments)).map(|()| Answer::Complete),
         Some(Command::Status(arguments)) => runtime.block_on(status(&arguments)),
         Some(Command::Rewrap(arguments)) => runtime.block_on(rewrap(&arguments)),
         None => {
             let path = arguments.serve.config.as_deref().ok_or("--config is missing")?;
             let config = load(path)?;
             if arguments.serve.check_config {
-                return check(&config);
+                return check(&config).map(|()| Answer::Complete);
             }
-            runtime.block_on(serve(config, arguments.serve.ready_file.as_deref()))
+            let served = runtime.block_on(serve(config, arguments.serve.ready_file.as_deref()));
+            served.map(|()| Answer::Complete)
         }
     }
 }
@@ -159,7 +171,7 @@ async fn format(arguments: FormatArguments) -> Result<(), String> {
         .map_err(|error| format!("cannot print: {error}"))
 }
 
-async fn status(arguments: &ConfigArguments) -> Result<(), String> {
+async fn status(arguments: &ConfigArguments) -> Result<Answer, String> {
     let config = load(&arguments.config)?;
     let status = cadastre_server::status(&config).await.map_err(|error| chain(&error))?;
     let mut text = format!("cluster {} ({})\n", status.cluster_id, status.mode);
@@ -183,16 +195,29 @@ async fn status(arguments: &ConfigArguments) -> Result<(), String> {
             }
         }
     }
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|error| format!("cannot print: {error}"))
+    if !status.untold.is_empty() {
+        text.push_str(&format!(
+            "could not tell the keys of {}; no old key may be destroyed:\n",
+            status.untold.len()
+        ));
+    }
+    for (holder, reason) in &status.untold {
+        text.push_str(&format!("  {holder}: {reason}\n"));
+    }
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|error| format!("cannot print: {error}"))?;
+    Ok(if status.untold.is_empty() { Answer::Complete } else { Answer::Incomplete })
 }
 
-async fn rewrap(arguments: &RewrapArguments) -> Result<(), String> {
+async fn rewrap(arguments: &RewrapArguments) -> Result<Answer, String> {
     let config = load(&arguments.config)?;
     let progress = |_: &_| {};
     let rewrapped =
         cadastre_server::rewrap_to(&config, &arguments.to, progress).await.map_err(|error| chain(&error))?;
     for (holder, error) in &rewrapped.failures {
         report(&format!("{holder}: {error}"));
+    }
+    for (holder, reason) in &rewrapped.untold {
+        report(&format!("could not tell the key of {holder}: {reason}"));
     }
     writeln!(
         std::io::stdout().lock(),
@@ -202,7 +227,11 @@ async fn rewrap(arguments: &RewrapArguments) -> Result<(), String> {
         rewrapped.current
     )
     .map_err(|error| format!("cannot print: {error}"))?;
-    if rewrapped.is_done { Ok(()) } else { Err("some data keys were not moved; run it again".to_owned()) }
+    match (rewrapped.is_done, rewrapped.failures.is_empty(), rewrapped.untold.is_empty()) {
+        (true, _, _) => Ok(Answer::Complete),
+        (false, true, false) => Ok(Answer::Incomplete),
+        _ => Err("some data keys were not moved; run it again".to_owned()),
+    }
 }
 
 async fn serve(config: BrokerConfig, ready_file: Option<&Path>) -> Result<(), String> {
