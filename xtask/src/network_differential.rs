@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use anyhow::{Context, bail};
-use cadastre_network::trace::{Answer, Fate, Outcome, Party, Tracer};
+use cadastre_network::trace::{Answer, Fate, Outcome, Tracer};
 use clap::Args;
 
 use crate::bench::machine;
@@ -103,19 +103,12 @@ fn one(tally: &mut Tally, generator: &mut Generator, packets: u64, topology: u64
             let Some(packet) = generator.packet(&inventory, &question) else { continue };
             fruitless = 0;
             asked += 1;
-            let end = simulator.open(interface(&question.from), interface(&question.to), packet);
+            let end = simulator.open(&question.from, &question.to, packet);
             tally.count(&end);
             if let Err(difference) = agree(&answer, packet, &end) {
                 tally.differ(format!("network {topology}, {question:?}, {packet:?}: {difference}"));
             }
         }
-    }
-}
-
-fn interface(party: &Party) -> Option<&str> {
-    match party {
-        Party::Interface(id) => Some(id),
-        Party::Outside(_) => None,
     }
 }
 

@@ -7,6 +7,7 @@ use cadastre_model::asset::network::{
     Destination, Gateway, GatewayKind, NetworkAcl, NetworkInterface, RouteTable, SecurityRule, Subnet,
 };
 use cadastre_model::inventory::Inventory;
+use cadastre_network::trace::Party;
 use ipnet::IpNet;
 
 /// How many subnets send a packet on before it is said to go in circles.
@@ -91,6 +92,8 @@ enum Landing<'i> {
 struct Connection<'i> {
     opener: Option<&'i NetworkInterface>,
     target: Option<&'i NetworkInterface>,
+    /// An end is the internet and nobody else who has the address.
+    internet: bool,
     reply: bool,
     sends: u32,
     /// Let out by a rule about a group alone.
@@ -110,12 +113,16 @@ fn stopped<T>(at: &str) -> Step<T> {
 pub(crate) struct Simulator<'i>(pub(crate) &'i Inventory);
 
 impl<'i> Simulator<'i> {
-    /// Opens a connection between two ends, each an interface or outside.
-    pub(crate) fn open(&self, opener: Option<&str>, target: Option<&str>, packet: Opening) -> End {
-        let find = |id: &str| self.0.interfaces.iter().find(|interface| interface.id == id);
-        let (opener, target) = (opener.and_then(find), target.and_then(find));
+    /// Opens a connection between two ends.
+    pub(crate) fn open(&self, from: &Party, to: &Party, packet: Opening) -> End {
+        let find = |party: &Party| match party {
+            Party::Interface(id) => self.0.interfaces.iter().find(|interface| interface.id == *id),
+            Party::Outside(_) | Party::Internet(_) => None,
+        };
+        let (opener, target) = (find(from), find(to));
+        let internet = matches!(from, Party::Internet(_)) || matches!(to, Party::Internet(_));
         let mut connection =
-            Connection { opener, target, reply: false, sends: 0, by_group: false, across: "local" };
+            Connection { opener, target, internet, reply: false, sends: 0, by_group: false, across: "local" };
         let result = match (opener, target) {
             (Some(opener), _) => self.opened_by_interface(&mut connection, opener, packet),
             (None, Some(target)) => self.opened_from_outside(&mut connection, target, packet),
@@ -230,6 +237,9 @@ impl<'i> Simulator<'i> {
             "pcx" => {
                 connection.across = "peering";
                 let far = self.beyond_peering(&way, &target.vpc, packet.source)?;
+                if connection.internet {
+                    return stopped(&way);
+                }
                 if self.0.vpcs.iter().any(|vpc| vpc.id == far) {
                     return Err(End::Unknown);
                 }
@@ -240,7 +250,8 @@ impl<'i> Simulator<'i> {
                 stands = self.standing(attachment, &subnet.zone, false)?;
                 let far = self.transit_route(attachment, packet.source)?;
                 let far = match self.0.gateways.iter().find(|gateway| gateway.id == far) {
-                    Some(far) if self.shown(far) => return Err(End::Unknown),
+                    Some(far) if self.shown(far) && connection.internet => return stopped(&far.id),
+                    Some(far) if self.shown(far) || connection.internet => return Err(End::Unknown),
                     Some(far) => far,
                     None => return Err(End::Unknown),
                 };
@@ -248,8 +259,13 @@ impl<'i> Simulator<'i> {
                     return stopped(&far.id);
                 }
             }
+            "vgw" | "lgw" | "cagw" if connection.internet => return Err(End::Unknown),
             "vgw" | "lgw" | "cagw" => connection.across = "transit",
             "nat" | "eigw" => return stopped(&way),
+            "vpce" if self.0.endpoints.iter().any(|known| known.id == way && known.kind == "Gateway") => {
+                return stopped(&way);
+            }
+            "local" if connection.internet => return stopped(&target.vpc),
             _ => return Err(End::Unknown),
         }
         if kind == "tgw" {
@@ -296,7 +312,7 @@ impl<'i> Simulator<'i> {
             match kind {
                 "local" => {
                     if connection.target.is_none() && !connection.reply {
-                        return Err(End::Unknown);
+                        return if connection.internet { stopped(&subnet.vpc) } else { Err(End::Unknown) };
                     }
                     let owner = self.owner(&subnet.vpc, wire.to)?;
                     self.guarded(&owner.subnet)?;
@@ -351,6 +367,7 @@ impl<'i> Simulator<'i> {
                             sender = Sender::Transit;
                         }
                         _ if connection.reply || connection.target.is_some() => return stopped(&far),
+                        _ if connection.internet => return Err(End::Unknown),
                         _ => {
                             let sender = Sender::Transit;
                             return Ok(Landing::Outside {
@@ -381,7 +398,8 @@ impl<'i> Simulator<'i> {
                                 return Err(End::Unknown);
                             }
                             let foreign = endpoint.vpc != subnet.vpc || matches!(sender, Sender::Transit);
-                            if foreign || connection.reply || connection.target.is_some() {
+                            let elsewhere = connection.target.is_some() || connection.internet;
+                            if foreign || connection.reply || elsewhere {
                                 return stopped(&target);
                             }
                             Ok(Landing::Outside { by: target, subnet, sender, attachment: None })
@@ -390,7 +408,8 @@ impl<'i> Simulator<'i> {
                             if !matches!(sender, Sender::Host(_)) {
                                 return stopped(&target);
                             }
-                            if connection.by_group || connection.reply || connection.target.is_some() {
+                            let elsewhere = connection.target.is_some() || connection.internet;
+                            if connection.by_group || connection.reply || elsewhere {
                                 return Err(End::Unknown);
                             }
                             Ok(Landing::Outside { by: target, subnet, sender, attachment: None })
@@ -482,6 +501,9 @@ impl<'i> Simulator<'i> {
         let far = self.beyond_peering(id, &subnet.vpc, wire.to)?;
         if !connection.reply {
             connection.across = "peering";
+            if connection.internet {
+                return stopped(id);
+            }
         }
         if !self.0.vpcs.iter().any(|vpc| vpc.id == far) {
             if connection.reply || connection.target.is_some() {
@@ -774,7 +796,7 @@ fn public_address(interface: &NetworkInterface, address: IpAddr) -> Step<()> {
 }
 
 /// Whether an address is one of the internet's (IANA special-purpose registries).
-fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
             let [a, b, ..] = address.octets();

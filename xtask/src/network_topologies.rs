@@ -10,11 +10,11 @@ use cadastre_model::asset::network::{
     VpcEndpoint,
 };
 use cadastre_model::inventory::Inventory;
-use cadastre_network::trace::{Party, PortRange, Question};
+use cadastre_network::trace::{Family, Party, PortRange, Question};
 use ipnet::IpNet;
 
 use crate::access_cases::Dice;
-use crate::network_simulator::Opening;
+use crate::network_simulator::{Opening, is_public};
 
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "eu-central-1";
@@ -624,7 +624,11 @@ impl Generator {
                 |interface| Party::Interface(interface.id.clone()),
             )
         };
-        let outside = |generator: &mut Self| Party::Outside(net(generator.dice.one(&OUTSIDE)));
+        let outside = |generator: &mut Self| match generator.dice.below(8) {
+            0 => Party::Internet(Family::Ipv4),
+            1 => Party::Internet(Family::Ipv6),
+            _ => Party::Outside(net(generator.dice.one(&OUTSIDE))),
+        };
         let (from, to) = match self.dice.below(10) {
             0..5 => (one(self), one(self)),
             5..8 => (one(self), outside(self)),
@@ -645,6 +649,10 @@ impl Generator {
                     interface.private_addresses.get(index)?.parse().ok()
                 }
                 Party::Outside(range) => Some(generator.address_in(*range)),
+                Party::Internet(Family::Ipv4) => {
+                    Some(generator.address_in(net("0.0.0.0/0"))).filter(|address| is_public(*address))
+                }
+                Party::Internet(Family::Ipv6) => Some(generator.address_in(net("2000::/3"))),
             }
         };
         let (source, destination) = (own(self, &question.from)?, own(self, &question.to)?);

@@ -279,6 +279,34 @@ fn a_path_names_the_setting_that_stops_it() {
     check(&path("internet", "eni-none"), 1, "network interface `eni-none` is not in the evidence");
     check(&path("internet", "internet"), 1, "neither end is an interface in the evidence");
     check(&path("nowhere", "internet"), 1, "`nowhere` is no");
+    let inventory = evidence_text(&evidence);
+    let mut interfaces: Vec<&str> = inventory
+        .match_indices("\"eni-")
+        .filter_map(|(at, _)| inventory.get(at + 1..)?.split('"').next())
+        .collect();
+    interfaces.sort_unstable();
+    interfaces.dedup();
+    interfaces.retain(|id| !id.starts_with("eni-attach-"));
+    assert!(interfaces.len() > 3, "{interfaces:?}");
+    for interface in interfaces {
+        let output = path("internet", interface);
+        check(&output, 0, "");
+        assert!(output.stdout.starts_with(b"blocked\n"), "{interface}: {output:?}");
+    }
+}
+
+/// What the files of an evidence directory hold, one after the other.
+fn evidence_text(directory: &str) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text.push_str(&evidence_text(path.to_str().unwrap()));
+        } else if let Ok(file) = std::fs::read_to_string(&path) {
+            text.push_str(&file);
+        }
+    }
+    text
 }
 
 #[test]

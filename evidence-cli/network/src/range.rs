@@ -84,6 +84,26 @@ pub(crate) fn not_public() -> [IpNet; 13] {
     ]
 }
 
+/// Every range of IPv4 that an internet gateway carries, sorted.
+pub(crate) fn public_v4() -> Vec<IpNet> {
+    let mut public = vec![everywhere_v4()];
+    for hole in not_public().into_iter().filter(|range| !is_v6(*range)) {
+        let outside = |range: IpNet| match intersection(range, hole) {
+            Some(_) => without(range, hole),
+            None => vec![range],
+        };
+        public = public.into_iter().flat_map(outside).collect();
+    }
+    public.sort();
+    public
+}
+
+/// Addresses of IPv6 that anybody on the internet may have ("IANA IPv6 Global Unicast Address Space").
+pub(crate) fn global_unicast() -> IpNet {
+    let first = std::net::Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
+    Ipv6Net::new(first, 3).map_or_else(|_| IpNet::V6(Ipv6Net::default()), IpNet::V6)
+}
+
 /// Whether no address of a range is a public one.
 pub(crate) fn is_private(range: IpNet) -> bool {
     is_covered(range, &not_public())
@@ -122,6 +142,18 @@ mod tests {
         assert!(!covered("10.0.0.0/8", &["10.0.0.0/9", "10.128.0.0/10"]));
         assert!(!covered("10.0.0.0/8", &[]));
         assert!(!covered("10.0.0.0/8", &["::/0"]));
+    }
+
+    #[test]
+    fn public_and_other_ranges_make_up_the_whole() {
+        let mut ranges = public_v4();
+        assert!(ranges.iter().all(|range| !is_private(*range) && !ranges_overlap(*range)));
+        ranges.extend(not_public().into_iter().filter(|range| !is_v6(*range)));
+        assert_eq!(IpNet::aggregate(&ranges), [everywhere_v4()]);
+    }
+
+    fn ranges_overlap(range: IpNet) -> bool {
+        not_public().into_iter().any(|hole| intersection(range, hole).is_some())
     }
 
     #[test]

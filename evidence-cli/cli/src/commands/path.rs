@@ -1,6 +1,6 @@
 //! `cadastre path`: what becomes of packets between two ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anyhow::{Context, bail};
@@ -9,7 +9,10 @@ use cadastre_model::evidence::Evidence;
 use cadastre_model::inventory::Inventory;
 use cadastre_model::progress::Progress;
 use cadastre_model::reach::Hop;
-use cadastre_network::trace::{Answer, Fate, Outcome, Packets, Party, PortRange, Question, Tracer, Verdict};
+use cadastre_network::trace::{
+    Answer, Family, Fate, Outcome, Packets, Party, PortRange, Question, Tracer, Verdict,
+};
+use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::args::assess::TableFormat;
@@ -58,8 +61,8 @@ pub(super) fn run(arguments: &Path, terminal: &Terminal) -> anyhow::Result<Exit>
 fn party(inventory: &Inventory, text: &str) -> anyhow::Result<Party> {
     let outside = |range: &str| range.parse().map(Party::Outside);
     match text {
-        "internet" => Ok(outside("0.0.0.0/0")?),
-        "internet6" => Ok(outside("::/0")?),
+        "internet" => Ok(Party::Internet(Family::Ipv4)),
+        "internet6" => Ok(Party::Internet(Family::Ipv6)),
         _ if text.starts_with("eni-") => Ok(Party::Interface(text.to_owned())),
         _ if text.starts_with("i-") => {
             let mut interfaces =
@@ -104,15 +107,8 @@ fn table(answer: &Answer, verdict: Verdict) -> String {
     }
     for ((_, words, hops), packets) in &ways {
         let _infallible = writeln!(text, "\n{}", inert(words));
-        for packets in packets {
-            let _infallible = writeln!(
-                text,
-                "  {} ports {} to {} ports {}",
-                packets.source,
-                range(packets.source_ports),
-                packets.destination,
-                range(packets.ports)
-            );
+        for line in folded(packets) {
+            let _infallible = writeln!(text, "  {line}");
         }
         for hop in *hops {
             let _infallible = writeln!(text, "    {}", inert(&format!("{}: {}", hop.at, hop.what)));
@@ -122,6 +118,46 @@ fn table(answer: &Answer, verdict: Verdict) -> String {
         let _infallible = writeln!(text, "\nleft open: {}", inert(open));
     }
     text
+}
+
+/// How many ranges of addresses stand on a line before the rest is counted.
+const MOST_RANGES: usize = 3;
+
+/// Packets that differ in the addresses of one end alone, on a line.
+fn folded(packets: &[&Packets]) -> Vec<String> {
+    let distinct = |address: fn(&Packets) -> IpNet| {
+        packets.iter().map(|packets| address(packets)).collect::<BTreeSet<_>>().len()
+    };
+    let by_source = distinct(|packets| packets.source) >= distinct(|packets| packets.destination);
+    let mut lines: BTreeMap<(IpNet, PortRange, PortRange), BTreeSet<IpNet>> = BTreeMap::new();
+    for Packets { source, destination, source_ports, ports, .. } in packets {
+        let (kept, folded) = if by_source { (destination, source) } else { (source, destination) };
+        lines.entry((*kept, *source_ports, *ports)).or_default().insert(*folded);
+    }
+    let line = |((kept, source_ports, ports), folded): ((IpNet, PortRange, PortRange), BTreeSet<IpNet>)| {
+        let (kept, folded) = (kept.to_string(), listed(&folded));
+        let (source, destination) = if by_source { (folded, kept) } else { (kept, folded) };
+        format!("{source} ports {} to {destination} ports {}", range(source_ports), range(ports))
+    };
+    lines.into_iter().map(line).collect()
+}
+
+/// The largest ranges, and how many more there are.
+fn listed(ranges: &BTreeSet<IpNet>) -> String {
+    let mut largest: Vec<&IpNet> = ranges.iter().collect();
+    if largest.len() > MOST_RANGES {
+        largest.sort_by_key(|range| range.prefix_len());
+        largest.truncate(MOST_RANGES);
+    }
+    let mut words = largest.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match ranges.len().saturating_sub(largest.len()) {
+        0 => {}
+        1 => words.push_str(" and 1 more range"),
+        more => {
+            let _infallible = write!(words, " and {more} more ranges");
+        }
+    }
+    words
 }
 
 /// What is told first.

@@ -7,8 +7,10 @@ use ipnet::{IpNet, Ipv6Net};
 use super::Fate;
 use super::filters::GROUPS_ACROSS;
 use super::packets::{Address, Packets, Port};
-use super::tracer::{Journey, Routed, Sender, Walk, name_it, nobody};
+use super::tracer::{Journey, Routed, Sender, Walk, nobody};
 use crate::range;
+
+const LETS_NOBODY_IN: &str = "lets nobody in, and replies would leave by it";
 
 /// NAT64 (RFC 6052 §2.1).
 fn translated_v6() -> IpNet {
@@ -324,11 +326,18 @@ impl<'t> Walk<'_, 't> {
         for (part, inside) in packets.deal_by_range(to, ranges.iter().map(|range| (*range, ()))) {
             if inside.is_none() {
                 self.blocked(part, &journey, id, format!("carries nothing beyond `{far}`"));
+            } else if self.internet && !journey.answers() {
+                self.blocked(
+                    part,
+                    &journey,
+                    id,
+                    format!("leads to `{far}`, which has the addresses for itself"),
+                );
             } else if !self.tracer.topology.vpcs.contains_key(far.as_str()) {
                 self.leave_by(part, journey.clone(), id);
             } else {
                 if self.lands_inside(&journey) {
-                    self.unknown(part, &journey, name_it(far));
+                    self.inside(part, &journey, far);
                     continue;
                 }
                 let Some(owner) = self.owner(part, far, to) else {
@@ -373,6 +382,9 @@ impl<'t> Walk<'_, 't> {
             journey.crossing = Crossing::Endpoint;
         }
         let what = format!("leads to {}", endpoint.service);
+        if self.internet && !journey.answers() {
+            return self.blocked(packets, &journey, id, what);
+        }
         self.leave_by(packets, journey.past(Hop { at: id.to_owned(), what }), id);
     }
 
@@ -392,6 +404,9 @@ impl<'t> Walk<'_, 't> {
             );
         }
         journey.crossing = Crossing::Transit;
+        if self.internet {
+            return self.beyond_evidence(packets, &journey, id);
+        }
         self.come_back(packets, journey, Fate::Leaves(id.to_owned()));
     }
 
@@ -428,20 +443,24 @@ impl<'t> Walk<'_, 't> {
                 "vgw" | "lgw" | "cagw" => {
                     let mut journey = journey.clone();
                     journey.crossing = Crossing::Transit;
-                    self.admit(vec![(part, journey)], target);
+                    if self.internet {
+                        self.beyond_evidence(part, &journey, &way.target);
+                    } else {
+                        self.admit(vec![(part, journey)], target);
+                    }
                 }
-                "nat" | "eigw" => {
-                    self.blocked(
-                        part,
-                        &journey,
-                        &way.target,
-                        "lets nobody in, and replies would leave by it",
-                    );
+                "nat" | "eigw" => self.blocked(part, &journey, &way.target, LETS_NOBODY_IN),
+                "vpce" if self.is_gateway_endpoint(&way.target) => {
+                    self.blocked(part, &journey, &way.target, LETS_NOBODY_IN);
                 }
-                "local" => self.unknown(part, &journey, name_it(&target.vpc)),
+                "local" => self.inside(part, &journey, &target.vpc),
                 _ => self.unknown(part, &journey, format!("what `{}` does is not known", way.target)),
             }
         }
+    }
+
+    fn is_gateway_endpoint(&self, id: &str) -> bool {
+        self.tracer.topology.endpoints.get(id).is_some_and(|endpoint| endpoint.kind == "Gateway")
     }
 
     fn enter_by_internet(
@@ -505,10 +524,10 @@ impl<'t> Walk<'_, 't> {
         }
         for (part, inside) in packets.deal_by_range(Address::Source, ranges.iter().map(|range| (*range, ())))
         {
-            if inside.is_none() {
+            if inside.is_none() || self.internet {
                 self.blocked(part, &journey, id, format!("carries nothing from beyond `{far}`"));
             } else if self.tracer.topology.vpcs.contains_key(far.as_str()) {
-                self.unknown(part, &journey, name_it(far));
+                self.inside(part, &journey, far);
             } else {
                 self.admit(vec![(part, journey.clone())], target);
             }

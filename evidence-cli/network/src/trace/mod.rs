@@ -40,8 +40,20 @@ pub use self::tracer::{QuestionError, Tracer};
 pub enum Party {
     /// A network interface in the evidence, `eni-…`.
     Interface(String),
-    /// Addresses beyond the evidence: the internet, or a network behind a gateway.
+    /// Addresses beyond the evidence: a network behind a gateway, or some of the internet.
     Outside(IpNet),
+    /// Every public address of a family that no network of the evidence has for itself.
+    Internet(Family),
+}
+
+/// A family of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// IPv4
+    Ipv4,
+    /// IPv6
+    Ipv6,
 }
 
 /// Who would open connections to whom.

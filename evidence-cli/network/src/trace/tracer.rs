@@ -10,9 +10,9 @@ use ipnet::IpNet;
 use thiserror::Error;
 
 use super::packets::{Address, Packets, Port, PortRange};
-use super::{Answer, Fate, Outcome, Party, Question};
-use crate::lanes;
+use super::{Answer, Family, Fate, Outcome, Party, Question};
 use crate::topology::{Place, Topology};
+use crate::{lanes, range};
 
 /// How many subnets a packet may be sent on from, there and back, before it is said to go in circles.
 pub(super) const MOST_SENDS: u8 = 12;
@@ -130,6 +130,8 @@ pub(super) struct Walk<'w, 't> {
     pub(super) source: Option<&'t NetworkInterface>,
     /// The other end, where it is an interface.
     pub(super) target: Option<&'t NetworkInterface>,
+    /// An end is the internet, and no other network that has the same addresses.
+    pub(super) internet: bool,
     outcomes: &'w mut Vec<Outcome>,
     pub(super) open: &'w mut BTreeSet<String>,
 }
@@ -178,10 +180,14 @@ impl<'a> Tracer<'a> {
         let mut outcomes = Vec::new();
         let mut open = BTreeSet::new();
         let (source, target) = (self.party(&question.from)?, self.party(&question.to)?);
-        let mut walk = Walk { tracer: self, source, target, outcomes: &mut outcomes, open: &mut open };
+        let internet = [&question.from, &question.to].iter().any(|end| matches!(end, Party::Internet(_)));
+        let mut walk =
+            Walk { tracer: self, source, target, internet, outcomes: &mut outcomes, open: &mut open };
         let ends = |interface: Option<&NetworkInterface>, party: &Party| match (interface, party) {
             (Some(interface), _) => addresses(interface),
             (None, Party::Outside(range)) => vec![*range],
+            (None, Party::Internet(Family::Ipv4)) => range::public_v4(),
+            (None, Party::Internet(Family::Ipv6)) => vec![range::global_unicast()],
             (None, Party::Interface(_)) => Vec::new(),
         };
         for from in ends(source, &question.from) {
@@ -210,7 +216,7 @@ impl<'a> Tracer<'a> {
 
     fn party(&self, party: &Party) -> Result<Option<&NetworkInterface>, QuestionError> {
         match party {
-            Party::Outside(_) => Ok(None),
+            Party::Outside(_) | Party::Internet(_) => Ok(None),
             Party::Interface(id) => match self.interfaces.get(id.as_str()) {
                 Some(interface) => Ok(Some(interface)),
                 None => Err(QuestionError::UnknownInterface(id.clone())),
@@ -373,7 +379,7 @@ impl<'t> Walk<'_, 't> {
         let (from, to, port) = journey.header();
         let vpc = &journey.place.subnet.vpc;
         if self.lands_inside(&journey) {
-            return self.unknown(packets, &journey, name_it(vpc));
+            return self.inside(packets, &journey, vpc);
         }
         let Some(owner) = self.owner(packets, vpc, to) else {
             return self.unknown(packets, &journey, nobody(vpc));
@@ -394,6 +400,20 @@ impl<'t> Walk<'_, 't> {
     /// Whether packets to the outside have come to a network of the evidence.
     pub(super) const fn lands_inside(&self, journey: &Journey<'t>) -> bool {
         self.target.is_none() && !journey.answers()
+    }
+
+    /// Addresses of an end that is no interface belong to a network of the evidence.
+    pub(super) fn inside(&mut self, packets: Packets, journey: &Journey<'t>, vpc: &str) {
+        if self.internet {
+            return self.blocked(packets, journey, vpc, "has the addresses for itself");
+        }
+        self.unknown(packets, journey, format!("the addresses belong to `{vpc}`: name the interface"));
+    }
+
+    /// Behind a gateway lies a network that the evidence does not describe.
+    pub(super) fn beyond_evidence(&mut self, packets: Packets, journey: &Journey<'t>, gateway: &str) {
+        let missing = format!("whether `{gateway}` leads to the internet and back is not in the evidence");
+        self.unknown(packets, journey, missing);
     }
 
     /// Who has the address in a VPC.
@@ -441,10 +461,6 @@ pub(super) enum Routed<'t> {
     By(&'t Way),
     No,
     Unknown(String),
-}
-
-pub(super) fn name_it(vpc: &str) -> String {
-    format!("the addresses belong to `{vpc}`: name the interface")
 }
 
 pub(super) fn nobody(vpc: &str) -> String {

@@ -79,6 +79,7 @@ impl<'t> Walk<'_, 't> {
             Onward::Outside(id) if journey.answers() || self.target.is_some() => {
                 self.blocked(packets, &journey, id, "leads to another network");
             }
+            Onward::Outside(id) if self.internet => self.beyond_evidence(packets, &journey, id),
             Onward::Outside(id) => {
                 // Replies come out of the attachment that the packets went into.
                 let journey =
@@ -229,6 +230,10 @@ impl<'t> Walk<'_, 't> {
             match onward {
                 Onward::Blocked { at, what } => self.blocked(part, &journey, at, what),
                 Onward::Unknown(missing) => self.unknown(part, &journey, missing),
+                Onward::To(far) if self.internet => {
+                    // An internet gateway brings in what is for its own VPC.
+                    self.blocked(part, &journey, &far.id, "leads to another VPC and not from the internet");
+                }
                 Onward::To(far) => {
                     self.unknown(
                         part,
@@ -236,6 +241,7 @@ impl<'t> Walk<'_, 't> {
                         format!("the opener's addresses lead to `{}`: name its interface", far.id),
                     );
                 }
+                Onward::Outside(far) if self.internet => self.beyond_evidence(part, &journey, far),
                 Onward::Outside(far) => self.in_by_transit(part, &journey, target, (attachment, place), far),
             }
         }
