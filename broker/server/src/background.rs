@@ -34,8 +34,8 @@ pub(crate) fn spawn(tasks: &mut JoinSet<()>, node: &Arc<Node>, keys: &BrokerKeys
         tasks.spawn(others(Arc::clone(node)));
         tasks.spawn(nameless(Arc::clone(node)));
         tasks.spawn(group_shares(Arc::clone(node)));
-        tasks.spawn(rewriting(Arc::clone(node)));
     }
+    tasks.spawn(rewriting(Arc::clone(node)));
     tasks.spawn(group_time(Arc::clone(node)));
     tasks.spawn(group_records(Arc::clone(node)));
 }

@@ -213,12 +213,20 @@ pub struct Counts {
     pub damaged_reads: u64,
     /// Holes that a loss of power tore into what nobody had been told of, and that the broker names.
     pub named_holes: u64,
+    /// Objects that rewriting put in the place of others.
+    pub rewritten: u64,
 }
 
 impl Ledger {
     // A poisoned lock means that a task panicked, which ends the run.
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that rewriting put so many objects in the place of others.
+    pub fn rewrote(&self, objects: u64) {
+        let counts = &mut self.inner().counts;
+        counts.rewritten = counts.rewritten.saturating_add(objects);
     }
 
     /// Notes something wrong.

@@ -48,6 +48,7 @@ struct Totals {
     unknown: AtomicU64,
     reads: AtomicU64,
     named_holes: AtomicU64,
+    rewritten: AtomicU64,
     events: AtomicU64,
     starts: AtomicU64,
     violating: Mutex<Vec<String>>,
@@ -145,6 +146,7 @@ impl Totals {
                     (&self.unknown, outcome.counts.unknown),
                     (&self.reads, outcome.counts.reads),
                     (&self.named_holes, outcome.counts.named_holes),
+                    (&self.rewritten, outcome.counts.rewritten),
                     (&self.events, outcome.events),
                     (&self.starts, outcome.starts),
                 ] {
@@ -163,7 +165,7 @@ impl Totals {
         violating.sort();
         let count = |total: &AtomicU64| total.load(Ordering::Relaxed);
         println!(
-            "{}: {} seeds, {} violations; {} batches acknowledged, {} of unknown fate, {} reads, {} named holes, {} broker starts, {} events",
+            "{}: {} seeds, {} violations; {} batches acknowledged, {} of unknown fate, {} reads, {} named holes, {} objects rewritten, {} broker starts, {} events",
             name(mode),
             count(&self.runs),
             violating.len(),
@@ -171,6 +173,7 @@ impl Totals {
             count(&self.unknown),
             count(&self.reads),
             count(&self.named_holes),
+            count(&self.rewritten),
             count(&self.starts),
             count(&self.events),
         );

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cadastre_keys::{KeyProvider as _, LocalKeyFile};
 use cadastre_protocol::types::TopicPartition;
 use cadastre_sequencer::MemorySequencer;
-use cadastre_storage::{MetadataKind, ReadError, Storage};
+use cadastre_storage::{MetadataKind, ReadError, RewriteSettings, Storage};
 use futures::future::{Either, join_all, select};
 use object_store::memory::InMemory;
 
@@ -264,9 +264,20 @@ impl Stage {
             self.world.sleep(random.between(30_000, 500_000)).await;
             let Some(storage) = broker.storage() else { continue };
             let now_ms = broker.clock().now_ms();
+            let merging = RewriteSettings {
+                cleaning: None,
+                object_bytes: random.between(50, 1_500),
+                maximum_keys: 1_000,
+            };
+            let ledger = self.ledger.clone();
             // What fails now is done the next time.
             let work = tokio::spawn(async move {
                 let packed = storage.pack(now_ms).await.is_ok();
+                for partition in storage.partitions() {
+                    if let Ok(report) = storage.rewrite(partition, merging, now_ms).await {
+                        ledger.rewrote(report.objects);
+                    }
+                }
                 (packed, storage.reclaim().await.is_ok())
             });
             drop(self.world.within(PATIENCE, work).await);

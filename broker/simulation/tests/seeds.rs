@@ -18,13 +18,15 @@ fn play(seed: u64, mode: SimulatedMode, sabotage: Sabotage) -> Outcome {
 
 #[track_caller]
 fn check_seeds(seeds: std::ops::Range<u64>, mode: SimulatedMode) {
-    let mut acknowledged = 0;
+    let (mut acknowledged, mut rewritten) = (0, 0);
     for seed in seeds {
         let outcome = play(seed, mode, Sabotage::None);
         assert_eq!(outcome.violations, Vec::new(), "seed {seed}");
         acknowledged += outcome.counts.acknowledged;
+        rewritten += outcome.counts.rewritten;
     }
     assert!(acknowledged > 1000, "{acknowledged} batches say little");
+    assert!(rewritten > 100, "{rewritten} rewritten objects say little");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::command::Command;
 use crate::error::StorageError;
 use crate::packed::PackedObject;
 use crate::request::StateChange;
+use crate::shares::are_unchanged;
 use crate::state::LogState;
 
 /// The most partitions a topic may have: each costs memory and a place in every snapshot.
@@ -58,6 +59,13 @@ impl StateChange {
             Self::ExpireProducers { idle_since_ms } => Ok(expire_producers(state, idle_since_ms)),
             Self::Reclaim => Ok((Vec::new(), 0)),
             Self::AddObject { object } => Ok(add_object(state, object)),
+            Self::ReplaceShares { object, sources } => {
+                let is_unchanged = object.shares.iter().all(|share| {
+                    let partition = state.partitions.get(&share.topic_partition());
+                    partition.is_some_and(|it| are_unchanged(it, share, &sources))
+                });
+                Ok(if is_unchanged { (vec![Command::ReplaceShares(object)], 1) } else { (Vec::new(), 0) })
+            }
         }
     }
 }

@@ -29,6 +29,9 @@ pub(crate) enum Command {
     AddObject(PackedObject),
     /// Objects of which no record can be read any more, about to be deleted. Since format version 2.
     RemoveObjects { ids: Vec<(u64, u64)> },
+    /// A durable object of one partition takes the place of all its shares between the new one's bounds. Since format
+    /// version 4.
+    ReplaceShares(PackedObject),
 }
 
 /// The body of a frame of commands.
@@ -63,6 +66,7 @@ mod tests {
             Command::ExpireProducers { topic: [3; 16], partition: 1, producer_ids: vec![7] },
             Command::AddObject(PackedObject { id: (1, 2), size: 3, shares: Vec::new() }),
             Command::RemoveObjects { ids: vec![(1, 2)] },
+            Command::ReplaceShares(PackedObject { id: (1, 3), size: 3, shares: Vec::new() }),
         ]
     }
 
@@ -81,7 +85,7 @@ mod tests {
             .iter()
             .map(|command| encode_commands(std::slice::from_ref(command)).unwrap()[1])
             .collect();
-        assert_eq!(shape, [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(shape, [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
         let kinds: Vec<u8> =
             MetadataKind::ALL.iter().map(|kind| postcard::to_allocvec(kind).unwrap()[0]).collect();
         assert_eq!(kinds, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);

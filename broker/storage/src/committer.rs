@@ -382,7 +382,10 @@ impl Committer {
         let frees = commands.iter().any(|command| {
             matches!(
                 command,
-                Command::DeleteTopic { .. } | Command::MoveLogStart { .. } | Command::AddObject(_)
+                Command::DeleteTopic { .. }
+                    | Command::MoveLogStart { .. }
+                    | Command::AddObject(_)
+                    | Command::ReplaceShares(_)
             )
         });
         self.stage_commands(commands, None);

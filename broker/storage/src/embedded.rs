@@ -26,6 +26,8 @@ use crate::storage::{Fetched, SegmentSummary, TimestampedOffset, Watermarks};
 
 /// How many producer ids are reserved with one write.
 const PRODUCER_ID_BLOCK: i64 = 1000;
+/// How often a read begins again when the object was replaced under it.
+const READS_TRIED: u32 = 3;
 
 /// An open log. Cheap to clone; the log is ended when the last clone is dropped, or by [`EmbeddedStorage::close`].
 #[derive(Debug, Clone)]
@@ -172,12 +174,35 @@ impl EmbeddedStorage {
         offset: i64,
         maximum_bytes: usize,
     ) -> Result<Fetched, ReadError> {
-        match self.read_once(partition, offset, maximum_bytes).await {
-            // The object was deleted while it was read, since its records were: the bounds say so now.
-            Err(ReadError::Object { source, .. }) if matches!(*source, ObjectError::Missing { .. }) => {
-                self.read_once(partition, offset, maximum_bytes).await
+        let mut from = offset;
+        loop {
+            let fetched = self.read_piece(partition, from, maximum_bytes).await?;
+            let is_cleaned_away = fetched.records.is_empty() && fetched.next_offset > from;
+            if !is_cleaned_away {
+                return Ok(fetched);
             }
-            other => other,
+            from = fetched.next_offset;
+        }
+    }
+
+    /// As [`EmbeddedStorage::read`], but of one object, or of the segments, only: empty where the rest of an object's offsets
+    /// was cleaned away.
+    pub(crate) async fn read_piece(
+        &self,
+        partition: TopicPartition,
+        offset: i64,
+        maximum_bytes: usize,
+    ) -> Result<Fetched, ReadError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.read_once(partition, offset, maximum_bytes).await {
+                // The object was deleted while it was read, since its records were, or are in another one: the bounds say so
+                // now.
+                Err(ReadError::Object { source, .. })
+                    if matches!(*source, ObjectError::Missing { .. }) && tries < READS_TRIED => {}
+                other => return other,
+            }
         }
     }
 
@@ -204,8 +229,8 @@ impl EmbeddedStorage {
                 });
             }
             Plan::Hole { to } => return Err(ReadError::Damaged { partition, from: offset, to }),
-            Plan::Object { id, end_offset } => {
-                self.read_packed(partition, offset, maximum_bytes, id, end_offset).await?
+            Plan::Object { id, kind, end_offset } => {
+                self.read_packed(partition, offset, maximum_bytes, (id, kind), end_offset).await?
             }
         };
         Ok(Fetched { records, next_offset, high_watermark, log_start_offset })

@@ -69,7 +69,7 @@ impl EmbeddedStorage {
             let (id, bytes) = (object.object_id(), object.size);
             if self.change(StateChange::AddObject { object }).await? == 0 {
                 // Everything in it was deleted while it was written. Nothing ever referred to it.
-                let deleted = area.reader.store().delete(&area.name(id).path()).await;
+                let deleted = area.reader.store().delete(&area.name(id, ObjectKind::Mixed).path()).await;
                 deleted.map_err(|source| StorageError::Object { source: Box::new(source.into()) })?;
                 continue;
             }
@@ -128,22 +128,27 @@ impl EmbeddedStorage {
         partition: TopicPartition,
         offset: i64,
         maximum_bytes: usize,
-        id: ObjectId,
+        (id, kind): (ObjectId, ObjectKind),
         end_offset: i64,
     ) -> Result<(Bytes, i64), ReadError> {
         let failed = |source| object_error(partition, offset, end_offset, source);
         let Some(area) = self.objects() else { return Err(ReadError::Cancelled) };
-        let read = area.reader.read(&area.reference(id), partition, offset, maximum_bytes).await;
+        let read = area.reader.read(&area.reference(id, kind), partition, offset, maximum_bytes).await;
         let batches = read.map_err(failed)?;
         let mut records = BytesMut::new();
         let mut expected = offset;
+        // Rewriting left nothing out that it could not read, so that what is missing there was cleaned away.
+        let may_miss = kind == ObjectKind::Partition;
         for StoredBatch { batch, .. } in &batches {
             // A hole ends the answer; the next read starts in it and is told so.
-            if batch.base_offset() > expected {
+            if batch.base_offset() > expected && !may_miss {
                 break;
             }
             expected = batch.last_offset().saturating_add(1);
             records.extend_from_slice(batch.bytes());
+        }
+        if records.is_empty() && may_miss {
+            return Ok((Bytes::new(), end_offset));
         }
         if records.is_empty() {
             let to = batches.first().map_or(end_offset, |next| next.batch.base_offset());
@@ -162,13 +167,14 @@ impl EmbeddedStorage {
             let late = it.shares().filter(|(_, share)| share.maximum_timestamp >= timestamp);
             (
                 it.log_start,
-                late.map(|(base, share)| (base, share.object, share.end_offset)).collect::<Vec<_>>(),
+                late.map(|(base, share)| (base, share.object, share.kind, share.end_offset))
+                    .collect::<Vec<_>>(),
             )
         })?;
         let Some(area) = self.objects() else { return Ok(None) };
-        for (base_offset, id, end_offset) in candidates {
+        for (base_offset, id, kind, end_offset) in candidates {
             let failed = |source| object_error(partition, base_offset, end_offset, source);
-            let object = area.reference(id);
+            let object = area.reference(id, kind);
             let opened = area.reader.open(&object).await.map_err(failed)?;
             let own = opened.index().of_partition(partition);
             let found = own.zip_blocks(opened.index().blocks()).find(|(_, block)| {
@@ -209,7 +215,7 @@ impl EmbeddedStorage {
             }
             // Part of it lies before the log start.
             let failed = |source| object_error(partition, log_start, share.end_offset, source);
-            let opened = area.reader.open(&area.reference(share.object)).await.map_err(failed)?;
+            let opened = area.reader.open(&area.reference(share.object, share.kind)).await.map_err(failed)?;
             let own = opened.index().of_partition(partition);
             let readable = own
                 .zip_blocks(opened.index().blocks())

@@ -47,6 +47,8 @@ impl PackedShare {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ShareEntry {
     pub(crate) object: ObjectId,
+    /// `Mixed` as it was packed; `Partition` when rewriting made it, and then offsets may be missing in it.
+    pub(crate) kind: ObjectKind,
     pub(crate) end_offset: i64,
     pub(crate) bytes: u64,
     pub(crate) maximum_timestamp: i64,
@@ -62,14 +64,16 @@ pub(crate) struct ObjectArea {
     pub(crate) object_bytes: u64,
     /// Packing goes on once at a time.
     pub(crate) packing: Arc<tokio::sync::Mutex<()>>,
+    /// And so does rewriting.
+    pub(crate) rewriting: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl ObjectArea {
-    pub(crate) fn name(&self, id: ObjectId) -> ObjectName {
-        ObjectName { cluster_id: self.writer.cluster_id().to_owned(), kind: ObjectKind::Mixed, id }
+    pub(crate) fn name(&self, id: ObjectId, kind: ObjectKind) -> ObjectName {
+        ObjectName { cluster_id: self.writer.cluster_id().to_owned(), kind, id }
     }
 
-    pub(crate) fn reference(&self, id: ObjectId) -> ObjectReference {
-        ObjectReference::new(self.name(id))
+    pub(crate) fn reference(&self, id: ObjectId, kind: ObjectKind) -> ObjectReference {
+        ObjectReference::new(self.name(id, kind))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cadastre_objects::ObjectId;
+use cadastre_objects::{ObjectId, ObjectKind};
 use tokio::sync::watch;
 
 use crate::descriptor::BatchDescription;
@@ -44,7 +44,7 @@ pub(crate) enum Plan {
     /// Records from the offset up to this one are lost.
     Hole { to: i64 },
     /// An object holds the offset, and everything up to the end.
-    Object { id: ObjectId, end_offset: i64 },
+    Object { id: ObjectId, kind: ObjectKind, end_offset: i64 },
 }
 
 /// One partition's state.
@@ -160,7 +160,9 @@ impl Partition {
         if offset < self.packed_to() {
             let share = self.shares.range(..=offset).next_back().filter(|(_, it)| it.end_offset > offset);
             return match share {
-                Some((_, share)) => Plan::Object { id: share.object, end_offset: share.end_offset },
+                Some((_, share)) => {
+                    Plan::Object { id: share.object, kind: share.kind, end_offset: share.end_offset }
+                }
                 None => {
                     let next = self.shares.range(offset..).next();
                     Plan::Hole { to: next.map_or(high_watermark, |(base, _)| *base) }
@@ -209,10 +211,29 @@ impl Partition {
     }
 
     /// Reads a share from its object from now on; what the log itself held of it is let go.
-    pub(crate) fn add_share(&mut self, object: ObjectId, share: &PackedShare) {
+    pub(crate) fn add_share(&mut self, object: ObjectId, kind: ObjectKind, share: &PackedShare) {
         if share.end_offset <= self.log_start || share.base_offset < self.packed_to() {
             return;
         }
+        self.insert_share(object, kind, share);
+    }
+
+    /// Reads from a rewritten object what lies between the share's bounds; gives the shares that it replaces, each by base
+    /// offset and object.
+    pub(crate) fn replace_shares(&mut self, object: ObjectId, share: &PackedShare) -> Vec<(i64, ObjectId)> {
+        let within = self.shares.range(share.base_offset..share.end_offset);
+        let replaced: Vec<_> = within.map(|(base_offset, entry)| (*base_offset, entry.object)).collect();
+        for (base_offset, _) in &replaced {
+            let bytes = self.shares.remove(base_offset).map_or(0, |entry| entry.bytes);
+            self.size_bytes = self.size_bytes.saturating_sub(bytes);
+        }
+        if share.end_offset > self.log_start {
+            self.insert_share(object, ObjectKind::Partition, share);
+        }
+        replaced
+    }
+
+    fn insert_share(&mut self, object: ObjectId, kind: ObjectKind, share: &PackedShare) {
         while let Some(first) = self.batches.first_entry() {
             if first.get().last_offset >= share.end_offset {
                 break;
@@ -223,6 +244,7 @@ impl Partition {
         self.size_bytes = self.size_bytes.saturating_add(share.bytes);
         let entry = ShareEntry {
             object,
+            kind,
             end_offset: share.end_offset,
             bytes: share.bytes,
             maximum_timestamp: share.maximum_timestamp,

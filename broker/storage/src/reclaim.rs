@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use cadastre_objects::ObjectName;
+
 use crate::command::Command;
 use crate::committer::{Committer, unavailable};
 use crate::error::StorageError;
@@ -18,18 +20,22 @@ impl Committer {
     /// leaves behind is an orphan: the sweep finds it.
     pub(crate) fn delete_dead_objects(&mut self) -> Result<(), StorageError> {
         let Some(area) = self.objects.clone() else { return Ok(()) };
-        let dead = self.shared.read().dead_objects();
+        let dead: Vec<ObjectName> = {
+            let state = self.shared.read();
+            let dead = state.dead_objects();
+            dead.into_iter().map(|id| area.name(id, state.kind_of(id))).collect()
+        };
         if dead.is_empty() {
             return Ok(());
         }
-        let ids = dead.iter().map(|id| (id.writer_epoch, id.sequence)).collect();
+        let ids = dead.iter().map(|name| (name.id.writer_epoch, name.id.sequence)).collect();
         self.stage_commands(vec![Command::RemoveObjects { ids }], None);
         self.flush();
         if let Some(reason) = self.shared.failure() {
             return Err(unavailable(reason));
         }
         self.runtime.spawn(async move {
-            for name in dead.into_iter().map(|id| area.name(id)) {
+            for name in dead {
                 area.reader.forget(&name);
                 if let Err(error) = area.reader.store().delete(&name.path()).await {
                     tracing::warn!(%error, object = %name, "a dead object is left for the sweep");

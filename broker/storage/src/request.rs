@@ -1,5 +1,6 @@
 //! What callers ask of the committer.
 
+use cadastre_objects::ObjectId;
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::{TopicId, TopicPartition};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -84,4 +85,7 @@ pub(crate) enum StateChange {
     Reclaim,
     /// Refers to a durable object from now on; replies how many of its shares are used.
     AddObject { object: PackedObject },
+    /// Refers to a durable object of one share in the place of those that were read, each by base offset and object; replies
+    /// 1, or 0 when they are others by now.
+    ReplaceShares { object: PackedObject, sources: Vec<(i64, ObjectId)> },
 }

@@ -21,6 +21,8 @@ pub(crate) struct Snapshot {
     pub(crate) segments: BTreeSet<u64>,
     /// Objects that hold records of the log. Since format version 2.
     pub(crate) objects: Vec<PackedObject>,
+    /// Those of them that rewriting made, each of one partition alone. Since format version 4.
+    pub(crate) rewritten: BTreeSet<(u64, u64)>,
 }
 
 /// One partition in a snapshot. The order of fields is part of the format.
@@ -40,14 +42,14 @@ impl Snapshot {
 
     /// Reads a snapshot of a segment of format `version`.
     pub(crate) fn decode(version: u32, bytes: &[u8]) -> Result<Self, CodecError> {
-        // Version 1 is version 2 without the last field, whose empty list is one zero byte.
-        let padded;
-        let bytes = if version == 1 {
-            padded = [bytes, &[0]].concat();
-            padded.as_slice()
-        } else {
-            bytes
+        // Older versions are this one without the last fields, whose empty lists are a zero byte each.
+        let missing: &[u8] = match version {
+            1 => &[0, 0],
+            2 | 3 => &[0],
+            _ => &[],
         };
+        let padded = [bytes, missing].concat();
+        let bytes = padded.as_slice();
         match postcard::take_from_bytes(bytes) {
             Ok((snapshot, [])) => Ok(snapshot),
             Ok(_) | Err(_) => Err(CodecError("snapshot")),
@@ -69,6 +71,7 @@ impl std::fmt::Debug for Snapshot {
 
 #[cfg(test)]
 mod tests {
+    use crate::segment_header::FORMAT_VERSION;
     use proptest::prelude::*;
 
     use super::*;
@@ -91,11 +94,13 @@ mod tests {
             (next_producer_id, leader_epoch) in any::<(i64, i32)>(),
             segments in prop::collection::btree_set(any::<u64>(), 0..5),
             objects in prop::collection::vec(any::<(u64, u64)>(), 0..3),
+            rewritten in prop::collection::btree_set(any::<(u64, u64)>(), 0..3),
         ) -> Snapshot {
             let metadata = BTreeMap::from([(kind, table)]);
             let objects = objects.into_iter().map(|id| PackedObject { id, size: 7, shares: Vec::new() }).collect();
             Snapshot {
                 metadata_version, metadata, partitions, next_producer_id, leader_epoch, segments, objects,
+                rewritten,
             }
         }
     }
@@ -104,24 +109,31 @@ mod tests {
         #[test]
         fn a_snapshot_reads_back_and_leaves_nothing_over(snapshot in any_snapshot()) {
             let bytes = snapshot.encode().unwrap();
-            prop_assert_eq!(Snapshot::decode(2, &bytes), Ok(snapshot));
-            prop_assert!(Snapshot::decode(2, &[bytes.as_slice(), &[0]].concat()).is_err());
+            prop_assert_eq!(Snapshot::decode(FORMAT_VERSION, &bytes), Ok(snapshot));
+            prop_assert!(Snapshot::decode(FORMAT_VERSION, &[bytes.as_slice(), &[0]].concat()).is_err());
         }
 
-        /// Version 1 ended before the objects.
+        /// Version 1 ended before the objects, versions 2 and 3 before those that were rewritten.
         #[test]
-        fn a_snapshot_of_version_1_reads_as_one_without_objects(snapshot in any_snapshot()) {
-            let snapshot = Snapshot { objects: Vec::new(), ..snapshot };
-            let bytes = snapshot.encode().unwrap();
-            let (last, first_version) = bytes.split_last().unwrap();
-            prop_assert_eq!(*last, 0);
-            prop_assert_eq!(Snapshot::decode(1, first_version), Ok(snapshot));
-            prop_assert!(Snapshot::decode(2, first_version).is_err());
+        fn a_snapshot_of_an_older_version_reads_as_one_without_what_it_did_not_know(snapshot in any_snapshot()) {
+            for (version, missing) in [(1, 2), (2, 1), (3, 1)] {
+                let mut snapshot = Snapshot { rewritten: BTreeSet::new(), ..snapshot.clone() };
+                if version == 1 {
+                    snapshot.objects.clear();
+                }
+                let bytes = snapshot.encode().unwrap();
+                let (older, rest) = bytes.split_at(bytes.len() - missing);
+                prop_assert!(rest.iter().all(|byte| *byte == 0));
+                prop_assert_eq!(Snapshot::decode(version, older), Ok(snapshot));
+                prop_assert!(Snapshot::decode(FORMAT_VERSION, older).is_err());
+            }
         }
 
         #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ignored = (Snapshot::decode(1, &bytes), Snapshot::decode(2, &bytes));
+            for version in 1..=FORMAT_VERSION {
+                let _ignored = Snapshot::decode(version, &bytes);
+            }
         }
     }
 }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cadastre_protocol::types::{TopicId, TopicPartition};
 
-use cadastre_objects::ObjectId;
+use cadastre_objects::{ObjectId, ObjectKind};
 
 use crate::command::Command;
 use crate::metadata_kind::{MetadataChange, MetadataKind};
-use crate::packed::PackedObject;
+use crate::packed::{PackedObject, PackedShare};
 use crate::partition::Partition;
 use crate::snapshot::{PartitionSnapshot, Snapshot};
 
@@ -26,6 +26,8 @@ pub(crate) struct LogState {
     pub(crate) segments: BTreeSet<u64>,
     /// Objects that hold records of the log.
     pub(crate) objects: BTreeMap<ObjectId, PackedObject>,
+    /// Those of them that rewriting made, each of one partition alone.
+    pub(crate) rewritten: BTreeSet<ObjectId>,
 }
 
 impl LogState {
@@ -70,7 +72,9 @@ impl LogState {
             Command::AddObject(object) => self.add_object(object),
             Command::RemoveObjects { ids } => {
                 self.objects.retain(|_, object| !ids.contains(&object.id));
+                self.rewritten.retain(|id| self.objects.contains_key(id));
             }
+            Command::ReplaceShares(object) => self.replace_shares(object),
         }
     }
 
@@ -78,10 +82,46 @@ impl LogState {
         let id = object.object_id();
         for share in &object.shares {
             if let Some(partition) = self.partitions.get_mut(&share.topic_partition()) {
-                partition.add_share(id, share);
+                partition.add_share(id, ObjectKind::Mixed, share);
             }
         }
         self.objects.insert(id, object);
+    }
+
+    fn replace_shares(&mut self, object: PackedObject) {
+        let id = object.object_id();
+        for share in &object.shares {
+            let own = share.topic_partition();
+            let Some(partition) = self.partitions.get_mut(&own) else { continue };
+            for (base_offset, source) in partition.replace_shares(id, share) {
+                if let Some(source) = self.objects.get_mut(&source) {
+                    source.shares.retain(|it| it.topic_partition() != own || it.base_offset != base_offset);
+                }
+            }
+        }
+        self.rewritten.insert(id);
+        self.objects.insert(id, object);
+    }
+
+    /// What the object was made by.
+    pub(crate) fn kind_of(&self, id: ObjectId) -> ObjectKind {
+        if self.rewritten.contains(&id) { ObjectKind::Partition } else { ObjectKind::Mixed }
+    }
+
+    /// Takes over objects in the order of offsets, in which a partition takes its shares.
+    fn restore_objects(&mut self, objects: Vec<PackedObject>) {
+        let mut shares: Vec<(ObjectId, &PackedShare)> = Vec::new();
+        for object in &objects {
+            shares.extend(object.shares.iter().map(|share| (object.object_id(), share)));
+        }
+        shares.sort_by_key(|(_, share)| share.base_offset);
+        for (id, share) in shares {
+            let kind = self.kind_of(id);
+            if let Some(partition) = self.partitions.get_mut(&share.topic_partition()) {
+                partition.add_share(id, kind, share);
+            }
+        }
+        self.objects = objects.into_iter().map(|object| (object.object_id(), object)).collect();
     }
 
     /// Objects of which no record can be read any more.
@@ -135,6 +175,7 @@ impl LogState {
             leader_epoch: self.leader_epoch,
             segments: self.segments.clone(),
             objects: self.objects.values().cloned().collect(),
+            rewritten: self.rewritten.iter().map(|id| (id.writer_epoch, id.sequence)).collect(),
         }
     }
 
@@ -156,7 +197,8 @@ impl LogState {
         self.next_producer_id = snapshot.next_producer_id;
         self.leader_epoch = snapshot.leader_epoch;
         self.segments = snapshot.segments;
-        self.objects = BTreeMap::new();
-        snapshot.objects.into_iter().for_each(|object| self.add_object(object));
+        let object_id = |(writer_epoch, sequence)| ObjectId { writer_epoch, sequence };
+        self.rewritten = snapshot.rewritten.into_iter().map(object_id).collect();
+        self.restore_objects(snapshot.objects);
     }
 }

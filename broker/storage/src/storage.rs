@@ -11,7 +11,7 @@ use cadastre_protocol::types::{TopicId, TopicPartition};
 use cadastre_sequencer::{Registry, Sequencer};
 use tokio::sync::watch;
 
-use crate::cluster::{Cluster, ClusterConfig, ClusterStorage, RewriteReport, RewriteSettings};
+use crate::cluster::{Cluster, ClusterConfig, ClusterStorage};
 use crate::config::StorageConfig;
 use crate::embedded::{EmbeddedStorage, WeakEmbedded};
 use crate::error::{AppendError, ReadError, StorageError};
@@ -21,6 +21,7 @@ use crate::pack::PackReport;
 use crate::producer::ProducerSummary;
 use crate::report::RecoveryReport;
 use crate::request::Appended;
+use crate::rewriting::{RewriteReport, RewriteSettings, cleaned_key};
 
 /// The records and metadata of a broker. Cheap to clone; ended when the last clone is dropped, or by [`Storage::close`].
 #[derive(Debug, Clone)]
@@ -374,6 +375,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError::UnknownTopic`].
     pub async fn delete_topic(&self, topic: TopicId) -> Result<(), StorageError> {
+        self.forget_cleaned(topic).await?;
         let deleted = match &self.mode {
             Mode::Embedded(storage) => storage.delete_topic(topic).await,
             Mode::Cluster(cluster) => cluster.current().delete_topic(topic).await,
@@ -387,6 +389,16 @@ impl Storage {
             }
         }
         deleted
+    }
+
+    /// Forgets how far compaction of a topic came.
+    async fn forget_cleaned(&self, topic: TopicId) -> Result<(), StorageError> {
+        let own = self.partitions().into_iter().filter(|partition| partition.topic == topic).map(cleaned_key);
+        let metadata = self.metadata();
+        let noted = own.filter(|key| metadata.get(MetadataKind::Cluster, key).is_some());
+        let forget = |key| MetadataChange { kind: MetadataKind::Cluster, key, value: None };
+        let changes: Vec<_> = noted.map(forget).collect();
+        if changes.is_empty() { Ok(()) } else { metadata.commit(changes).await }
     }
 
     /// Makes records before an offset unreadable, and returns the log start; durable on return.
@@ -475,7 +487,7 @@ impl Storage {
 
     /// Rewrites a partition's records where that is worth it: many small pieces into objects of the partition alone, and for
     /// topics with log compaction only the last record of each key. To be called from time to time; reads and appends go
-    /// on meanwhile. In a cluster one broker rewrites at a time. In embedded mode nothing is rewritten.
+    /// on meanwhile. In a cluster one broker rewrites at a time. In embedded mode only what was packed is rewritten.
     ///
     /// # Errors
     /// [`StorageError::UnknownPartition`]; [`StorageError::Object`] and [`StorageError::Unavailable`], after which all is as
@@ -487,7 +499,7 @@ impl Storage {
         now_ms: i64,
     ) -> Result<RewriteReport, StorageError> {
         match &self.mode {
-            Mode::Embedded(_) => Ok(RewriteReport::default()),
+            Mode::Embedded(storage) => storage.rewrite(partition, settings, now_ms).await,
             Mode::Cluster(cluster) => cluster.current().rewrite(partition, settings, now_ms).await,
         }
     }

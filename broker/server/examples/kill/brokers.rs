@@ -36,7 +36,8 @@ pub(crate) fn prepare(mode: Mode, count: usize, root: &Path) -> Vec<Broker> {
     let mut random = Random::new(u64::from(std::process::id()));
     let shared = match mode {
         Mode::Embedded => "log.segment.bytes=1048576\ncadastre.objects.pack.interval.ms=200\n\
-                           cadastre.objects.size.bytes=1048576\ncadastre.log.cache.bytes=262144\n"
+                           cadastre.objects.size.bytes=1048576\ncadastre.log.cache.bytes=262144\n\
+                           log.cleaner.backoff.ms=200\n"
             .to_owned(),
         Mode::Cluster => {
             let server = postgres::shared_server().expect("PostgreSQL is not installed");

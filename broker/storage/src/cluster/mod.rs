@@ -4,7 +4,7 @@
 mod cluster;
 mod config;
 mod reading;
-mod rewriting;
+mod slices;
 mod uploader;
 
 use std::collections::BTreeMap;
@@ -26,7 +26,6 @@ use tokio::time::Instant;
 pub(crate) use cluster::Cluster;
 pub use config::ClusterConfig;
 use reading::{KnownSlices, LEADER_EPOCH, SliceReader, object_id, refused, sequencer_id};
-pub use rewriting::{RewriteReport, RewriteSettings};
 use uploader::{InFlight, Uploader, WaitingAppend, chain};
 
 use crate::error::{AppendError, ReadError, StorageError};
@@ -413,7 +412,6 @@ impl ClusterStorage {
 
     pub(crate) async fn delete_topic(&self, topic: TopicId) -> Result<(), StorageError> {
         let now_ms = self.config.clock.now_ms();
-        self.forget_cleaned(&self.sequencer.partitions().of_topic(topic)).await?;
         self.sequencer.delete_topic(self.epoch, topic, now_ms).await.map(|_count| ()).map_err(state_error)
     }
 
