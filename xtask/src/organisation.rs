@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::hash::{DefaultHasher, Hasher as _};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -45,6 +47,8 @@ struct Run {
     roles: usize,
     access_seconds: f64,
     graph_seconds: f64,
+    /// What the process ran on all cores while access and graph were worked out, the kernel's part included.
+    processor_seconds: f64,
     inventory_mebibytes: f64,
     peak_mebibytes: f64,
     edges: usize,
@@ -54,6 +58,9 @@ struct Run {
     exact: usize,
     largest_cut: usize,
     unknown: usize,
+    /// What access and graph hash to, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
 }
 
 /// Measures every size and writes `docs/benchmarks/organisation.md`.
@@ -131,12 +138,13 @@ fn told(runs: &[Run], moto: &str) -> anyhow::Result<String> {
 }
 
 /// One run, in this process; prints what it took.
-pub(crate) fn run(roles: usize, policies: &Path) -> anyhow::Result<()> {
+fn run(roles: usize, policies: &Path, digested: bool) -> anyhow::Result<()> {
     let text =
         fs::read_to_string(policies).with_context(|| format!("cannot read `{}`", policies.display()))?;
     let (inventory, declaration) = generate(roles, &text)?;
     drop(text);
     let inventory_mebibytes = mebibytes("VmRSS:")?;
+    let processor_before = processor_seconds()?;
     let started = Instant::now();
     let access: Access = cadastre_assess::access(&inventory, &declaration);
     let access_seconds = started.elapsed().as_secs_f64();
@@ -144,21 +152,53 @@ pub(crate) fn run(roles: usize, policies: &Path) -> anyhow::Result<()> {
     let graph: BoundaryGraph =
         cadastre_assess::graph(&inventory, &access, &Reachability::default(), &declaration);
     let graph_seconds = started.elapsed().as_secs_f64();
+    let processor_seconds = processor_seconds()? - processor_before;
+    let peak_mebibytes = mebibytes("VmHWM:")?;
     let run = Run {
         roles,
         access_seconds,
         graph_seconds,
+        processor_seconds,
         inventory_mebibytes,
-        peak_mebibytes: mebibytes("VmHWM:")?,
+        peak_mebibytes,
         edges: access.edges.len(),
         over_roles: access.edges.iter().filter(|edge| edge.target.contains(":role/")).count(),
         paths: graph.paths.len(),
         exact: graph.paths.iter().filter(|path| path.cut_is_minimal).count(),
         largest_cut: graph.paths.iter().map(|path| path.cut.len()).max().unwrap_or(0),
         unknown: access.unknown.len(),
+        digest: digested.then(|| digest(&(&access, &graph))).transpose()?,
     };
     println!("{}", serde_json::to_string(&run)?);
     Ok(())
+}
+
+/// What the process has run so far, user and kernel, on all cores: fields 14 and 15 of `/proc/self/stat` (proc(5)), in
+/// hundredths of a second.
+fn processor_seconds() -> anyhow::Result<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // The second field is a name in parentheses, which may hold blanks.
+    let (_, fields) = stat.rsplit_once(") ").context("the kernel tells processor time")?;
+    let mut times = fields.split_whitespace().skip(11).map(str::parse::<f64>);
+    let mut next = || Ok::<f64, anyhow::Error>(times.next().context("a time")??);
+    Ok((next()? + next()?) / 100.0)
+}
+
+/// What a value's JSON hashes to, so that two versions of the engine can be told to answer the same.
+fn digest(value: &impl Serialize) -> anyhow::Result<String> {
+    struct Hashing(DefaultHasher);
+    impl Write for Hashing {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.write(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut hashing = Hashing(DefaultHasher::new());
+    serde_json::to_writer(&mut hashing, value)?;
+    Ok(format!("{:016x}", hashing.0.finish()))
 }
 
 /// A figure of `/proc/self/status` (proc(5)), which counts in KiB.
@@ -429,13 +469,16 @@ pub(crate) struct Options {
     /// The AWS-managed policies as JSON, by name
     #[arg(long)]
     policies: Option<PathBuf>,
+    /// Tell as well what access and graph hash to, which two versions that answer the same have in common
+    #[arg(long, requires = "roles")]
+    digest: bool,
 }
 
 impl Options {
     /// Runs what was asked for.
     pub(crate) fn measure(&self) -> anyhow::Result<()> {
         match (self.roles, &self.policies) {
-            (Some(roles), Some(policies)) => run(roles, policies),
+            (Some(roles), Some(policies)) => run(roles, policies, self.digest),
             _ => bench(),
         }
     }

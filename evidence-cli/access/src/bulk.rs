@@ -11,11 +11,11 @@ use crate::decide::{Question, Rule, Supposing, grantee};
 use crate::document::{Body, Guard};
 use crate::expression::Expression;
 use crate::facts::{Resource, Tagging};
-use crate::index::Index;
+use crate::index::{Index, once};
 use crate::reason::{Reason, ask, combine, tidy};
-use crate::requester::{Named, Requester};
+use crate::requester::{Identity, Named, Requester};
 use crate::targets::Target;
-use crate::world::World;
+use crate::world::{Rails, World};
 
 /// Where edges gather.
 #[derive(Debug, Default)]
@@ -108,12 +108,7 @@ impl Asking {
         // Which of an account's clusters it is, is not known, so that either may be meant.
         let whichever = target.cluster.as_ref().is_some_and(|cluster| cluster.ends_with("/*"));
         let fill = |template: &String| {
-            let text = template
-                .replace("{arn}", target.arn.as_deref().unwrap_or(&target.id))
-                .replace("{cluster}", target.cluster.as_deref().unwrap_or_default())
-                .replace("{account}", &target.resource.account)
-                .replace("{region}", target.resource.region.as_deref().unwrap_or("*"))
-                .replace("{name}", &target.name);
+            let text = filled(template, target);
             // A cluster's policy and tags are those of its topics, too.
             let own = template.starts_with("{arn}") || template.starts_with("{cluster}");
             (text, own && !whichever)
@@ -197,6 +192,12 @@ impl Prepared {
         Some(Self { action: Asking::new(world, action, on, target)?, also })
     }
 
+    /// Whether an identity's policies and those around its account say the same of all this on every resource and in
+    /// every request, so that for another target of that account that has no policy of its own the answer is the same.
+    pub(crate) fn is_plain_for(&self, world: &World, identity: &Identity) -> bool {
+        std::iter::once(&self.action).chain(&self.also).all(|asking| is_plain_for(world, identity, asking.id))
+    }
+
     /// Every reason why a requester has all it takes.
     pub(crate) fn reasons(
         &self,
@@ -213,6 +214,46 @@ impl Prepared {
         }
         combine(std::iter::once(first).chain(self.also.iter().map(of)))
     }
+}
+
+/// Whether an identity's policies and those around its account say the same of an action on every resource and in every
+/// request.
+pub(crate) fn is_plain_for(world: &World, identity: &Identity, action: ActionId) -> bool {
+    let boundary = match &identity.boundary {
+        Guard::Policy(policy) => Some(policy),
+        Guard::None | Guard::Unknown(_) => None,
+    };
+    let rails = world.rails(&identity.account).into_iter().flat_map(Rails::policies);
+    identity.policies.iter().chain(boundary).chain(rails).all(|policy| policy.is_plain_about(action))
+}
+
+/// A template with the target's own names in it.
+fn filled(template: &str, target: &Target) -> String {
+    let mut text = String::with_capacity(template.len() + target.id.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        text.push_str(before);
+        let Some((name, tail)) = after.split_once('}') else {
+            text.push('{');
+            rest = after;
+            break;
+        };
+        match name {
+            "arn" => text.push_str(target.arn.as_deref().unwrap_or(&target.id)),
+            "cluster" => text.push_str(target.cluster.as_deref().unwrap_or_default()),
+            "account" => text.push_str(&target.resource.account),
+            "region" => text.push_str(target.resource.region.as_deref().unwrap_or("*")),
+            "name" => text.push_str(&target.name),
+            other => {
+                text.push('{');
+                text.push_str(other);
+                text.push('}');
+            }
+        }
+        rest = tail;
+    }
+    text.push_str(rest);
+    text
 }
 
 /// Whether only documents are meant whose names AWS reserves, so that nobody's own can be among them ("CreateDocument",
@@ -279,9 +320,9 @@ fn settle_for(target: &Target, reasons: Vec<Reason>) -> Vec<Reason> {
     }
 }
 
-/// The observed identities that may come into a question.
-pub(crate) fn insiders(world: &World, index: &Index, target: &Target, asking: &Asking) -> BTreeSet<usize> {
-    let mut places = BTreeSet::new();
+/// The observed identities that may come into a question, in order.
+pub(crate) fn insiders(world: &World, index: &Index, target: &Target, asking: &Asking) -> Vec<usize> {
+    let mut places = Vec::new();
     if target.provider_managed {
         return places;
     }
@@ -297,7 +338,7 @@ pub(crate) fn insiders(world: &World, index: &Index, target: &Target, asking: &A
             _ => {}
         }
     }
-    let Guard::Policy(policy) = &target.policy else { return places };
+    let Guard::Policy(policy) = &target.policy else { return once(places) };
     for statement in policy.about(asking.id) {
         let Body::Read(clauses) = &statement.body else { continue };
         let Some(principals) = clauses.principals.as_ref().filter(|_| clauses.allows) else { continue };
@@ -321,7 +362,7 @@ pub(crate) fn insiders(world: &World, index: &Index, target: &Target, asking: &A
             }
         }
     }
-    places
+    once(places)
 }
 
 /// The observed identity that an ARN in a policy names, sessions included.

@@ -174,7 +174,7 @@ fn told(action: &str, also: &[Further]) -> String {
 }
 
 /// What a target is, as the map names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum TargetKind {
     Bucket,

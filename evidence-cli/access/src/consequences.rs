@@ -5,19 +5,22 @@
 //! host itself, the editing action, and in `enables` what follows, so that whoever reads it sees the enabling step and
 //! not a capability that nobody has yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use cadastre_model::access::{Capability, CapabilityEdge, Decision, Enabled};
 use cadastre_model::asset::identity::PrincipalKind;
 use cadastre_model::asset::{StatementRef, Tag};
+use foldhash::fast::RandomState;
+use rayon::prelude::*;
 
 use crate::bulk::{Edges, Prepared, place_of};
-use crate::catalogue::TargetKind;
+use crate::catalogue::{Entry, TargetKind};
 use crate::choice::Request;
 use crate::decide::{Supposing, grantee};
 use crate::document::{Body, Guard};
 use crate::pattern;
-use crate::reason::{Reason, combine, tidy};
+use crate::reason::{MAXIMUM_REASONS, Reason, combine, tidy};
 use crate::requester::{Identity, Named, Requester};
 use crate::roles::{Edit, Identities};
 use crate::statement_set::StatementSet;
@@ -27,10 +30,17 @@ use crate::world::{Rails, World};
 /// How many identities that differ in nothing but their names one editor is followed through.
 const ALIKE: usize = 8;
 
-/// What identities have in common for one editor: who edits, their account, kind, boundary, tags and marks, and what the
-/// edits rest on.
-type Likeness<'a> =
-    (usize, &'a str, PrincipalKind, Option<&'a str>, &'a [Tag], Vec<usize>, BTreeSet<&'a StatementRef>);
+/// What identities have in common for one editor.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Likeness<'a> {
+    account: &'a str,
+    kind: PrincipalKind,
+    boundary: Option<&'a str>,
+    tags: &'a [Tag],
+    marks: &'a [usize],
+    /// What the edits rest on.
+    by: StatementSet,
+}
 
 /// What policies of resources and organizations tell identities apart by.
 #[derive(Default)]
@@ -55,21 +65,49 @@ impl Marks {
     }
 }
 
-/// Those who were not followed because others are like them, by editor.
-type LeftOut = BTreeMap<usize, BTreeSet<usize>>;
+/// What an identity could do to targets, were it changed: by the number of the target.
+type Potential = Vec<(usize, Vec<(Enabled, Vec<Reason>)>)>;
 
-/// What an identity could do to each target, were it changed; worked out when first asked for.
-type Potential = BTreeMap<(usize, Supposing, usize), Vec<(Enabled, Vec<Reason>)>>;
+/// What one editor gains: by action, target and what follows.
+type Gained<'a> = BTreeMap<(&'a str, usize, Enabled), Vec<Reason>>;
+
+/// Whom one editor edits, by place, and how.
+type Edited<'a> = Vec<(usize, &'a [Edit])>;
+
+/// A target with its questions that lead to record bytes, templates filled in.
+struct Asked<'a> {
+    number: usize,
+    target: &'a Target,
+    questions: Vec<(&'a Entry, Capability, Prepared)>,
+}
+
+/// An identity that an editor is followed through.
+struct Followed<'a> {
+    place: usize,
+    edited: &'a Identity,
+    edits: &'a [Edit],
+    becoming: Vec<Reason>,
+    /// Whether some edit takes its boundary away.
+    unbound: bool,
+}
+
+/// One editor, and whom it is followed through.
+struct Editor<'a> {
+    asking: &'a Identity,
+    followed: Vec<Followed<'a>>,
+    /// Those who are not followed because others are like them.
+    left_out: Vec<(&'a Identity, &'a [Edit])>,
+}
 
 /// What somebody may already, by principal and target: the statements of each certain edge.
-pub(crate) struct Held<'e> {
-    certain: BTreeMap<(&'e str, &'e str), Vec<&'e CapabilityEdge>>,
+struct Held<'e> {
+    certain: HashMap<(&'e str, &'e str), Vec<&'e CapabilityEdge>, RandomState>,
 }
 
 impl<'e> Held<'e> {
     /// Files the certain edges towards data.
-    pub(crate) fn new(edges: &'e [CapabilityEdge]) -> Self {
-        let mut certain: BTreeMap<(&str, &str), Vec<&CapabilityEdge>> = BTreeMap::new();
+    fn new(edges: &'e [CapabilityEdge]) -> Self {
+        let mut certain: HashMap<(&str, &str), Vec<&CapabilityEdge>, RandomState> = HashMap::default();
         for edge in edges.iter().filter(|edge| edge.decision == Decision::Allow && leads(edge.capability)) {
             certain.entry((&edge.principal, &edge.target)).or_default().push(edge);
         }
@@ -77,7 +115,7 @@ impl<'e> Held<'e> {
     }
 
     /// Whether somebody has a capability already by some of these very statements, so that a way round adds nothing.
-    pub(crate) fn already(
+    fn already(
         &self,
         principal: &str,
         target: &str,
@@ -102,101 +140,108 @@ pub(crate) const fn leads(capability: Capability) -> bool {
 impl Identities<'_> {
     /// Every consequence of every edit.
     pub(crate) fn consequences(&self, targets: &[Target], edges: &mut Edges) {
-        let mut by_account: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (number, target) in targets.iter().enumerate().filter(|(_, target)| matters(target)) {
-            by_account.entry(target.resource.account.as_str()).or_default().push(number);
-        }
-        let found = {
+        let marks = self.marks(targets);
+        let editors = self.editors(&marks);
+        let wanted: BTreeSet<(usize, Supposing)> = editors
+            .iter()
+            .flat_map(|editor| &editor.followed)
+            .flat_map(|followed| {
+                let supposed = followed.edits.iter().filter_map(|edit| followed.supposing(edit));
+                supposed.map(|supposing| (followed.place, supposing))
+            })
+            .collect();
+        let by_account = self.asked(targets);
+        let potentials: BTreeMap<(usize, Supposing), Potential> = wanted
+            .into_par_iter()
+            .map(|(place, supposing)| ((place, supposing), self.potential(place, supposing, &by_account)))
+            .collect();
+        let found: Vec<Edges> = {
             let held = Held::new(&edges.all);
-            self.gained(targets, &by_account, &held)
+            editors.par_iter().map(|editor| editor.gains(targets, &potentials, &held)).collect()
         };
-        for ((actor, action, number, enabled), reasons) in found {
-            if let (Some(asking), Some(target)) = (self.world.identities.get(actor), targets.get(number)) {
-                edges.add(
-                    &asking.arn,
-                    Capability::ChangePolicy,
-                    &target.id,
-                    action,
-                    Some(&enabled),
-                    &reasons,
-                );
-            }
+        for found in found {
+            edges.append(found);
         }
     }
 
-    fn gained(
-        &self,
-        targets: &[Target],
-        by_account: &BTreeMap<&str, Vec<usize>>,
-        held: &Held<'_>,
-    ) -> BTreeMap<(usize, &str, usize, Enabled), Vec<Reason>> {
-        let mut potential = Potential::new();
-        let mut gained: BTreeMap<(usize, &str, usize, Enabled), Vec<Reason>> = BTreeMap::new();
-        let mut alike: BTreeMap<Likeness<'_>, usize> = BTreeMap::new();
-        let mut left_out: LeftOut = BTreeMap::new();
-        let marks = self.marks(targets);
+    /// Every editor with those whom it is followed through.
+    fn editors(&self, marks: &Marks) -> Vec<Editor<'_>> {
+        let mut by_actor: Vec<(usize, Edited<'_>)> = Vec::new();
         for ((actor, place), edits) in &self.editing {
-            let (Some(asking), Some(edited)) =
-                (self.world.identities.get(*actor), self.world.identities.get(*place))
-            else {
+            match by_actor.last_mut() {
+                Some((last, edited)) if last == actor => edited.push((*place, edits)),
+                _ => by_actor.push((*actor, vec![(*place, edits)])),
+            }
+        }
+        let marked: Vec<Vec<usize>> =
+            self.world.identities.par_iter().map(|identity| marks.of(identity)).collect();
+        by_actor
+            .into_par_iter()
+            .filter_map(|(actor, edited)| self.editor(actor, &edited, marks, &marked))
+            .collect()
+    }
+
+    fn editor<'a>(
+        &'a self,
+        actor: usize,
+        edited: &[(usize, &'a [Edit])],
+        marks: &Marks,
+        marked: &[Vec<usize>],
+    ) -> Option<Editor<'a>> {
+        let mut editor =
+            Editor { asking: self.world.identities.get(actor)?, followed: Vec::new(), left_out: Vec::new() };
+        let mut alike: BTreeMap<Likeness<'_>, usize> = BTreeMap::new();
+        for &(place, edits) in edited {
+            let Some(edited) = self.world.identities.get(place) else { continue };
+            let becoming = self.becoming.get(&(actor, place));
+            if actor != place && becoming.is_none() {
                 continue;
-            };
-            let becoming = match self.becoming.get(&(*actor, *place)) {
-                _ if actor == place => vec![Reason::given()],
-                Some(reasons) => tidy(reasons.clone()),
-                None => continue,
-            };
-            if actor != place && !marks.named.contains(place) {
-                let reasons = edits.iter().flat_map(|edit| &edit.reasons);
-                let by: BTreeSet<&StatementRef> =
-                    reasons.flat_map(|reason| reason.statements.iter()).map(AsRef::as_ref).collect();
-                let boundary = edited.boundary_arn.as_deref();
-                let count = alike
-                    .entry((
-                        *actor,
-                        &edited.account,
-                        edited.kind,
-                        boundary,
-                        &edited.tags,
-                        marks.of(edited),
-                        by,
-                    ))
-                    .or_default();
+            }
+            if actor != place && !marks.named.contains(&place) {
+                let likeness = Likeness {
+                    account: &edited.account,
+                    kind: edited.kind,
+                    boundary: edited.boundary_arn.as_deref(),
+                    tags: &edited.tags,
+                    marks: marked.get(place).map_or(&[], Vec::as_slice),
+                    by: rest_of(edits),
+                };
+                let count = alike.entry(likeness).or_default();
                 *count += 1;
                 if *count > ALIKE {
-                    left_out.entry(*actor).or_default().insert(*place);
+                    editor.left_out.push((edited, edits));
                     continue;
                 }
             }
+            let becoming = match becoming {
+                Some(reasons) if actor != place => tidy(reasons.clone()),
+                _ => vec![Reason::given()],
+            };
             let unbound = edits.iter().any(|edit| edit.unbinds);
-            for edit in edits {
-                let Some(supposing) = supposing(edit, unbound, edited) else { continue };
-                let enabling = combine([edit.reasons.clone(), becoming.clone()]);
-                for &number in by_account.get(edited.account.as_str()).into_iter().flatten() {
-                    let Some(target) = targets.get(number) else { continue };
-                    let could = potential
-                        .entry((*place, supposing, number))
-                        .or_insert_with(|| self.potential(edited, target, supposing));
-                    for (enabled, could) in could.iter() {
-                        let combined: Vec<Reason> = combine([enabling.clone(), could.clone()])
-                            .into_iter()
-                            .filter(|reason| {
-                                !held.already(&asking.arn, &target.id, enabled.capability, &reason.statements)
-                            })
-                            .collect();
-                        if combined.is_empty() {
-                            continue;
-                        }
-                        let known =
-                            gained.entry((*actor, &edit.action, number, enabled.clone())).or_default();
-                        known.extend(combined);
-                        *known = tidy(std::mem::take(known));
-                    }
-                }
-            }
+            editor.followed.push(Followed { place, edited, edits, becoming, unbound });
         }
-        self.sum_up(targets, &left_out, &mut gained);
-        gained
+        Some(editor)
+    }
+
+    /// The questions about each target that matters, by account.
+    fn asked<'a>(&'a self, targets: &'a [Target]) -> BTreeMap<&'a str, Vec<Asked<'a>>> {
+        let asked: Vec<Asked<'a>> = targets
+            .par_iter()
+            .enumerate()
+            .filter(|(_, target)| matters(target))
+            .map(|(number, target)| {
+                let leading = self.world.catalogue.entries(target.kind).iter().filter_map(|entry| {
+                    let capability = entry.gives.filter(|capability| leads(*capability))?;
+                    Some((entry, capability, Prepared::new(self.world, entry, target)?))
+                });
+                Asked { number, target, questions: leading.collect() }
+            })
+            .collect();
+        let mut by_account: BTreeMap<&str, Vec<Asked<'a>>> = BTreeMap::new();
+        for asked in asked {
+            by_account.entry(asked.target.resource.account.as_str()).or_default().push(asked);
+        }
+        by_account
     }
 
     /// What tells identities apart that are alike otherwise.
@@ -229,52 +274,41 @@ impl Identities<'_> {
         marks
     }
 
-    /// What those add who were left out because others are like them: each of their ways rests on the edit at least, and
-    /// leads to where the ways through the others lead.
-    fn sum_up(
-        &self,
-        targets: &[Target],
-        left_out: &LeftOut,
-        gained: &mut BTreeMap<(usize, &str, usize, Enabled), Vec<Reason>>,
-    ) {
-        let mut by_edit: BTreeMap<(usize, &str, &str), BTreeSet<&StatementSet>> = BTreeMap::new();
-        for (actor, place) in
-            left_out.iter().flat_map(|(actor, places)| places.iter().map(move |at| (actor, at)))
-        {
-            let Some(edited) = self.world.identities.get(*place) else { continue };
-            for edit in self.editing.get(&(*actor, *place)).into_iter().flatten() {
-                let sets = by_edit.entry((*actor, &edit.action, &edited.account)).or_default();
-                sets.extend(edit.reasons.iter().map(|reason| &reason.statements));
-            }
-        }
-        for ((actor, action, number, _), reasons) in gained.iter_mut() {
-            let account = targets.get(*number).map_or("", |target| &target.resource.account);
-            let Some(sets) = by_edit.get(&(*actor, action, account)) else { continue };
-            reasons.extend(sets.iter().map(|statements| Reason::summary((*statements).clone())));
-            *reasons = tidy(std::mem::take(reasons));
-        }
-    }
-
-    /// What a changed identity could do that leads to record bytes, by the first action that gives it.
+    /// What a changed identity could do in its account that leads to record bytes.
     fn potential(
         &self,
+        place: usize,
+        supposing: Supposing,
+        by_account: &BTreeMap<&str, Vec<Asked<'_>>>,
+    ) -> Potential {
+        let Some(edited) = self.world.identities.get(place) else { return Potential::new() };
+        let asked = by_account.get(edited.account.as_str()).map_or(&[][..], Vec::as_slice);
+        asked
+            .iter()
+            .map(|asked| (asked.number, self.could(edited, asked, supposing)))
+            .filter(|(_, could)| !could.is_empty())
+            .collect()
+    }
+
+    /// The same for one target, by the first action that gives it.
+    fn could(
+        &self,
         edited: &Identity,
-        target: &Target,
+        asked: &Asked<'_>,
         supposing: Supposing,
     ) -> Vec<(Enabled, Vec<Reason>)> {
         let mut found: BTreeMap<Capability, (Enabled, Vec<Reason>)> = BTreeMap::new();
-        for entry in self.world.catalogue.entries(target.kind) {
-            let Some(capability) = entry.gives.filter(|capability| leads(*capability)) else { continue };
+        for (entry, capability, prepared) in &asked.questions {
+            let capability = *capability;
             // Nothing can be added to a certain way that rests on nothing.
             let given = |(_, known): &(Enabled, Vec<Reason>)| known.first() == Some(&Reason::given());
             if found.get(&capability).is_some_and(given) {
                 continue;
             }
-            let Some(prepared) = Prepared::new(self.world, entry, target) else { continue };
             let reasons = prepared.reasons(
                 self.world,
                 Requester::Identity(edited),
-                target,
+                asked.target,
                 Request::default(),
                 supposing,
             );
@@ -291,16 +325,125 @@ impl Identities<'_> {
     }
 }
 
-fn supposing(edit: &Edit, unbound: bool, edited: &Identity) -> Option<Supposing> {
-    if let Some(group) = edit.joins {
-        return Some(Supposing::Joined(group));
+impl Followed<'_> {
+    fn supposing(&self, edit: &Edit) -> Option<Supposing> {
+        if let Some(group) = edit.joins {
+            return Some(Supposing::Joined(group));
+        }
+        match (edit.unbinds, self.unbound) {
+            (true, _) if matches!(self.edited.boundary, Guard::None) => None,
+            (true, _) => Some(Supposing::Unbounded),
+            (false, false) => Some(Supposing::Rewritten),
+            (false, true) => Some(Supposing::RewrittenAndUnbounded),
+        }
     }
-    match (edit.unbinds, unbound) {
-        (true, _) if matches!(edited.boundary, Guard::None) => None,
-        (true, _) => Some(Supposing::Unbounded),
-        (false, false) => Some(Supposing::Rewritten),
-        (false, true) => Some(Supposing::RewrittenAndUnbounded),
+}
+
+impl<'a> Editor<'a> {
+    /// The edges of everything it gains.
+    fn gains(
+        &self,
+        targets: &[Target],
+        potentials: &BTreeMap<(usize, Supposing), Potential>,
+        held: &Held<'_>,
+    ) -> Edges {
+        let mut gained = self.gained(targets, potentials, held);
+        self.sum_up(targets, &mut gained);
+        let mut edges = Edges::default();
+        for ((action, number, enabled), reasons) in gained {
+            if let Some(target) = targets.get(number) {
+                let way = Some(&enabled);
+                edges.add(&self.asking.arn, Capability::ChangePolicy, &target.id, action, way, &reasons);
+            }
+        }
+        edges
     }
+
+    fn gained(
+        &self,
+        targets: &[Target],
+        potentials: &BTreeMap<(usize, Supposing), Potential>,
+        held: &Held<'_>,
+    ) -> Gained<'a> {
+        let mut gained = Gained::new();
+        // Those who are alike are mostly changed by the same statements and could do the same then: what adds nothing is
+        // not worked out again.
+        let mut seen: Vec<(&str, Vec<Reason>, &Potential)> = Vec::new();
+        let mut summed_up = false;
+        for followed in &self.followed {
+            for edit in followed.edits {
+                let could = followed
+                    .supposing(edit)
+                    .and_then(|supposing| potentials.get(&(followed.place, supposing)))
+                    .filter(|could| !could.is_empty());
+                let Some(could) = could else { continue };
+                let enabling = combine([edit.reasons.to_vec(), followed.becoming.clone()]);
+                let again = |(action, by, then): &(&str, Vec<Reason>, &Potential)| {
+                    *action == edit.action && *by == enabling && *then == could
+                };
+                // Where reasons were summed up, more of the same may be summed up otherwise.
+                if !summed_up && seen.iter().any(again) {
+                    continue;
+                }
+                for (number, could) in could {
+                    let Some(target) = targets.get(*number) else { continue };
+                    for (enabled, could) in could {
+                        let combined: Vec<Reason> = combine([enabling.clone(), could.clone()])
+                            .into_iter()
+                            .filter(|reason| {
+                                let capability = enabled.capability;
+                                !held.already(&self.asking.arn, &target.id, capability, &reason.statements)
+                            })
+                            .collect();
+                        if combined.is_empty() {
+                            continue;
+                        }
+                        let known = gained.entry((&edit.action, *number, enabled.clone())).or_default();
+                        known.extend(combined);
+                        *known = tidy(std::mem::take(known));
+                        summed_up |=
+                            known.iter().any(|reason| reason.summary) || known.len() >= MAXIMUM_REASONS;
+                    }
+                }
+                seen.push((&edit.action, enabling, could));
+            }
+        }
+        gained
+    }
+
+    /// What those add who were left out because others are like them: each of their ways rests on the edit at least, and
+    /// leads to where the ways through the others lead.
+    fn sum_up(&self, targets: &[Target], gained: &mut Gained<'_>) {
+        let mut by_edit: BTreeMap<(&str, &str), BTreeSet<&StatementSet>> = BTreeMap::new();
+        for (edited, edits) in &self.left_out {
+            for edit in *edits {
+                let sets = by_edit.entry((&edit.action, &edited.account)).or_default();
+                sets.extend(edit.reasons.iter().map(|reason| &reason.statements));
+            }
+        }
+        if by_edit.is_empty() {
+            return;
+        }
+        for ((action, number, _), reasons) in gained.iter_mut() {
+            let account = targets.get(*number).map_or("", |target| &target.resource.account);
+            let Some(sets) = by_edit.get(&(*action, account)) else { continue };
+            reasons.extend(sets.iter().map(|statements| Reason::summary((*statements).clone())));
+            *reasons = tidy(std::mem::take(reasons));
+        }
+    }
+}
+
+/// What edits rest on, all of them together.
+fn rest_of(edits: &[Edit]) -> StatementSet {
+    let mut seen: Vec<&Arc<StatementRef>> = Vec::new();
+    for statement in
+        edits.iter().flat_map(|edit| edit.reasons.iter()).flat_map(|reason| reason.statements.iter())
+    {
+        if !seen.iter().any(|known| Arc::ptr_eq(known, statement)) {
+            seen.push(statement);
+        }
+    }
+    seen.into_iter().cloned().collect()
 }
 
 fn matters(target: &Target) -> bool {

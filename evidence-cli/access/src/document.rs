@@ -10,6 +10,7 @@ use cadastre_model::shared::SharedText;
 use crate::catalogue::{ActionId, Catalogue};
 use crate::grammar;
 pub(crate) use crate::grammar::{Body, Clauses, Naming, Principals};
+use crate::tagging::tag;
 
 /// A compiled policy.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct Policy {
     pub(crate) statements: Vec<Statement>,
     /// Statements by action, sorted; odd ones are under every action.
     index: Vec<(ActionId, u32)>,
+    /// Whether some condition is about a tag of a principal or resource.
+    pub(crate) asks_for_tags: bool,
 }
 
 /// A policy that guards something and may be missing.
@@ -51,7 +54,11 @@ impl Policy {
             }
         }
         index.sort_unstable();
-        Self { statements, index }
+        let asks_for_tags = statements.iter().any(|statement| match &statement.body {
+            Body::Read(clauses) => clauses.condition_keys().iter().any(|key| tag(key).is_some()),
+            Body::Odd(_) => false,
+        });
+        Self { statements, index, asks_for_tags }
     }
 
     /// The statements that speak of an action, odd ones included.
@@ -63,6 +70,14 @@ impl Policy {
             .iter()
             .take_while(move |(id, _)| *id == action)
             .filter_map(|(_, number)| self.statements.get(usize::try_from(*number).ok()?))
+    }
+
+    /// Whether what it says of an action is the same on every resource and in every request.
+    pub(crate) fn is_plain_about(&self, action: ActionId) -> bool {
+        self.about(action).all(|statement| match &statement.body {
+            Body::Read(clauses) => clauses.is_plain(),
+            Body::Odd(_) => true,
+        })
     }
 
     /// The actions some statement might allow.

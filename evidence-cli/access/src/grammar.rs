@@ -118,6 +118,14 @@ impl Clauses {
         }
     }
 
+    /// Whether it covers every resource and asks for nothing.
+    pub(crate) fn is_plain(&self) -> bool {
+        let everything = |resources: &Resources| {
+            !resources.inverted && resources.patterns.iter().any(|pattern| pattern.plain() == Some("*"))
+        };
+        self.resources.as_ref().is_none_or(everything) && self.conditions.as_ref().is_ok_and(Vec::is_empty)
+    }
+
     /// The keys of its conditions, lower case and sorted.
     pub(crate) fn condition_keys(&self) -> Vec<String> {
         let keys: BTreeSet<String> =

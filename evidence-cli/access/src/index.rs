@@ -4,7 +4,9 @@
 //! resource patterns. Two patterns can only meet where one's literal beginning is a beginning of the other's, so a
 //! question looks at the few files that can matter.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use foldhash::fast::RandomState;
 
 use crate::catalogue::ActionId;
 use crate::document::{Body, Policy};
@@ -20,14 +22,16 @@ pub(crate) struct Index {
 struct Account {
     /// Places of all identities.
     members: Vec<usize>,
-    by_action: BTreeMap<ActionId, BTreeMap<String, BTreeSet<usize>>>,
+    /// Places in order, by action and beginning.
+    by_action: HashMap<ActionId, BTreeMap<String, Vec<usize>>, RandomState>,
 }
 
 impl Index {
     /// Files every identity.
     pub(crate) fn new(world: &World) -> Self {
         let mut index = Self::default();
-        let mut filed: BTreeMap<*const Policy, Vec<(ActionId, BTreeSet<String>)>> = BTreeMap::new();
+        let mut filed: HashMap<*const Policy, Vec<(ActionId, BTreeSet<String>)>, RandomState> =
+            HashMap::default();
         for (place, identity) in world.identities.iter().enumerate() {
             let account = index.accounts.entry(identity.account.clone()).or_default();
             account.members.push(place);
@@ -37,11 +41,10 @@ impl Index {
                     let by_beginning = account.by_action.entry(*action).or_default();
                     for beginning in beginnings.iter() {
                         match by_beginning.get_mut(beginning) {
-                            Some(places) => {
-                                places.insert(place);
-                            }
+                            Some(places) if places.last() == Some(&place) => {}
+                            Some(places) => places.push(place),
                             None => {
-                                by_beginning.insert(beginning.clone(), BTreeSet::from([place]));
+                                by_beginning.insert(beginning.clone(), vec![place]);
                             }
                         }
                     }
@@ -61,9 +64,9 @@ impl Index {
         self.accounts.get(account).map_or(&[], |account| account.members.as_slice())
     }
 
-    /// Those of an account whose own policies may allow an action on a resource, which may be a pattern.
-    pub(crate) fn candidates(&self, account: &str, action: ActionId, resource: &str) -> BTreeSet<usize> {
-        let mut found = BTreeSet::new();
+    /// Those of an account whose own policies may allow an action on a resource, which may be a pattern; sorted.
+    pub(crate) fn candidates(&self, account: &str, action: ActionId, resource: &str) -> Vec<usize> {
+        let mut found = Vec::new();
         let Some(files) = self.accounts.get(account).and_then(|account| account.by_action.get(&action))
         else {
             return found;
@@ -79,13 +82,22 @@ impl Index {
         for (_, places) in longer {
             found.extend(places.iter().copied());
         }
-        found
+        once(found)
     }
 
     /// The same over every account.
-    pub(crate) fn candidates_anywhere(&self, action: ActionId, resource: &str) -> BTreeSet<usize> {
-        self.accounts.keys().flat_map(|account| self.candidates(account, action, resource)).collect()
+    pub(crate) fn candidates_anywhere(&self, action: ActionId, resource: &str) -> Vec<usize> {
+        once(self.accounts.keys().flat_map(|account| self.candidates(account, action, resource)).collect())
     }
+}
+
+/// Each place once, in order.
+pub(crate) fn once(mut places: Vec<usize>) -> Vec<usize> {
+    if !places.is_sorted() {
+        places.sort_unstable();
+    }
+    places.dedup();
+    places
 }
 
 /// For each action that some statement allows, the beginnings of the resources it is allowed on.

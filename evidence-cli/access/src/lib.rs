@@ -32,6 +32,7 @@ mod kafka_names;
 mod passing;
 mod pattern;
 mod reason;
+mod remembered;
 mod requester;
 mod roles;
 mod statement_set;
@@ -87,15 +88,18 @@ pub fn evaluate(inventory: &Inventory, declaration: &Declaration) -> Access {
     access.edges = edges.all;
     access.edges.par_sort_unstable_by(|a, b| order(a).cmp(&order(b)));
     access.edges.dedup();
-    access.guards = guards::dead(&world, &targets, &access.edges);
-    access.guards.extend(kafka_guards::dead(inventory, declaration, &world, &access.edges));
-    access.guards.sort_unstable();
-    access.guards.dedup();
     access.destruction = edges.destruction;
-    access.destruction.sort_unstable();
+    access.destruction.par_sort_unstable();
     access.destruction.dedup();
-    access.trusts = statements::trusts(&world);
-    access.statements = statements::identity_statements(&world);
+    let guards = || {
+        let mut guards = guards::dead(&world, &targets, &access.edges);
+        guards.extend(kafka_guards::dead(inventory, declaration, &world, &access.edges));
+        guards.sort_unstable();
+        guards.dedup();
+        guards
+    };
+    let said = || (statements::trusts(&world), statements::identity_statements(&world));
+    (access.guards, (access.trusts, access.statements)) = rayon::join(guards, said);
     access.unknown.sort_unstable();
     access.unknown.dedup();
     access

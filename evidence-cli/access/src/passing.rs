@@ -6,33 +6,35 @@
 //! service in.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use cadastre_model::access::Capability;
 use cadastre_model::asset::identity::PrincipalKind;
 
-use crate::bulk::{Edges, Prepared, elsewhere};
-use crate::catalogue::{ActionId, Launch, Takeover};
+use crate::bulk::{Prepared, elsewhere, is_plain_for};
+use crate::catalogue::{ActionId, Launch};
 use crate::choice::Request;
 use crate::decide::{Question, Rule, Supposing};
 use crate::document::Guard;
 use crate::expression::Expression;
+use crate::index::once;
 use crate::reason::{Reason, ask, combine, tidy};
+use crate::remembered::{Remembered, Starters};
 use crate::requester::{Identity, Named, Requester};
-use crate::roles::{Identities, bare, trusted};
+use crate::roles::{Identities, Towards, bare, trusted};
 use crate::targets::{Target, named_by};
 
 const INSTANCES: &str = "ec2.amazonaws.com";
 
 impl Identities<'_> {
     /// Who can run code as a role.
-    pub(crate) fn pass(&mut self, place: usize, edges: &mut Edges) -> BTreeSet<usize> {
+    pub(crate) fn pass(&self, place: usize, remembered: &mut Remembered, towards: &mut Towards) {
         let world = self.world;
-        let mut found = BTreeSet::new();
         let (Some(role), Some(target)) = (world.identities.get(place), self.as_targets.get(place)) else {
-            return found;
+            return;
         };
         if role.kind != PrincipalKind::Role || role.service_linked {
-            return found;
+            return;
         }
         let services = trusted_services(role);
         let trusts = |service: &str| {
@@ -43,30 +45,59 @@ impl Identities<'_> {
             wanted.then(trust).unwrap_or_default().into_iter().next()
         };
         let passers = self.index.candidates(&role.account, world.actions.pass_role, &role.arn);
-        let mut became: Vec<(usize, String, Vec<Reason>)> = Vec::new();
-        for launch in world.catalogue.launches() {
+        let mut became: Vec<(usize, String, Arc<[Reason]>)> = Vec::new();
+        for (number, launch) in world.catalogue.launches().iter().enumerate() {
             let Some(trust) = trusts(&launch.service) else { continue };
             let Some(prepared) = Prepared::of(world, &launch.action, &launch.on, &launch.also, target) else {
                 continue;
             };
-            let starters = self.starters(role, &prepared);
-            for &actor in passers.intersection(&starters).filter(|actor| **actor != place) {
+            let starters = self.starters(role, &prepared, remembered);
+            for &actor in passers.iter().filter(|actor| **actor != place) {
+                if starters.binary_search(&actor).is_err() {
+                    continue;
+                }
                 let Some(asking) = world.identities.get(actor) else { continue };
-                let reasons = self.passes(asking, role, target, launch, &prepared, &trust);
+                let plain = || {
+                    let actions = [world.actions.pass_role, world.actions.add_role_to_profile];
+                    trust.expression == Expression::Yes
+                        && prepared.is_plain_for(world, asking)
+                        && actions.into_iter().all(|action| is_plain_for(world, asking, action))
+                };
+                let passes = || self.passes(asking, role, target, launch, &prepared, &trust);
+                let reasons = if trust.expression == Expression::Yes {
+                    let question = (number, actor, role.instance_profiles.is_empty());
+                    remembered.launches.answer(question, plain, passes)
+                } else {
+                    passes().into()
+                };
                 if !reasons.is_empty() {
                     became.push((actor, launch.told(), reasons));
                 }
             }
         }
-        for takeover in world.catalogue.takeovers() {
+        for (number, takeover) in world.catalogue.takeovers().iter().enumerate() {
             let Some(trust) = trusts(&takeover.service) else { continue };
             let Some(prepared) = Prepared::of(world, &takeover.action, &takeover.on, &takeover.also, target)
             else {
                 continue;
             };
-            for actor in self.starters(role, &prepared) {
+            if takeover.service == INSTANCES && role.instance_profiles.is_empty() {
+                continue;
+            }
+            let place_of_it = Target { resource: elsewhere(&target.resource), ..bare(target) };
+            // Whether code runs as the role that the actor could change is for other evidence to say.
+            let missing =
+                format!("{} was not asked, which shows what runs as {}", takeover.shown_by, role.arn);
+            for &actor in self.starters(role, &prepared, remembered).iter() {
                 let Some(asking) = world.identities.get(actor).filter(|_| actor != place) else { continue };
-                let reasons = self.takes_over(asking, role, target, takeover, &prepared, &trust);
+                let plain = || prepared.is_plain_for(world, asking);
+                let reasons = remembered.takeovers.answer((number, actor), plain, || {
+                    let requester = Requester::Identity(asking);
+                    prepared.reasons(world, requester, &place_of_it, Request::default(), Supposing::Actual)
+                });
+                let reasons = under(&trust, reasons.to_vec());
+                let reasons: Arc<[Reason]> =
+                    reasons.into_iter().map(|reason| reason.while_missing(&missing)).collect();
                 if !reasons.is_empty() {
                     became.push((actor, takeover.told(), reasons));
                 }
@@ -74,17 +105,30 @@ impl Identities<'_> {
         }
         for (actor, action, reasons) in became {
             if let Some(asking) = world.identities.get(actor) {
-                edges.add(&asking.arn, Capability::Assume, &role.arn, &action, None, &reasons);
+                towards.edges.add(&asking.arn, Capability::Assume, &role.arn, &action, None, &reasons);
             }
-            self.becoming.entry((actor, place)).or_default().extend(reasons);
-            found.insert(actor);
+            towards.becomes.push((actor, reasons));
+            towards.actors.insert(actor);
         }
-        found
     }
 
-    fn starters(&self, role: &Identity, prepared: &Prepared) -> BTreeSet<usize> {
-        let on = prepared.action.on.iter();
-        on.flat_map(|(arn, _)| self.index.candidates(&role.account, prepared.action.id, arn)).collect()
+    /// Those who may start what is asked for, in order.
+    fn starters(&self, role: &Identity, prepared: &Prepared, remembered: &mut Remembered) -> Arc<[usize]> {
+        let Prepared { action, .. } = prepared;
+        let known = remembered
+            .starters
+            .get(&action.id)
+            .filter(|known| known.account == role.account && known.on == action.on);
+        if let Some(known) = known {
+            return Arc::clone(&known.places);
+        }
+        let on = action.on.iter();
+        let found = on.flat_map(|(arn, _)| self.index.candidates(&role.account, action.id, arn)).collect();
+        let places: Arc<[usize]> = once(found).into();
+        let starters =
+            Starters { account: role.account.clone(), on: action.on.clone(), places: Arc::clone(&places) };
+        remembered.starters.insert(action.id, starters);
+        places
     }
 
     fn passes(
@@ -140,31 +184,6 @@ impl Identities<'_> {
             Supposing::Actual,
         ));
         under(trust, combine(needed))
-    }
-
-    /// Whether code runs as the role that the actor could change is for other evidence to say.
-    fn takes_over(
-        &self,
-        asking: &Identity,
-        role: &Identity,
-        target: &Target,
-        takeover: &Takeover,
-        prepared: &Prepared,
-        trust: &Reason,
-    ) -> Vec<Reason> {
-        if takeover.service == INSTANCES && role.instance_profiles.is_empty() {
-            return Vec::new();
-        }
-        let place = Target { resource: elsewhere(&target.resource), ..bare(target) };
-        let reasons = prepared.reasons(
-            self.world,
-            Requester::Identity(asking),
-            &place,
-            Request::default(),
-            Supposing::Actual,
-        );
-        let missing = format!("{} was not asked, which shows what runs as {}", takeover.shown_by, role.arn);
-        under(trust, reasons).into_iter().map(|reason| reason.while_missing(&missing)).collect()
     }
 }
 

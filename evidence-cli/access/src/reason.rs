@@ -19,7 +19,7 @@ use crate::statement_set::StatementSet;
 use crate::world::World;
 
 /// How many reasons for one answer are kept one by one, the most certain ones; the others are summed up.
-const MAXIMUM_REASONS: usize = 64;
+pub(crate) const MAXIMUM_REASONS: usize = 64;
 
 /// How many groups the others are summed up in, before one group stands for all that is left.
 const MAXIMUM_SUMMARIES: usize = 64;

@@ -5,9 +5,11 @@
 //! [`crate::consequences`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use cadastre_model::access::Capability;
 use cadastre_model::asset::identity::PrincipalKind;
+use rayon::prelude::*;
 
 use crate::bulk::{Asking, Edges, Prepared, insiders, unobserved};
 use crate::catalogue::{ActionId, Entry, TargetKind};
@@ -16,11 +18,15 @@ use crate::decide::{Question, Rule, Supposing};
 use crate::document::Guard;
 use crate::expression::Expression;
 use crate::facts::{Resource, Tagging};
-use crate::index::Index;
+use crate::index::{Index, once};
 use crate::reason::{Reason, ask};
+use crate::remembered::Remembered;
 use crate::requester::{Identity, Named, Requester};
 use crate::targets::{Target, named_by};
 use crate::world::World;
+
+/// How many identities are looked at one after the other with what is remembered of the ones before.
+const TOGETHER: usize = 64;
 
 /// What is worked out about identities as targets.
 pub(crate) struct Identities<'a> {
@@ -41,7 +47,19 @@ pub(crate) struct Edit {
     pub(crate) unbinds: bool,
     /// The group that it puts a user into, by its number; it adds what that group has.
     pub(crate) joins: Option<usize>,
-    pub(crate) reasons: Vec<Reason>,
+    pub(crate) reasons: Arc<[Reason]>,
+}
+
+/// What can be done to one identity.
+#[derive(Default)]
+pub(crate) struct Towards {
+    pub(crate) edges: Edges,
+    /// Who can do any of it, itself aside.
+    pub(crate) actors: BTreeSet<usize>,
+    /// Who can become it.
+    pub(crate) becomes: Vec<(usize, Arc<[Reason]>)>,
+    /// Who can change what it is allowed.
+    edits: Vec<(usize, Edit)>,
 }
 
 impl<'a> Identities<'a> {
@@ -52,44 +70,54 @@ impl<'a> Identities<'a> {
 
     /// Trust: who can assume each role.
     pub(crate) fn assume(&mut self, edges: &mut Edges) {
-        let world = self.world;
-        let templates = ["{arn}".to_owned()];
-        for (place, identity) in world.identities.iter().enumerate() {
-            if identity.kind != PrincipalKind::Role {
-                continue;
-            }
-            let Some(target) = self.as_targets.get(place) else { continue };
-            let Some(asking) = Asking::new(world, "sts:AssumeRole", &templates, target) else { continue };
-            let mut named = match &identity.trust {
-                Guard::Policy(policy) => named_by(policy),
-                _ => BTreeSet::new(),
-            };
-            named.remove(&Named::Account(identity.account.clone()));
-            for actor in insiders(world, self.index, target, &asking) {
-                let Some(asking) = world.identities.get(actor).filter(|_| actor != place) else { continue };
-                let reasons = trusted(
-                    world,
-                    Requester::Identity(asking),
-                    target,
-                    world.actions.assume,
-                    "sts:assumerole",
-                );
-                edges.add(&asking.arn, Capability::Assume, &target.id, "sts:AssumeRole", None, &reasons);
-                if !reasons.is_empty() {
-                    self.becoming.entry((actor, place)).or_default().extend(reasons);
-                }
-            }
-            for (named, missing) in unobserved(world, self.index, named) {
-                for (action, name) in actions_of(world, &named) {
-                    let mut reasons =
-                        trusted(world, Requester::Named(&named), target, action, &name.to_ascii_lowercase());
-                    if let Some(missing) = &missing {
-                        reasons = reasons.into_iter().map(|reason| reason.while_missing(missing)).collect();
-                    }
-                    edges.add(&named.id(), Capability::Assume, &target.id, name, None, &reasons);
-                }
+        let found: Vec<_> =
+            (0..self.as_targets.len()).into_par_iter().map(|place| self.assuming(place)).collect();
+        for (place, (own, actors)) in found.into_iter().enumerate() {
+            edges.append(own);
+            for (actor, reasons) in actors {
+                self.becoming.entry((actor, place)).or_default().extend(reasons);
             }
         }
+    }
+
+    /// Who can assume one role: the edges, and the reasons of each observed identity.
+    fn assuming(&self, place: usize) -> (Edges, Vec<(usize, Vec<Reason>)>) {
+        let world = self.world;
+        let mut edges = Edges::default();
+        let mut actors = Vec::new();
+        let (Some(identity), Some(target)) = (world.identities.get(place), self.as_targets.get(place)) else {
+            return (edges, actors);
+        };
+        let templates = ["{arn}".to_owned()];
+        let asking = Asking::new(world, "sts:AssumeRole", &templates, target);
+        let Some(asking) = asking.filter(|_| identity.kind == PrincipalKind::Role) else {
+            return (edges, actors);
+        };
+        let mut named = match &identity.trust {
+            Guard::Policy(policy) => named_by(policy),
+            _ => BTreeSet::new(),
+        };
+        named.remove(&Named::Account(identity.account.clone()));
+        for actor in insiders(world, self.index, target, &asking) {
+            let Some(asking) = world.identities.get(actor).filter(|_| actor != place) else { continue };
+            let requester = Requester::Identity(asking);
+            let reasons = trusted(world, requester, target, world.actions.assume, "sts:assumerole");
+            edges.add(&asking.arn, Capability::Assume, &target.id, "sts:AssumeRole", None, &reasons);
+            if !reasons.is_empty() {
+                actors.push((actor, reasons));
+            }
+        }
+        for (named, missing) in unobserved(world, self.index, named) {
+            for (action, name) in actions_of(world, &named) {
+                let mut reasons =
+                    trusted(world, Requester::Named(&named), target, action, &name.to_ascii_lowercase());
+                if let Some(missing) = &missing {
+                    reasons = reasons.into_iter().map(|reason| reason.while_missing(missing)).collect();
+                }
+                edges.add(&named.id(), Capability::Assume, &target.id, name, None, &reasons);
+            }
+        }
+        (edges, actors)
     }
 
     /// Editing, credentials and role passing. What is told are the steps towards identities that hold something, and
@@ -109,11 +137,14 @@ impl<'a> Identities<'a> {
             world.identities.iter().enumerate().filter(|(_, identity)| identity.policies_missing.is_some());
         seen.extend(unread.map(|(place, _)| place));
         let mut steps: Vec<(Edges, BTreeSet<usize>)> = Vec::with_capacity(world.identities.len());
-        for place in 0..world.identities.len() {
-            let mut towards = Edges::default();
-            let mut actors = self.edit(place, &mut towards);
-            actors.extend(self.pass(place, &mut towards));
-            steps.push((towards, actors));
+        for (place, towards) in self.towards().into_iter().enumerate() {
+            for (actor, reasons) in towards.becomes {
+                self.becoming.entry((actor, place)).or_default().extend(reasons.iter().cloned());
+            }
+            for (actor, edit) in towards.edits {
+                self.editing.entry((actor, place)).or_default().push(edit);
+            }
+            steps.push((towards.edges, towards.actors));
         }
         for (actor, place, step) in self.join() {
             if let Some((towards, actors)) = steps.get_mut(place) {
@@ -144,6 +175,25 @@ impl<'a> Identities<'a> {
                 }
             }
         }
+    }
+
+    /// What can be done to each identity, in order.
+    fn towards(&self) -> Vec<Towards> {
+        let places: Vec<usize> = (0..self.world.identities.len()).collect();
+        let found: Vec<Vec<Towards>> = places
+            .par_chunks(TOGETHER)
+            .map(|places| {
+                let mut remembered = Remembered::default();
+                let towards = |place: &usize| {
+                    let mut towards = Towards::default();
+                    self.edit(*place, &mut remembered, &mut towards);
+                    self.pass(*place, &mut remembered, &mut towards);
+                    towards
+                };
+                places.iter().map(towards).collect()
+            })
+            .collect();
+        found.into_iter().flatten().collect()
     }
 
     /// Who can put a user that it is, or can become, into a group: actor, user and the step.
@@ -180,7 +230,7 @@ impl<'a> Identities<'a> {
                             action: entry.action.clone(),
                             unbinds: false,
                             joins: Some(number),
-                            reasons: reasons.clone(),
+                            reasons: reasons.as_slice().into(),
                         };
                         self.editing.entry((actor, user.0)).or_default().push(edit);
                         found.push((actor, user.0, step));
@@ -204,15 +254,14 @@ impl<'a> Identities<'a> {
     }
 
     /// Who can edit an identity, or get credentials for it.
-    fn edit(&mut self, place: usize, edges: &mut Edges) -> BTreeSet<usize> {
+    fn edit(&self, place: usize, remembered: &mut Remembered, towards: &mut Towards) {
         let world = self.world;
-        let mut found = BTreeSet::new();
         let (Some(identity), Some(target)) = (world.identities.get(place), self.as_targets.get(place)) else {
-            return found;
+            return;
         };
         if identity.service_linked {
             // Nobody but the service changes a service-linked role.
-            return found;
+            return;
         }
         let untrusting = bare(target);
         let boundary: Vec<(&str, Vec<String>)> = match identity.boundary {
@@ -220,15 +269,13 @@ impl<'a> Identities<'a> {
             _ => vec![("iam:permissionsboundary", identity.boundary_arn.iter().cloned().collect())],
         };
         let bound = Request { settled: &boundary, ..Request::default() };
-        let mut edits: Vec<(usize, Edit)> = Vec::new();
-        let mut becomes: Vec<(usize, Vec<Reason>)> = Vec::new();
-        for (entry, prepared) in self.questions_about(identity, target) {
+        for (number, entry, prepared) in self.questions_about(identity, target) {
             let on = prepared.action.on.iter();
-            let actors: BTreeSet<usize> = on
+            let actors = on
                 .flat_map(|(arn, _)| self.index.candidates(&identity.account, prepared.action.id, arn))
                 .collect();
             let binds = entry.action.ends_with("PermissionsBoundary");
-            for actor in actors {
+            for actor in once(actors) {
                 let Some(asking) = world.identities.get(actor) else { continue };
                 if asking.account != identity.account {
                     continue;
@@ -236,44 +283,41 @@ impl<'a> Identities<'a> {
                 // For a request that puts a boundary, the key is about the new one.
                 let request =
                     if binds && !entry.action.contains(":Delete") { Request::default() } else { bound };
-                let mut reasons = prepared.reasons(
-                    world,
-                    Requester::Identity(asking),
-                    &untrusting,
-                    request,
-                    Supposing::Actual,
-                );
-                if binds {
-                    reasons.retain(|reason| changes_boundary(&reason.expression, identity));
-                }
+                let plain = || prepared.is_plain_for(world, asking);
+                let reasons = remembered.edits.answer((number.0, number.1, actor), plain, || {
+                    let requester = Requester::Identity(asking);
+                    let mut reasons =
+                        prepared.reasons(world, requester, &untrusting, request, Supposing::Actual);
+                    if binds {
+                        reasons.retain(|reason| changes_boundary(&reason.expression, identity));
+                    }
+                    reasons
+                });
                 if reasons.is_empty() {
                     continue;
                 }
-                edges.add_entry(&asking.arn, entry, &target.id, &reasons);
+                towards.edges.add_entry(&asking.arn, entry, &target.id, &reasons);
                 if actor != place {
-                    found.insert(actor);
+                    towards.actors.insert(actor);
                 }
                 if entry.becomes {
                     if actor != place {
-                        becomes.push((actor, reasons));
+                        towards.becomes.push((actor, reasons));
                     }
                 } else if entry.edits || binds {
                     let edit = Edit { action: entry.action.clone(), unbinds: binds, joins: None, reasons };
-                    edits.push((actor, edit));
+                    towards.edits.push((actor, edit));
                 }
             }
         }
-        for (actor, reasons) in becomes {
-            self.becoming.entry((actor, place)).or_default().extend(reasons);
-        }
-        for (actor, edit) in edits {
-            self.editing.entry((actor, place)).or_default().push(edit);
-        }
-        found
     }
 
     /// Every way to change an identity, with the templates filled in: on itself, on its groups, on its policies.
-    fn questions_about(&self, identity: &Identity, target: &Target) -> Vec<(&'a Entry, Prepared)> {
+    fn questions_about(
+        &self,
+        identity: &Identity,
+        target: &Target,
+    ) -> Vec<((TargetKind, usize), &'a Entry, Prepared)> {
         let world = self.world;
         let kind = match identity.kind {
             PrincipalKind::Role => TargetKind::Role,
@@ -281,8 +325,9 @@ impl<'a> Identities<'a> {
         };
         let mut questions = Vec::new();
         let mut add = |kind, target: &Target| {
-            for entry in world.catalogue.entries(kind) {
-                questions.extend(Prepared::new(world, entry, target).map(|prepared| (entry, prepared)));
+            for (number, entry) in world.catalogue.entries(kind).iter().enumerate() {
+                let prepared = Prepared::new(world, entry, target);
+                questions.extend(prepared.map(|prepared| ((kind, number), entry, prepared)));
             }
         };
         add(kind, target);

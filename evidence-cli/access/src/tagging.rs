@@ -22,7 +22,7 @@ use crate::reason::{Reason, combine, tidy};
 use crate::requester::{Identity, Requester};
 use crate::roles::trusted;
 use crate::targets::Target;
-use crate::world::World;
+use crate::world::{Rails, World};
 
 /// Sending tags along with a request for a session.
 const TAG_SESSION: &str = "sts:TagSession";
@@ -40,12 +40,13 @@ pub(crate) fn escalate(world: &World, index: &Index, targets: &[Target], edges: 
     for found in found {
         edges.append(found);
     }
-    for place in 0..world.identities.len() {
-        of_itself(world, index, place, targets, edges);
-    }
+    let by_themselves: Vec<Edges> = (0..world.identities.len())
+        .into_par_iter()
+        .map(|place| of_itself(world, index, place, targets))
+        .collect();
     let sessions: Vec<Edges> =
         world.identities.par_iter().map(|role| of_sessions(world, index, role, targets)).collect();
-    for found in sessions {
+    for found in by_themselves.into_iter().chain(sessions) {
         edges.append(found);
     }
 }
@@ -130,16 +131,18 @@ fn of_target(world: &World, index: &Index, target: &Target) -> Edges {
 }
 
 /// What follows from a role's setting its own tags.
-fn of_itself(world: &World, index: &Index, place: usize, targets: &[Target], edges: &mut Edges) {
+fn of_itself(world: &World, index: &Index, place: usize, targets: &[Target]) -> Edges {
+    let mut edges = Edges::default();
     let Some(identity) = world.identities.get(place).filter(|identity| identity.kind == PrincipalKind::Role)
     else {
-        return;
+        return edges;
     };
     let place_of_it = crate::roles::place(world, identity);
     let itself = Target::plain(identity.arn.clone(), TargetKind::Role, &identity.name, place_of_it);
     for way in world.catalogue.tagging(TargetKind::Role) {
         let Some(tagging) = tagging_of(world, way, &itself) else { continue };
-        if !index.candidates(&identity.account, tagging.id, &identity.arn).contains(&place) {
+        let candidates = index.candidates(&identity.account, tagging.id, &identity.arn);
+        if candidates.binary_search(&place).is_err() {
             continue;
         }
         let tagged = Identity { tags: Vec::new(), ..identity.clone() };
@@ -158,6 +161,7 @@ fn of_itself(world: &World, index: &Index, place: usize, targets: &[Target], edg
             }
         }
     }
+    edges
 }
 
 fn tagging_of(world: &World, way: &Further, target: &Target) -> Option<Asking> {
@@ -173,6 +177,9 @@ fn gains(
     open: &Target,
 ) -> Vec<(Enabled, Reason, BTreeSet<Wanted>)> {
     let mut found = Vec::new();
+    if !tags_bear(world, tagged, open) {
+        return found;
+    }
     for entry in world.catalogue.entries(target.kind).iter().filter(|entry| target.sink || !entry.sinks) {
         let Some(capability) = entry.gives.filter(|capability| worth_a_tag(*capability)) else { continue };
         let Some(prepared) = Prepared::new(world, entry, target) else { continue };
@@ -247,10 +254,25 @@ fn asks_for_tags(expression: &Expression) -> bool {
 
 /// The tag that a test is about.
 fn tag_of(test: &Test) -> Option<String> {
-    let key = test.body.key.to_ascii_lowercase();
+    tag(&test.body.key.to_ascii_lowercase()).map(str::to_owned)
+}
+
+/// The tag of a principal or resource that a condition key is about; the key is given in lower case.
+pub(crate) fn tag(key: &str) -> Option<&str> {
     let (prefix, tag) = key.split_once('/')?;
     let tags = prefix.ends_with("resourcetag") || prefix == "aws:principaltag" || prefix == "s3:buckettag";
-    tags.then(|| tag.to_owned())
+    tags.then_some(tag)
+}
+
+/// Whether some policy that bears on an identity's requests for a target asks for a tag.
+fn tags_bear(world: &World, identity: &Identity, target: &Target) -> bool {
+    let guards = [&identity.boundary, &target.policy].into_iter().filter_map(|guard| match guard {
+        Guard::Policy(policy) => Some(policy),
+        Guard::None | Guard::Unknown(_) => None,
+    });
+    let accounts = [identity.account.as_str(), target.resource.account.as_str()];
+    let rails = accounts.into_iter().filter_map(|account| world.rails(account)).flat_map(Rails::policies);
+    identity.policies.iter().chain(guards).chain(rails).any(|policy| policy.asks_for_tags)
 }
 
 /// The values a tag has to have; nothing where it only must not have some.

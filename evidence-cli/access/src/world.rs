@@ -1,12 +1,14 @@
 //! The inventory as the engine sees it: identities, guard rails of accounts, each policy compiled once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use cadastre_model::Known;
 use cadastre_model::asset::identity::{CloudAccount, Principal, PrincipalKind};
 use cadastre_model::asset::{PolicyDocument, PolicyKind};
 use cadastre_model::inventory::Inventory;
+use cadastre_model::{Known, RecordId};
+use foldhash::fast::RandomState;
+use rayon::prelude::*;
 
 use crate::catalogue::{ActionId, Catalogue};
 use crate::choice::Choices;
@@ -58,15 +60,57 @@ pub(crate) enum Levels {
 /// Compiles each document once, however many principals carry it.
 #[derive(Debug, Default)]
 pub(crate) struct Compiler {
-    seen: BTreeMap<(String, String, PolicyKind), Arc<Policy>>,
+    /// By record and pointer.
+    seen: Map<RecordId, Map<String, Kinds>>,
 }
+
+/// One document read as one kind of policy or another.
+type Kinds = Vec<(PolicyKind, Arc<Policy>)>;
+
+type Map<K, V> = HashMap<K, V, RandomState>;
 
 impl Compiler {
     pub(crate) fn compile(&mut self, document: &PolicyDocument, catalogue: &Catalogue) -> Arc<Policy> {
-        let place = (document.record.as_str().to_owned(), document.pointer.clone(), document.kind);
-        let compiled =
-            self.seen.entry(place).or_insert_with(|| Arc::new(Policy::compile(document, catalogue)));
-        Arc::clone(compiled)
+        match self.known(document) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let policy = Arc::new(Policy::compile(document, catalogue));
+                self.keep(document, Arc::clone(&policy));
+                policy
+            }
+        }
+    }
+
+    /// Compiles many at once, on all cores.
+    fn compile_all<'a>(
+        &mut self,
+        documents: impl Iterator<Item = &'a PolicyDocument>,
+        catalogue: &Catalogue,
+    ) {
+        let mut seen: BTreeSet<(&str, &str, PolicyKind)> = BTreeSet::new();
+        let new: Vec<&PolicyDocument> = documents
+            .filter(|document| {
+                self.known(document).is_none()
+                    && seen.insert((document.record.as_str(), &document.pointer, document.kind))
+            })
+            .collect();
+        let compiled: Vec<_> = new
+            .into_par_iter()
+            .map(|document| (document, Arc::new(Policy::compile(document, catalogue))))
+            .collect();
+        for (document, policy) in compiled {
+            self.keep(document, policy);
+        }
+    }
+
+    fn known(&self, document: &PolicyDocument) -> Option<&Arc<Policy>> {
+        let there = self.seen.get(&document.record)?.get(&document.pointer)?;
+        there.iter().find(|(kind, _)| *kind == document.kind).map(|(_, policy)| policy)
+    }
+
+    fn keep(&mut self, document: &PolicyDocument, policy: Arc<Policy>) {
+        let of_record = self.seen.entry(document.record.clone()).or_default();
+        of_record.entry(document.pointer.clone()).or_default().push((document.kind, policy));
     }
 }
 
@@ -82,6 +126,11 @@ impl World {
         for account in &inventory.accounts {
             rails.insert(account.id.clone(), Rails::new(account, &catalogue, compiler));
         }
+        let documents = inventory.principals.iter().flat_map(|principal| {
+            let own = principal.policies.observed().into_iter().flatten();
+            own.chain(principal.boundary.observed()).chain(principal.trust.observed())
+        });
+        compiler.compile_all(documents, &catalogue);
         let mut identities: Vec<Identity> = inventory
             .principals
             .iter()

@@ -88,8 +88,12 @@ fn problem<'a>(moves: &[Move], list: &'a mut Vec<StatementId>) -> Problem<'a> {
         };
         list.extend(one.statements.iter().copied());
         match one.what {
-            What::Hop(from, to) => travels.push(Travel { from, to, cost: one.cost, rests, told }),
-            What::Duty(duty, place) => leaves.push(Leaf { duty, place, cost: one.cost, rests, told }),
+            What::Hop(from, to) => {
+                travels.push(Travel { from, to, cost: one.cost, rests, told, idle: false })
+            }
+            What::Duty(duty, place) => {
+                leaves.push(Leaf { duty, place, cost: one.cost, rests, told, idle: false })
+            }
         }
     }
     Problem::new(&SEALED, usize::try_from(PLACES).unwrap(), travels, leaves, list)

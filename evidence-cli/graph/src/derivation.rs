@@ -32,6 +32,8 @@ pub(crate) struct Travel {
     pub(crate) rests: Rests,
     /// What the caller knows it by.
     pub(crate) told: u32,
+    /// Whether it makes no difference to what closes all.
+    pub(crate) idle: bool,
 }
 
 /// A duty that can be done at a place.
@@ -43,6 +45,8 @@ pub(crate) struct Leaf {
     pub(crate) rests: Rests,
     /// What the caller knows it by.
     pub(crate) told: u32,
+    /// Whether it makes no difference to what closes all.
+    pub(crate) idle: bool,
 }
 
 /// A duty that is done by doing others.
@@ -174,37 +178,46 @@ impl<'a> Problem<'a> {
         self.arrivals.get(bound(index(place))..bound(index(place) + 1)).unwrap_or_default()
     }
 
-    /// Travels by where they start, for [`Problem::restricted`].
+    /// Travels that are not idle by where they start, for [`Problem::restricted`].
     pub(crate) fn departures(&self) -> Vec<(u32, u32)> {
-        let mut departures: Vec<(u32, u32)> =
-            self.travels.iter().zip(0..).map(|(travel, at)| (travel.from, at)).collect();
+        let travels = self.travels.iter().zip(0..).filter(|(travel, _)| !travel.idle);
+        let mut departures: Vec<(u32, u32)> = travels.map(|(travel, at)| (travel.from, at)).collect();
         departures.sort_unstable();
         departures
     }
 
-    /// The same question from one place, which becomes place 0, given [`Problem::departures`].
+    /// What closes all is asked of the same question from one place, which becomes place 0, without the idle moves, given
+    /// [`Problem::departures`].
     pub(crate) fn restricted(&self, origin: u32, departures: &[(u32, u32)]) -> Problem<'a> {
         let mut places = vec![origin];
         let mut travels: Vec<Travel> = Vec::new();
-        let mut known = std::collections::BTreeMap::from([(origin, 0_u32)]);
+        let mut known: Vec<u32> = vec![u32::MAX; self.places];
+        if let Some(first) = known.get_mut(index(origin)) {
+            *first = 0;
+        }
         let mut next = 0;
         while let Some(&place) = places.get(next) {
             let start = departures.partition_point(|(from, _)| *from < place);
             let leaving = departures.get(start..).unwrap_or_default();
             for (_, at) in leaving.iter().take_while(|(from, _)| *from == place) {
                 let Some(travel) = self.travel(*at) else { continue };
-                let to = *known.entry(travel.to).or_insert_with(|| {
+                let Some(to) = known.get_mut(index(travel.to)) else { continue };
+                if *to == u32::MAX {
                     places.push(travel.to);
-                    number(places.len() - 1)
-                });
-                travels.push(Travel { from: number(next), to, ..*travel });
+                    *to = number(places.len() - 1);
+                }
+                travels.push(Travel { from: number(next), to: *to, ..*travel });
             }
             next += 1;
         }
         let leaves = self
             .leaves
             .iter()
-            .filter_map(|leaf| Some(Leaf { place: *known.get(&leaf.place)?, ..*leaf }))
+            .filter(|leaf| !leaf.idle)
+            .filter_map(|leaf| {
+                let place = known.get(index(leaf.place)).copied().filter(|place| *place != u32::MAX)?;
+                Some(Leaf { place, ..*leaf })
+            })
             .collect();
         Problem::new(self.scheme, places.len(), travels, leaves, self.statements)
     }

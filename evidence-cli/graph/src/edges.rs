@@ -1,16 +1,18 @@
 //! Edges in three layers: what is declared, what is permitted, what is observed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cadastre_model::Known;
-use cadastre_model::access::{Access, Capability, Decision};
+use cadastre_model::access::{Access, Capability, CapabilityEdge, Decision};
 use cadastre_model::asset::compute::Instance;
 use cadastre_model::asset::{EvidenceIds, StatementRef};
 use cadastre_model::declaration::{Declaration, Network, matches_pattern};
 use cadastre_model::graph::{Edge, Layer, Relation};
 use cadastre_model::inventory::Inventory;
 use cadastre_model::reach::{Crossing, Direction, PermittedFlow, Reachability};
+use foldhash::fast::RandomState;
 use ipnet::IpNet;
+use rayon::prelude::*;
 
 use crate::nodes::{account_zone, broker_id, endpoint_id, listener_id, network_node, vendor_zone};
 use crate::principals::Holders;
@@ -54,8 +56,7 @@ impl Gathering {
     }
 
     fn finish(self) -> Vec<Edge> {
-        let mut edges: Vec<Edge> = self
-            .edges
+        self.edges
             .into_iter()
             .map(|((from, to, relation, layer), (decision, statements, evidence))| Edge {
                 from,
@@ -66,9 +67,7 @@ impl Gathering {
                 statements: statements.into_iter().collect(),
                 evidence,
             })
-            .collect();
-        edges.sort_unstable();
-        edges
+            .collect()
     }
 }
 
@@ -96,10 +95,12 @@ pub(crate) fn all(
 ) -> Vec<Edge> {
     let mut gathering = Gathering::default();
     declared(inventory, declaration, holders, &mut gathering);
-    permitted(access, scope, holders, &mut gathering);
+    let mut edges = permitted(access, scope, holders, &mut gathering);
     reaching(inventory, reachability, declaration, scope, &mut gathering);
     observed(inventory, scope, &mut gathering);
-    gathering.finish()
+    edges.extend(gathering.finish());
+    edges.par_sort_unstable();
+    edges
 }
 
 /// What the customer says.
@@ -173,24 +174,81 @@ fn declared(inventory: &Inventory, declaration: &Declaration, holders: &Holders,
     }
 }
 
-/// What policies allow, towards what is data-bearing and towards those who hold it.
-fn permitted(access: &Access, scope: &Scope, holders: &Holders, gathering: &mut Gathering) {
+/// What there is to know of a target, whoever has an edge to it.
+#[derive(Clone, Copy)]
+struct Standing {
+    covered: bool,
+    direct: bool,
+    held: bool,
+}
+
+/// What policies allow, towards what is data-bearing and towards those who hold it. What may reach what is gathered with
+/// what the network says.
+fn permitted(access: &Access, scope: &Scope, holders: &Holders, gathering: &mut Gathering) -> Vec<Edge> {
+    let mut standings: HashMap<&str, Standing, RandomState> = HashMap::default();
     for edge in &access.edges {
-        let matters = scope.covers(&edge.target)
-            || (holders.direct.contains(&edge.target) && holders.all.contains(&edge.principal))
-            || (edge.capability == Capability::Assume && holders.all.contains(&edge.target));
-        if matters {
-            gathering.add_decided(
-                Layer::Permitted,
-                &edge.principal,
-                Relation::Can(edge.capability),
-                &edge.target,
-                edge.decision.clone(),
-                &edge.statements,
-                &EvidenceIds::new(),
-            );
-        }
+        standings.entry(&edge.target).or_insert_with(|| Standing {
+            covered: scope.covers(&edge.target),
+            direct: holders.direct.contains(&edge.target),
+            held: holders.all.contains(&edge.target),
+        });
     }
+    let matters = |edge: &CapabilityEdge, by_holder: bool| {
+        standings.get(edge.target.as_str()).is_some_and(|target| {
+            target.covered
+                || (target.direct && by_holder)
+                || (edge.capability == Capability::Assume && target.held)
+        })
+    };
+    let reaching = access.edges.iter().filter(|edge| edge.capability == Capability::Reach);
+    for edge in reaching.filter(|edge| matters(edge, holders.all.contains(&edge.principal))) {
+        gathering.add_decided(
+            Layer::Permitted,
+            &edge.principal,
+            Relation::Can(edge.capability),
+            &edge.target,
+            edge.decision.clone(),
+            &edge.statements,
+            &EvidenceIds::new(),
+        );
+    }
+    let mut others: Vec<&CapabilityEdge> =
+        access.edges.iter().filter(|edge| edge.capability != Capability::Reach).collect();
+    if !others.is_sorted_by(|a, b| saying(a) <= saying(b)) {
+        others.sort_by(|a, b| saying(a).cmp(&saying(b)));
+    }
+    let own: Vec<&[&CapabilityEdge]> = others.chunk_by(|a, b| a.principal == b.principal).collect();
+    own.into_par_iter()
+        .flat_map_iter(|own| {
+            let by_holder = own.first().is_some_and(|edge| holders.all.contains(&edge.principal));
+            own.chunk_by(|a, b| (a.capability, &a.target) == (b.capability, &b.target))
+                .filter_map(|same| same.first().filter(|edge| matters(edge, by_holder)).map(|_| same))
+                .filter_map(together)
+                .collect::<Vec<Edge>>()
+        })
+        .collect()
+}
+
+/// What an edge says, whyever.
+fn saying(edge: &CapabilityEdge) -> (&str, Capability, &str) {
+    (&edge.principal, edge.capability, &edge.target)
+}
+
+/// One edge for all that say the same.
+fn together(same: &[&CapabilityEdge]) -> Option<Edge> {
+    let first = same.first()?;
+    let mut statements: Vec<&StatementRef> = same.iter().flat_map(|edge| &edge.statements).collect();
+    statements.sort_unstable();
+    statements.dedup();
+    Some(Edge {
+        from: first.principal.clone(),
+        to: first.target.clone(),
+        relation: Relation::Can(first.capability),
+        layer: Layer::Permitted,
+        decision: same.iter().fold(Decision::Deny, |known, edge| either(known, edge.decision.clone())),
+        evidence: statements.iter().map(|statement| statement.record.clone()).collect(),
+        statements: statements.into_iter().cloned().collect(),
+    })
 }
 
 /// What the network lets through, to and from broker hosts.

@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use cadastre_model::access::{Capability, CapabilityEdge, Decision};
 use cadastre_model::graph::Step;
+use foldhash::fast::RandomState;
 
 use crate::cut::{self, Cut};
 use crate::derivation::{
     Duty, Join, Leaf, Piece, Prefer, Problem, Rests, Scheme, Solution, StatementId, Travel,
 };
-use crate::routes::{EdgeId, PersonId, Routes, cost_of, enables, opens};
+use crate::routes::{EdgeId, PersonId, Resting, Routes, cost_of, enables, idle, opens};
 use crate::scope::{Protection, RecordStore, Scope};
 
 /// The duty that answers a question.
@@ -263,7 +264,7 @@ impl<'a> Goal<'a> {
     ) -> Self {
         let routes = gathering.routes;
         let mut people: Vec<PersonId> = Vec::new();
-        let mut places: HashMap<PersonId, u32> = HashMap::new();
+        let mut places: HashMap<PersonId, u32, RandomState> = HashMap::default();
         let mut place_of = |person: PersonId, people: &mut Vec<PersonId>| {
             *places.entry(person).or_insert_with(|| {
                 people.push(person);
@@ -282,9 +283,10 @@ impl<'a> Goal<'a> {
             let rests = routes.rests(edge);
             let own = place_of(person, &mut people);
             origins.insert(own);
-            leaves.push(Leaf { duty, place: own, cost, rests, told });
+            leaves.push(Leaf { duty, place: own, cost, rests, told, idle: false });
             for sharer in routes.sharers(person) {
-                leaves.push(Leaf { duty, place: place_of(*sharer, &mut people), cost, rests, told });
+                let place = place_of(*sharer, &mut people);
+                leaves.push(Leaf { duty, place, cost, rests, told, idle: false });
             }
         }
         // Everybody who can become one of them.
@@ -301,10 +303,11 @@ impl<'a> Goal<'a> {
                     }
                     None => (Rests::default(), tell(EdgeId::MAX, Form::Shared)),
                 };
-                travels.push(Travel { from, to, cost: hop.cost, rests, told });
+                travels.push(Travel { from, to, cost: hop.cost, rests, told, idle: hop.idle });
             }
             next += 1;
         }
+        mark_idle(&mut leaves, &told, routes);
         let problem = Problem::new(scheme, people.len(), travels, leaves, routes.statements());
         let departures = problem.departures();
         let sums_up = told.iter().any(|told| routes.edge(told.edge).is_some_and(|edge| edge.summary));
@@ -456,6 +459,29 @@ impl<'a> Goal<'a> {
     /// What statements a number stands for.
     pub(crate) fn statement(&self, id: StatementId) -> Option<&'a cadastre_model::asset::StatementRef> {
         self.routes.statement(id)
+    }
+}
+
+/// Marks those that make no difference to what closes all, since another one for the same duty at the same place rests on
+/// no more than some of their statements.
+fn mark_idle(leaves: &mut [Leaf], told: &[Told], routes: &Routes<'_>) {
+    let mut order: Vec<usize> = (0..leaves.len()).collect();
+    let place = |at: &usize| leaves.get(*at).map(|leaf| (leaf.duty, leaf.place));
+    order.sort_by_key(place);
+    let mut out: Vec<usize> = Vec::new();
+    for same in order.chunk_by(|a, b| place(a) == place(b)).filter(|same| same.len() > 1) {
+        let nothing = Resting { statements: &[], summary: false };
+        let resting = |at: &usize| {
+            let told = leaves.get(*at).and_then(|leaf| told.get(usize::try_from(leaf.told).ok()?));
+            told.map_or(nothing, |told| routes.resting(told.edge))
+        };
+        let rests: Vec<Resting<'_>> = same.iter().map(resting).collect();
+        out.extend(same.iter().zip(idle(&rests)).filter(|(_, idle)| *idle).map(|(at, _)| *at));
+    }
+    for at in out {
+        if let Some(leaf) = leaves.get_mut(at) {
+            leaf.idle = true;
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! Who matters to the boundary, and what is known of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cadastre_model::access::{Access, Capability};
 use cadastre_model::asset::EvidenceIds;
 use cadastre_model::declaration::Declaration;
 use cadastre_model::graph::{PrincipalView, Side};
 use cadastre_model::inventory::Inventory;
+use foldhash::fast::RandomState;
 
 use crate::scope::Scope;
 use crate::sides::{Sides, account};
@@ -29,12 +30,23 @@ pub(crate) fn holders(
     declaration: &Declaration,
 ) -> Holders {
     let mut holders = Holders::default();
-    let mut reached_by: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for edge in &access.edges {
-        if scope.covers(&edge.target) {
-            holders.direct.insert(edge.principal.clone());
-        } else if matches!(edge.capability, Capability::Assume | Capability::ChangePolicy) {
-            reached_by.entry(&edge.target).or_default().insert(&edge.principal);
+    let mut covered: HashMap<&str, bool, RandomState> = HashMap::default();
+    let mut reached_by: HashMap<&str, Vec<&str>, RandomState> = HashMap::default();
+    // Edges are sorted by principal, so that each is looked at once.
+    for own in access.edges.chunk_by(|a, b| a.principal == b.principal) {
+        let mut direct = false;
+        for edge in own {
+            if *covered.entry(&edge.target).or_insert_with(|| scope.covers(&edge.target)) {
+                direct = true;
+            } else if matches!(edge.capability, Capability::Assume | Capability::ChangePolicy) {
+                let by = reached_by.entry(&edge.target).or_default();
+                if by.last() != Some(&edge.principal.as_str()) {
+                    by.push(&edge.principal);
+                }
+            }
+        }
+        if let Some(first) = own.first().filter(|_| direct) {
+            holders.direct.insert(first.principal.clone());
         }
     }
     let mut waiting: Vec<&str> = holders.direct.iter().map(String::as_str).collect();
@@ -71,17 +83,22 @@ pub(crate) fn views(
 ) -> Vec<PrincipalView> {
     let mut becoming: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut statements: BTreeMap<&str, EvidenceIds> = BTreeMap::new();
-    for edge in &access.edges {
-        if edge.capability == Capability::Assume {
-            becoming.entry(&edge.target).or_default().insert(&edge.principal);
+    let observed: HashMap<&str, &EvidenceIds, RandomState> =
+        inventory.principals.iter().map(|principal| (principal.arn.as_str(), &principal.evidence)).collect();
+    for own in access.edges.chunk_by(|a, b| a.principal == b.principal) {
+        let Some(principal) = own.first().map(|edge| edge.principal.as_str()) else { continue };
+        if matches!(sides.of(principal), Side::Vendor | Side::Outside) {
+            for edge in own.iter().filter(|edge| edge.capability == Capability::Assume) {
+                becoming.entry(&edge.target).or_default().insert(principal);
+            }
         }
-        if holders.all.contains(&edge.principal) {
-            let records = edge.statements.iter().map(|statement| statement.record.clone());
-            statements.entry(&edge.principal).or_default().extend(records);
+        // For those who were read themselves, their own records speak.
+        if !observed.contains_key(principal) && holders.all.contains(principal) {
+            let records =
+                own.iter().flat_map(|edge| &edge.statements).map(|statement| statement.record.clone());
+            statements.entry(principal).or_default().extend(records);
         }
     }
-    let observed: BTreeMap<&str, &EvidenceIds> =
-        inventory.principals.iter().map(|principal| (principal.arn.as_str(), &principal.evidence)).collect();
     // A declared role that no record shows is not a principal that holds anything.
     let declared_only = |id: &str| {
         declaration.vendors.iter().any(|vendor| vendor.roles.iter().any(|role| role.arn == id))
@@ -102,7 +119,6 @@ pub(crate) fn views(
                 .get(id.as_str())
                 .into_iter()
                 .flatten()
-                .filter(|by| matches!(sides.of(by), Side::Vendor | Side::Outside))
                 .map(|by| (*by).to_owned())
                 .collect(),
             evidence: observed

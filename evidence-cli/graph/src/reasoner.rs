@@ -49,15 +49,16 @@ impl<'a> Reasoner<'a> {
     #[must_use]
     pub fn graph(&self, reachability: &cadastre_model::reach::Reachability) -> BoundaryGraph {
         let Self { inventory, access, declaration, sides, scope, routes } = self;
-        let holders = principals::holders(scope, sides, access, declaration);
-        let mut graph = BoundaryGraph {
-            nodes: Vec::new(),
-            edges: edges::all(inventory, access, reachability, declaration, scope, &holders),
-            paths: paths::all(routes, scope, sides),
-            principals: principals::views(inventory, access, declaration, sides, &holders),
+        let around = || {
+            let holders = principals::holders(scope, sides, access, declaration);
+            let (edges, principals) = rayon::join(
+                || edges::all(inventory, access, reachability, declaration, scope, &holders),
+                || principals::views(inventory, access, declaration, sides, &holders),
+            );
+            (nodes::all(inventory, declaration, scope, sides, &holders, &edges), edges, principals)
         };
-        graph.nodes = nodes::all(inventory, declaration, scope, sides, &holders, &graph.edges);
-        graph
+        let ((nodes, edges, principals), paths) = rayon::join(around, || paths::all(routes, scope, sides));
+        BoundaryGraph { nodes, edges, paths, principals }
     }
 
     /// A store whose records can be asked about, declared to hold any or not.

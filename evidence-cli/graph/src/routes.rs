@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use cadastre_model::access::{Access, Capability, CapabilityEdge, Decision};
 use cadastre_model::asset::StatementRef;
 use cadastre_model::inventory::Inventory;
+use foldhash::fast::RandomState;
+use rayon::prelude::*;
 
 use crate::derivation::{Rests, StatementId};
 use crate::scope::instance_id;
@@ -29,13 +31,16 @@ pub(crate) struct Hop {
     /// The edge it rests on; none for what is only shared: somebody whose own policies were not read has whatever its
     /// account or anybody has.
     pub(crate) edge: Option<EdgeId>,
+    /// Whether another hop between the two rests on no more than some of its statements: whatever closes that one closes
+    /// this one, so that it makes no difference to what closes all.
+    pub(crate) idle: bool,
 }
 
 /// Everybody and how they become each other.
 #[derive(Debug)]
 pub(crate) struct Routes<'a> {
     pub(crate) names: Vec<&'a str>,
-    numbers: HashMap<&'a str, PersonId>,
+    numbers: HashMap<&'a str, PersonId, RandomState>,
     edges: &'a [CapabilityEdge],
     /// Edges by target, sorted by target.
     on: Vec<(&'a str, EdgeId)>,
@@ -44,6 +49,8 @@ pub(crate) struct Routes<'a> {
     rests: Vec<Rests>,
     /// Sorted by where they lead.
     hops: Vec<Hop>,
+    /// Those to person `n` are `hops[starts[n]..starts[n + 1]]`.
+    starts: Vec<u32>,
     /// For somebody whose edges others share: those others.
     sharers: BTreeMap<PersonId, Vec<PersonId>>,
     /// The role of each host.
@@ -112,12 +119,10 @@ impl<'a> Routes<'a> {
         names.extend(roles.values());
         names.sort_unstable();
         names.dedup();
-        let numbers: HashMap<&str, PersonId> =
+        let numbers: HashMap<&str, PersonId, RandomState> =
             names.iter().zip(0..).map(|(name, number)| (*name, number)).collect();
-        let mut on: Vec<(&str, EdgeId)> =
-            edges.iter().zip(0..).map(|(edge, number)| (&*edge.target, number)).collect();
-        on.sort_unstable();
-        let (by_number, statements, rests) = number_statements(edges);
+        let (on, (by_number, statements, rests)) =
+            rayon::join(|| by_target(edges), || number_statements(edges));
         let mut routes = Self {
             sharers: sharers(&names, &numbers, sides),
             names,
@@ -128,6 +133,7 @@ impl<'a> Routes<'a> {
             statements,
             rests,
             hops: Vec::new(),
+            starts: Vec::new(),
             roles,
         };
         routes.find_hops();
@@ -174,9 +180,16 @@ impl<'a> Routes<'a> {
 
     /// The hops that lead to somebody.
     pub(crate) fn hops_to(&self, to: PersonId) -> &[Hop] {
-        let start = self.hops.partition_point(|hop| hop.to < to);
-        let from = self.hops.get(start..).unwrap_or_default();
-        from.get(..from.partition_point(|hop| hop.to == to)).unwrap_or_default()
+        let bound = |person: PersonId| {
+            usize::try_from(person)
+                .ok()
+                .and_then(|at| self.starts.get(at))
+                .and_then(|at| usize::try_from(*at).ok())
+        };
+        match (bound(to), bound(to.saturating_add(1))) {
+            (Some(start), Some(end)) => self.hops.get(start..end).unwrap_or_default(),
+            _ => &[],
+        }
     }
 
     /// Those who share somebody's edges.
@@ -191,6 +204,8 @@ impl<'a> Routes<'a> {
 
     fn find_hops(&mut self) {
         let mut hops = Vec::new();
+        // Edges are sorted by principal.
+        let mut last: (&str, Option<PersonId>) = ("", None);
         for (edge, number) in self.edges.iter().zip(0..) {
             // A service assumes roles on behalf of the account it serves; that is no way in for anybody.
             if edge.principal.starts_with("service:") {
@@ -207,36 +222,118 @@ impl<'a> Routes<'a> {
                 _ if enables(edge, Capability::OperateHost) => (self.role_of(&edge.target), cost + 2),
                 _ => continue,
             };
-            let (Some(from), Some(to)) = (self.number(&edge.principal), to.and_then(|to| self.number(to)))
-            else {
+            if last.0 != edge.principal {
+                last = (&edge.principal, self.number(&edge.principal));
+            }
+            let (Some(from), Some(to)) = (last.1, to.and_then(|to| self.number(to))) else {
                 continue;
             };
             if from != to {
-                hops.push(Hop { from, to, cost, edge: Some(number) });
+                hops.push(Hop { from, to, cost, edge: Some(number), idle: false });
             }
         }
         for (shared, sharers) in &self.sharers {
-            hops.extend(sharers.iter().map(|from| Hop { from: *from, to: *shared, cost: 0, edge: None }));
+            let shared = |from: &PersonId| Hop { from: *from, to: *shared, cost: 0, edge: None, idle: false };
+            hops.extend(sharers.iter().map(shared));
         }
-        hops.sort_by_key(|hop| (hop.to, hop.from, hop.cost, hop.edge));
+        hops.par_sort_unstable_by_key(|hop| (hop.to, hop.from, hop.cost, hop.edge));
+        hops.par_chunk_by_mut(|a, b| (a.to, a.from) == (b.to, b.from)).for_each(|hops| {
+            let rests: Vec<Resting<'_>> = hops
+                .iter()
+                .map(|hop| match hop.edge {
+                    Some(edge) => self.resting(edge),
+                    None => Resting { statements: &[], summary: false },
+                })
+                .collect();
+            for (hop, idle) in hops.iter_mut().zip(idle(&rests)) {
+                hop.idle = idle;
+            }
+        });
+        let mut counts = vec![0_u32; self.names.len() + 1];
+        for hop in &hops {
+            if let Some(count) = usize::try_from(hop.to).ok().and_then(|to| counts.get_mut(to + 1)) {
+                *count += 1;
+            }
+        }
+        let mut sum = 0;
+        for count in &mut counts {
+            sum += *count;
+            *count = sum;
+        }
+        self.starts = counts;
         self.hops = hops;
     }
+
+    /// What an edge rests on, and whether it stands for several.
+    pub(crate) fn resting(&self, edge: EdgeId) -> Resting<'_> {
+        let rests = self.rests(edge);
+        let bounds = usize::try_from(rests.start).ok().zip(usize::try_from(rests.length).ok());
+        let statements = bounds.and_then(|(start, length)| self.statements.get(start..start + length));
+        Resting {
+            statements: statements.unwrap_or_default(),
+            summary: self.edge(edge).is_some_and(|edge| edge.summary),
+        }
+    }
+}
+
+/// What a move rests on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resting<'a> {
+    pub(crate) statements: &'a [StatementId],
+    /// Whether it stands for several moves.
+    pub(crate) summary: bool,
+}
+
+/// Which of the moves that lead from one fact to another make no difference to what closes all: those that rest on more
+/// than another one does, and of those that rest on the same all but the first. A move that stands for several is
+/// compared with its like only.
+pub(crate) fn idle(moves: &[Resting<'_>]) -> Vec<bool> {
+    let mut out = vec![false; moves.len()];
+    for ((place, one), out) in moves.iter().enumerate().zip(&mut out) {
+        *out = moves.iter().enumerate().any(|(other_place, other)| {
+            let fewer = other.statements.len() < one.statements.len();
+            let before = other.statements.len() == one.statements.len() && other_place < place;
+            other.summary == one.summary
+                && (fewer || before)
+                && other.statements.iter().all(|statement| one.statements.contains(statement))
+        });
+    }
+    out
+}
+
+/// Every edge by its target, sorted.
+fn by_target(edges: &[CapabilityEdge]) -> Vec<(&str, EdgeId)> {
+    let mut on: Vec<(&str, EdgeId)> =
+        edges.iter().zip(0..).map(|(edge, number)| (&*edge.target, number)).collect();
+    on.par_sort_unstable();
+    on
 }
 
 /// Numbers statements by how few rest on them: of two cuts of one size, the one that disturbs fewest others is found
 /// first. Gives the statements by number, and for each edge where its own stand in one long list.
 fn number_statements(edges: &[CapabilityEdge]) -> (Vec<&StatementRef>, Vec<StatementId>, Vec<Rests>) {
     // Numbered as they come, with the last principal seen and how many different ones there were.
-    let mut seen: HashMap<&StatementRef, u32> = HashMap::new();
+    let mut seen: HashMap<&StatementRef, u32, RandomState> = HashMap::default();
+    // Most statements of one text are one and the same text, so that its place in memory tells it.
+    let mut placed: HashMap<(*const u8, *const u8), u32, RandomState> = HashMap::default();
     let mut met: Vec<(&StatementRef, usize, &str)> = Vec::new();
     let mut statements: Vec<StatementId> = Vec::new();
     let mut rests = Vec::with_capacity(edges.len());
     for edge in edges {
         let start = number(statements.len());
         for statement in &edge.statements {
-            let id = *seen.entry(statement).or_insert_with(|| {
-                met.push((statement, 0, ""));
-                number(met.len() - 1)
+            let place = (statement.policy.as_ptr(), statement.pointer.as_ptr());
+            let known = placed
+                .get(&place)
+                .copied()
+                .filter(|id| at(&met, *id).is_some_and(|(one, ..)| one.record == statement.record));
+            let id = known.unwrap_or_else(|| {
+                let id = *seen.entry(statement).or_insert_with(|| {
+                    met.push((statement, 0, ""));
+                    number(met.len() - 1)
+                });
+                placed.insert(place, id);
+                id
             });
             if let Some((_, users, last)) = usize::try_from(id).ok().and_then(|id| met.get_mut(id))
                 && *last != edge.principal
@@ -268,7 +365,7 @@ fn number_statements(edges: &[CapabilityEdge]) -> (Vec<&StatementRef>, Vec<State
 /// policies were read.
 fn sharers(
     names: &[&str],
-    numbers: &HashMap<&str, PersonId>,
+    numbers: &HashMap<&str, PersonId, RandomState>,
     sides: &Sides<'_>,
 ) -> BTreeMap<PersonId, Vec<PersonId>> {
     let mut sharers: BTreeMap<PersonId, Vec<PersonId>> = BTreeMap::new();
