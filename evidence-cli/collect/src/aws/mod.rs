@@ -19,6 +19,7 @@ mod session;
 mod shape;
 mod stores;
 mod trails;
+mod transit_gateways;
 
 use std::error::Error;
 use std::fmt;

@@ -3,8 +3,8 @@
 use aws_sdk_ec2::types::{
     Address, EgressOnlyInternetGateway, FlowLog, GroupIdentifier, InternetGateway, InternetGatewayAttachment,
     IpPermission, ManagedPrefixList, NatGateway, NetworkAcl, NetworkAclEntry, NetworkInterface,
-    NetworkInterfaceAssociation, Route, RouteTable, SecurityGroup, Subnet, TransitGateway,
-    TransitGatewayAttachment, Vpc, VpcPeeringConnection, VpcPeeringConnectionVpcInfo,
+    NetworkInterfaceAssociation, Route, RouteTable, SecurityGroup, Subnet, Vpc, VpcPeeringConnection,
+    VpcPeeringConnectionVpcInfo,
 };
 use futures::{StreamExt, TryStreamExt, stream, try_join};
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::Account;
 use super::call::{IN_FLIGHT, PAGE, list};
 use super::shape::{Object, tags};
+use super::transit_gateways;
 use crate::CollectError;
 
 /// Collects a region's networks.
@@ -155,26 +156,7 @@ async fn neighbours(account: &Account<'_>, region: &str) -> Result<(), CollectEr
             vpc_peering_connections,
             peering_json
         ),
-        list!(
-            account,
-            region,
-            ec2,
-            "ec2:DescribeTransitGateways",
-            describe_transit_gateways,
-            "TransitGateways",
-            transit_gateways,
-            transit_gateway_json
-        ),
-        list!(
-            account,
-            region,
-            ec2,
-            "ec2:DescribeTransitGatewayAttachments",
-            describe_transit_gateway_attachments,
-            "TransitGatewayAttachments",
-            transit_gateway_attachments,
-            attachment_json
-        ),
+        transit_gateways::collect(account, region),
     )?;
     Ok(())
 }
@@ -589,56 +571,6 @@ fn peer_json(peer: &VpcPeeringConnectionVpcInfo) -> Value {
         .list("Ipv6CidrBlockSet", peer.ipv6_cidr_block_set(), |block| {
             Object::new().text("Ipv6CidrBlock", block.ipv6_cidr_block()).build()
         })
-        .build()
-}
-
-fn transit_gateway_json(gateway: &TransitGateway) -> Value {
-    Object::new()
-        .text("TransitGatewayId", gateway.transit_gateway_id())
-        .text("TransitGatewayArn", gateway.transit_gateway_arn())
-        .text("State", gateway.state().map(|state| state.as_str()))
-        .text("OwnerId", gateway.owner_id())
-        .text("Description", gateway.description())
-        .time("CreationTime", gateway.creation_time())
-        .nested("Options", gateway.options(), |options| {
-            Object::new()
-                .number("AmazonSideAsn", options.amazon_side_asn())
-                .text(
-                    "AutoAcceptSharedAttachments",
-                    options.auto_accept_shared_attachments().map(|value| value.as_str()),
-                )
-                .text(
-                    "DefaultRouteTableAssociation",
-                    options.default_route_table_association().map(|value| value.as_str()),
-                )
-                .text(
-                    "DefaultRouteTablePropagation",
-                    options.default_route_table_propagation().map(|value| value.as_str()),
-                )
-                .texts("TransitGatewayCidrBlocks", options.transit_gateway_cidr_blocks())
-                .build()
-        })
-        .value("Tags", Some(tags!(gateway.tags())))
-        .build()
-}
-
-fn attachment_json(attachment: &TransitGatewayAttachment) -> Value {
-    Object::new()
-        .text("TransitGatewayAttachmentId", attachment.transit_gateway_attachment_id())
-        .text("TransitGatewayId", attachment.transit_gateway_id())
-        .text("TransitGatewayOwnerId", attachment.transit_gateway_owner_id())
-        .text("ResourceOwnerId", attachment.resource_owner_id())
-        .text("ResourceType", attachment.resource_type().map(|kind| kind.as_str()))
-        .text("ResourceId", attachment.resource_id())
-        .text("State", attachment.state().map(|state| state.as_str()))
-        .nested("Association", attachment.association(), |association| {
-            Object::new()
-                .text("TransitGatewayRouteTableId", association.transit_gateway_route_table_id())
-                .text("State", association.state().map(|state| state.as_str()))
-                .build()
-        })
-        .time("CreationTime", attachment.creation_time())
-        .value("Tags", Some(tags!(attachment.tags())))
         .build()
 }
 

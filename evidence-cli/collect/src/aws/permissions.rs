@@ -46,6 +46,8 @@ pub const CALLS: &[Call] = &[
     same("ec2:DescribeSnapshots"),
     same("ec2:DescribeSubnets"),
     same("ec2:DescribeTransitGatewayAttachments"),
+    same("ec2:DescribeTransitGatewayRouteTables"),
+    same("ec2:DescribeTransitGatewayVpcAttachments"),
     same("ec2:DescribeTransitGateways"),
     same("ec2:DescribeVolumes"),
     same("ec2:DescribeVpcEndpointConnections"),
@@ -57,6 +59,7 @@ pub const CALLS: &[Call] = &[
     same("ec2:GetEbsDefaultKmsKeyId"),
     same("ec2:GetEbsEncryptionByDefault"),
     same("ec2:GetManagedPrefixListEntries"),
+    same("ec2:SearchTransitGatewayRoutes"),
     same("events:ListRules"),
     same("events:ListTargetsByRule"),
     same("iam:GenerateCredentialReport"),
@@ -161,8 +164,9 @@ mod tests {
             for name in [operation, action] {
                 let (_, verb) = name.split_once(':').unwrap();
                 // Generating the credential report is of access level Read in IAM's own table.
-                let reads = ["Get", "List", "Describe"].iter().any(|prefix| verb.starts_with(prefix))
-                    || verb == "GenerateCredentialReport";
+                let reads =
+                    ["Get", "List", "Describe", "Search"].iter().any(|prefix| verb.starts_with(prefix))
+                        || verb == "GenerateCredentialReport";
                 assert!(reads, "{name}");
             }
         }
