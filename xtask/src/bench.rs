@@ -62,6 +62,8 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = DECISION_SECONDS)]
         seconds: u32,
     },
+    /// The broker beside Apache Kafka: throughput, latency, processor time, memory, start, recovery
+    Broker(crate::bench_broker::Options),
     /// Every format of the report of a made-up boundary of 5,000 nodes with 2,000 findings, and its page in Chromium
     Report(crate::bench_report::Options),
     /// Verify a CloudTrail trail, beside the AWS CLI's own code
@@ -75,6 +77,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Scan { roles } => scan(*roles),
         Bench::Build => build(),
+        Bench::Broker(options) => crate::bench_broker::run(options),
         Bench::Access => {
             run(&Bench::Decisions { seconds: DECISION_SECONDS })?;
             run(&Bench::Organisation(organisation::Options::default()))

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::process;
 
 /// Each room and the rooms that it may use, tests apart.
-const ALLOWED: [(&str, &[&str]); 30] = [
+const ALLOWED: [(&str, &[&str]); 31] = [
     ("cadastre-protocol", &[]),
     ("cadastre-keys", &[]),
     ("cadastre-key-services", &["cadastre-keys"]),
@@ -34,6 +34,7 @@ const ALLOWED: [(&str, &[&str]); 30] = [
         "cadastre-simulation",
         &["cadastre-protocol", "cadastre-keys", "cadastre-objects", "cadastre-sequencer", "cadastre-storage"],
     ),
+    ("cadastre-benchmark", &["cadastre-protocol"]),
     ("cadastre-model", &[]),
     ("cadastre-inventory", &["cadastre-model"]),
     ("cadastre-collect", &["cadastre-model", "cadastre-protocol"]),

@@ -12,6 +12,7 @@ mod access_peer;
 mod access_scenarios;
 mod authorizer;
 mod bench;
+mod bench_broker;
 mod bench_drift;
 mod bench_logs;
 mod bench_report;
@@ -31,6 +32,7 @@ mod policies;
 mod process;
 mod reference_account;
 mod simulate;
+mod tamper;
 mod test;
 
 use std::path::PathBuf;
@@ -83,6 +85,8 @@ enum Verb {
     Simulate(simulate::Options),
     /// Kill real brokers under load, and read every acknowledged record back
     Kill(kill::Options),
+    /// Alter every region of every durable file kind of the broker, and see that it is noticed
+    Tamper(tamper::Options),
     /// Record the reference account and its Kafka cluster into fixtures/ again
     RecordFixtures(fixtures::Options),
     /// Measure, and write the results to docs/benchmarks/
@@ -110,6 +114,10 @@ enum Fuzz {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
+        Verb::Tamper(options) => match tamper::run(&options) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Verb::Test(options) => test::run(&options),
         Verb::Parts => parts::Parts::prepare().map(|parts| parts.describe()),
         Verb::Mutations { directory, verbose } => mutations::run(&directory, verbose),

@@ -112,6 +112,11 @@ impl Parts {
         command.envs(self.variables());
     }
 
+    /// The directory with Apache Kafka's jars.
+    pub(crate) fn kafka_libraries(&self) -> Option<&Path> {
+        self.kafka_libs.as_deref()
+    }
+
     /// How many kinds of part are missing.
     pub(crate) fn missing(&self) -> usize {
         self.missing.len()

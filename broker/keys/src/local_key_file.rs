@@ -81,8 +81,12 @@ impl LocalKeyFile {
         }
         let mut key = Secret::new([0; KEY_LENGTH]);
         let digits = lines.next().unwrap_or_default();
-        hex::decode_to_slice(digits, key.expose_mut())
-            .map_err(|_digits| malformed("expected 64 hexadecimal digits in the second line"))?;
+        let unexpected = || malformed("expected 64 hexadecimal digits in the second line");
+        // Written in lower case; a flipped bit makes a capital letter, which would decode to the same key.
+        if digits.bytes().any(|digit| digit.is_ascii_uppercase()) {
+            return Err(unexpected());
+        }
+        hex::decode_to_slice(digits, key.expose_mut()).map_err(|_digits| unexpected())?;
         if lines.next().is_some() {
             return Err(malformed("expected two lines"));
         }

@@ -124,8 +124,12 @@ impl SigningKey {
         }
         let mut document = Zeroizing::new(Vec::with_capacity(1024));
         file.take(LONGEST_FILE).read_to_end(&mut document).map_err(failed)?;
-        let pair = Ed25519KeyPair::from_pkcs8(&document)
-            .map_err(|_rejected| SigningError::Malformed { path: path.to_owned() })?;
+        let malformed = || SigningError::Malformed { path: path.to_owned() };
+        // The parser takes no notice of what follows the sequence.
+        if document.get(1).is_some_and(|length| usize::from(*length) != document.len().saturating_sub(2)) {
+            return Err(malformed());
+        }
+        let pair = Ed25519KeyPair::from_pkcs8(&document).map_err(|_rejected| malformed())?;
         Ok(Self::from_pair(pair))
     }
 

@@ -426,7 +426,7 @@ impl Inner {
             && let Some(bytes) = disk.get(run_key).await
         {
             let run = open_run(opened, key, &numbers, start, &bytes)?;
-            if run.batches.iter().all(Result::is_ok) {
+            if run.batches.iter().all(Result::is_ok) && bytes.len() as u64 == end.saturating_sub(start) {
                 return Ok(Arc::new(run));
             }
             // The copy is damaged, which says nothing about the object.

@@ -100,6 +100,10 @@ impl SegmentHeader {
     }
 
     fn read_copy(copy: &[u8]) -> Result<Self, CopyDefect> {
+        // A file that ends within its header has lost whatever came behind.
+        if copy.len() != COPY_LENGTH {
+            return Err(CopyDefect::Damaged);
+        }
         let mut fields = FieldReader::new(copy, "segment header");
         let magic: [u8; 8] = fields.array()?;
         let version = fields.u32()?;
