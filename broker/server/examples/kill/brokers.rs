@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use cadastre_protocol::client::Address;
 
+use crate::faults::{self, Fault, Ground};
 use crate::postgres;
 use crate::random::Random;
 
@@ -30,8 +31,9 @@ pub(crate) enum Mode {
     Cluster,
 }
 
-/// Prepares brokers in a directory; none is started.
-pub(crate) fn prepare(mode: Mode, count: usize, root: &Path) -> Vec<Broker> {
+/// Prepares brokers in a directory, on ground that a fault can shake; none is started.
+pub(crate) async fn prepare(mode: Mode, fault: Fault, count: usize, root: &Path) -> (Vec<Broker>, Ground) {
+    let (mut ground, of_fault) = Ground::prepare(fault, root).await;
     // Two runs of one seed at a time must not want the same ports.
     let mut random = Random::new(u64::from(std::process::id()));
     let shared = match mode {
@@ -40,28 +42,31 @@ pub(crate) fn prepare(mode: Mode, count: usize, root: &Path) -> Vec<Broker> {
                            log.cleaner.backoff.ms=200\n"
             .to_owned(),
         Mode::Cluster => {
-            let server = postgres::shared_server().expect("PostgreSQL is not installed");
+            let server = postgres::Server::start(true).expect("PostgreSQL is not installed");
             let schema = postgres::fresh_schema();
             std::fs::create_dir(root.join("store")).unwrap();
+            let connection = server.config(&schema).connection;
+            ground.database = Some(server);
+            let store = format!("cadastre.objects.location=file://{}/store\n", root.display());
+            let store = if of_fault.contains("objects.location") { String::new() } else { store };
             format!(
-                "cadastre.storage.mode=cluster\ncadastre.objects.location=file://{root}/store\n\
+                "cadastre.storage.mode=cluster\n{store}\
                  cadastre.metadata.url={url}\ncadastre.metadata.schema={schema}\ncadastre.cluster.linger.ms=5\n\
                  cadastre.cluster.id=kill\ncadastre.cluster.heartbeat.interval.ms=300\n\
                  cadastre.cluster.lease.ms=1500\n",
-                root = root.display(),
-                url = server.config(&schema).connection,
+                url = connection,
             )
         }
     };
     let brokers: Vec<Broker> = (1..=count)
         .map(|node_id| {
             let directory = root.join(format!("broker-{node_id}"));
-            std::fs::create_dir(&directory).unwrap();
+            std::fs::create_dir_all(&directory).unwrap();
             let port = free_port(&mut random);
             let properties = format!(
                 "process.roles=broker\nnode.id={node_id}\nlisteners=PLAINTEXT://127.0.0.1:{port}\n\
                  log.dirs={own}/data\ncadastre.key.file={root}/kek\nlog.cleaner.backoff.ms=200\n\
-                 cadastre.objects.cache.bytes=262144\n{shared}",
+                 cadastre.objects.cache.bytes=262144\n{shared}{of_fault}",
                 own = directory.display(),
                 root = root.display(),
             );
@@ -72,7 +77,7 @@ pub(crate) fn prepare(mode: Mode, count: usize, root: &Path) -> Vec<Broker> {
     let first = brokers.first().expect("at least one broker");
     let formatted = program().arg("format").arg("--config").arg(first.properties()).output().unwrap();
     assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
-    brokers
+    (brokers, ground)
 }
 
 impl Broker {
@@ -109,6 +114,17 @@ impl Broker {
         Ok(())
     }
 
+    /// Sends the process a signal, such as `STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let process = self.child.as_ref().expect("the broker runs").id().to_string();
+        assert!(Command::new("kill").args([format!("-{name}"), process]).status().unwrap().success());
+    }
+
+    /// Whether the process is there.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
+    }
+
     /// Ends the process by SIGKILL.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -132,7 +148,9 @@ impl Drop for Broker {
 fn program() -> Command {
     let own = std::env::current_exe().unwrap();
     let built = own.parent().and_then(Path::parent).expect("examples lie in a directory of their own");
-    Command::new(built.join("cadastre-broker"))
+    let mut command = Command::new(built.join("cadastre-broker"));
+    command.env("AWS_ACCESS_KEY_ID", faults::ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", faults::SECRET_KEY);
+    command
 }
 
 /// A port that is free, and below those from which the system takes ports of clients: otherwise a client that knocks at

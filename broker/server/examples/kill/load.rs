@@ -29,6 +29,7 @@ pub(crate) struct Load {
     /// Final refusals of batches with a producer id, and errors of the reader, by name.
     pub(crate) errors: Mutex<Counts>,
     next_batch: AtomicU64,
+    acknowledged: AtomicU64,
 }
 
 impl Load {
@@ -43,7 +44,21 @@ impl Load {
             repeated: AtomicU64::new(0),
             errors: Mutex::default(),
             next_batch: AtomicU64::new(1),
+            acknowledged: AtomicU64::new(0),
         })
+    }
+
+    /// How long it takes until something is acknowledged; nothing when that takes longer than `patience`.
+    pub(crate) async fn next_acknowledgement(&self, patience: Duration) -> Option<Duration> {
+        let begun = Instant::now();
+        let before = self.acknowledged.load(Ordering::Relaxed);
+        while begun.elapsed() < patience {
+            if self.acknowledged.load(Ordering::Relaxed) > before {
+                return Some(begun.elapsed());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        None
     }
 
     fn note(&self, error: String) {
@@ -81,6 +96,7 @@ pub(crate) async fn produce(load: Arc<Load>, client: u32, mut random: Random, is
         load.under_way.fetch_sub(1, Ordering::Relaxed);
         match answer {
             Answer::Acknowledged(_) => {
+                load.acknowledged.fetch_add(1, Ordering::Relaxed);
                 sequences.insert(index, base_sequence + batch.record_count());
             }
             Answer::Refused | Answer::Unknown => identity = None,

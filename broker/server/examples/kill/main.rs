@@ -1,4 +1,4 @@
-//! `kill -9` at brokers under load, again and again, and a look at every record in between.
+//! `kill -9` at brokers under load, again and again, or another fault, and a look at every record in between.
 //!
 //! Brokers are real processes. Clients go on sending while brokers are gone; a batch with a producer id is repeated, to
 //! any broker, until it is answered. Every so many rounds all clients pause and the whole log is read back and
@@ -16,9 +16,11 @@
 
 mod brokers;
 mod check;
+mod faults;
 mod load;
 #[path = "../../../sequencer/tests/support/mod.rs"]
 mod postgres;
+mod proxy;
 mod random;
 mod sabotage;
 mod wire;
@@ -31,6 +33,7 @@ use std::time::{Duration, Instant};
 
 use brokers::{Broker, Mode};
 use clap::Parser;
+use faults::Fault;
 use load::Load;
 use random::Random;
 use tokio::task::JoinHandle;
@@ -40,6 +43,12 @@ const IDEMPOTENT: u32 = 6;
 
 /// After how long everything is read once more when something is wrong.
 const LATER: Duration = Duration::from_secs(3);
+
+/// How long brokers stand still: longer than their lease.
+const PAUSE: Duration = Duration::from_millis(2000);
+
+/// After a fault that has passed, a broker that acknowledges nothing for so long is started again.
+const RESUMING: Duration = Duration::from_secs(15);
 
 /// How many producers there are.
 const PRODUCERS: u32 = 8;
@@ -61,6 +70,9 @@ struct Options {
     /// After how many rounds everything is read back
     #[arg(long, default_value_t = 20)]
     every: u64,
+    /// What happens in each round
+    #[arg(long, value_enum, default_value_t = Fault::Kill)]
+    fault: Fault,
     /// Damage durable files once, halfway: the run then succeeds only if that is noticed
     #[arg(long)]
     sabotage: bool,
@@ -93,7 +105,7 @@ async fn main() -> ExitCode {
 async fn run(options: &Options, directory: &Path) -> Vec<String> {
     let mut random = Random::new(options.seed);
     let count = if options.mode == Mode::Embedded { 1 } else { options.brokers };
-    let mut brokers = brokers::prepare(options.mode, count, directory);
+    let (mut brokers, ground) = brokers::prepare(options.mode, options.fault, count, directory).await;
     for broker in &mut brokers {
         broker.spawn();
         broker.wait_until_ready().await.unwrap();
@@ -109,16 +121,27 @@ async fn run(options: &Options, directory: &Path) -> Vec<String> {
     clients.push(tokio::spawn(load::follow(Arc::clone(&load), random.fork(4))));
 
     let (mut kills, mut under_load, mut starts) = (0_u64, 0_u64, Vec::new());
+    let (mut resumed, mut restarts) = (Vec::new(), 0_u64);
     for round in 1..=options.rounds {
         tokio::time::sleep(Duration::from_millis(50 + random.below(900))).await;
         let mut victims = vec![random.index(count)];
         if count > 1 && random.below(4) == 0 {
             victims.push((victims[0] + 1) % count);
         }
-        for victim in &victims {
-            under_load += u64::from(load.under_way.load(Ordering::Relaxed) > 0);
-            kills += 1;
-            brokers[*victim].kill();
+        under_load += u64::from(load.under_way.load(Ordering::Relaxed) > 0);
+        match options.fault {
+            Fault::Kill => {
+                for victim in &victims {
+                    kills += 1;
+                    brokers[*victim].kill();
+                }
+            }
+            Fault::Pause => {
+                victims.iter().for_each(|victim| brokers[*victim].signal("STOP"));
+                tokio::time::sleep(PAUSE + Duration::from_millis(random.below(2000))).await;
+                victims.iter().for_each(|victim| brokers[*victim].signal("CONT"));
+            }
+            fault => ground.suffer(fault, &mut random).await,
         }
         if options.sabotage && round == options.rounds.div_ceil(2) {
             // What other brokers have in memory would hide what is gone from the store.
@@ -126,7 +149,18 @@ async fn run(options: &Options, directory: &Path) -> Vec<String> {
             sabotage::sabotage(options.mode, directory);
             victims = (0..count).collect();
         }
-        tokio::time::sleep(Duration::from_millis(random.below(200))).await;
+        if options.fault == Fault::Kill {
+            tokio::time::sleep(Duration::from_millis(random.below(200))).await;
+        } else if let Some(after) = load.next_acknowledgement(RESUMING).await
+            && brokers.iter_mut().all(Broker::is_running)
+        {
+            resumed.push(after);
+            victims.clear();
+        } else {
+            restarts += 1;
+            brokers.iter_mut().for_each(Broker::kill);
+            victims = (0..count).collect();
+        }
         for victim in victims {
             if let Err(violation) = restart(&mut brokers[victim], &mut random, &mut kills, &mut starts).await
             {
@@ -139,7 +173,7 @@ async fn run(options: &Options, directory: &Path) -> Vec<String> {
                 outcome.violations.push("a client gave up".to_owned());
             }
             println!(
-                "round {round}: {kills} kills, {under_load} of them with requests under way; {} batches acknowledged, {} \
+                "round {round}: {kills} kills, {under_load} rounds with requests under way; {} batches acknowledged, {} \
                  of unknown fate, {} sent again; {} seen by the reader; {} records ({} bytes) read back; {} violations",
                 outcome.acknowledged,
                 outcome.unknown,
@@ -159,13 +193,23 @@ async fn run(options: &Options, directory: &Path) -> Vec<String> {
         }
     }
     load.is_over.store(true, Ordering::Relaxed);
-    starts.sort_unstable();
-    let at =
-        |part: usize| starts.get((starts.len().saturating_sub(1)) * part / 100).copied().unwrap_or_default();
-    println!("start after a kill: median {} ms, longest {} ms", at(50).as_millis(), at(100).as_millis());
+    println!("start after a kill: {}", spread(starts));
+    if options.fault != Fault::Kill {
+        println!(
+            "first acknowledgement after the fault had passed: {}; started again {restarts} times",
+            spread(resumed)
+        );
+    }
     let errors = load.errors.lock().unwrap().clone();
     errors.iter().for_each(|(error, times)| println!("{times} times: {error}"));
     errors.into_keys().filter(|error| error.starts_with("a batch")).collect()
+}
+
+fn spread(mut times: Vec<Duration>) -> String {
+    times.sort_unstable();
+    let at =
+        |part: usize| times.get((times.len().saturating_sub(1)) * part / 100).copied().unwrap_or_default();
+    format!("median {} ms, longest {} ms, of {}", at(50).as_millis(), at(100).as_millis(), times.len())
 }
 
 /// Starts a broker; one start in five is itself interrupted by a kill.
