@@ -45,7 +45,7 @@ pub enum HandleOpenError {
 /// Opens numbered messages while its lease lasts.
 pub struct OpeningHandle {
     source: KeySource,
-    held: RwLock<Option<(OpeningKey, KeyLease)>>,
+    held: RwLock<Option<(Arc<OpeningKey>, KeyLease)>>,
 }
 
 impl OpeningHandle {
@@ -54,7 +54,7 @@ impl OpeningHandle {
         key: &Secret<[u8; KEY_LENGTH]>,
         lease: KeyLease,
     ) -> Result<Self, KeyError> {
-        Ok(Self { source, held: RwLock::new(Some((OpeningKey::new(key)?, lease))) })
+        Ok(Self { source, held: RwLock::new(Some((Arc::new(OpeningKey::new(key)?), lease))) })
     }
 
     pub(crate) const fn source(&self) -> &KeySource {
@@ -62,7 +62,7 @@ impl OpeningHandle {
     }
 
     pub(crate) fn refill(&self, key: &Secret<[u8; KEY_LENGTH]>, lease: KeyLease) -> Result<(), KeyError> {
-        let opening = OpeningKey::new(key)?;
+        let opening = Arc::new(OpeningKey::new(key)?);
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some((opening, lease));
         Ok(())
     }
@@ -78,12 +78,20 @@ impl OpeningHandle {
         additional_data: &[u8],
         sealed: &'a mut [u8],
     ) -> Result<&'a mut [u8], HandleOpenError> {
-        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        let (opening, lease) = held.as_ref().ok_or(HandleOpenError::Expired)?;
-        if !lease.is_live_for_use() {
-            return Err(HandleOpenError::Expired);
-        }
+        let opening = self.hold().map_err(|_expired| HandleOpenError::Expired)?;
         Ok(opening.open(number, additional_data, sealed)?)
+    }
+
+    /// The key itself, for work that is begun now and done at once; not to be kept.
+    ///
+    /// # Errors
+    /// [`KeyError::Expired`] when the lease is over.
+    pub fn hold(&self) -> Result<Arc<OpeningKey>, KeyError> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        match held.as_ref() {
+            Some((opening, lease)) if lease.is_live_for_use() => Ok(Arc::clone(opening)),
+            _ => Err(KeyError::Expired),
+        }
     }
 }
 
@@ -112,6 +120,8 @@ struct SealingState {
     held: Option<(SealingKey, KeyLease)>,
     /// The next number, kept while the key is not.
     next: u64,
+    /// The lease of the key while it is taken out. There must never be a second one that counts from here.
+    taken: Option<KeyLease>,
 }
 
 impl SealingHandle {
@@ -121,7 +131,7 @@ impl SealingHandle {
         lease: KeyLease,
     ) -> Result<Self, KeyError> {
         let held = Some((SealingKey::resume(key, 0)?, lease));
-        Ok(Self { source, state: Arc::new(Mutex::new(SealingState { held, next: 0 })) })
+        Ok(Self { source, state: Arc::new(Mutex::new(SealingState { held, next: 0, taken: None })) })
     }
 
     pub(crate) const fn source(&self) -> &KeySource {
@@ -135,8 +145,37 @@ impl SealingHandle {
 
     pub(crate) fn refill(&self, key: &Secret<[u8; KEY_LENGTH]>, lease: KeyLease) -> Result<(), KeyError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.taken.is_some() {
+            return Err(KeyError::Cryptography { operation: "make a second sealing key of a data key" });
+        }
         state.held = Some((SealingKey::resume(key, state.next)?, lease));
         Ok(())
+    }
+
+    /// Takes the key out for a group of messages that is begun now and must then be finished, to be put back right after it:
+    /// what is in hand does not end with the lease. When it is not put back, nothing is ever sealed under it again.
+    ///
+    /// # Errors
+    /// [`KeyError::Expired`] when the lease is over, or the key is out already.
+    pub fn take(&mut self) -> Result<SealingKey, KeyError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.held.take() {
+            Some((sealing, lease)) if lease.is_live_for_use() => {
+                state.taken = Some(lease);
+                Ok(sealing)
+            }
+            _ => Err(KeyError::Expired),
+        }
+    }
+
+    /// Puts back what [`Self::take`] gave. When the lease is over by now, only the count is kept.
+    pub fn put_back(&mut self, sealing: SealingKey) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(lease) = state.taken.take() else { return };
+        state.next = sealing.next_number();
+        if lease.is_live() {
+            state.held = Some((sealing, lease));
+        }
     }
 
     /// The number that the next message will bear.

@@ -52,6 +52,12 @@ impl KeyRing {
         Self { config, cache, store, handles: Mutex::default() }
     }
 
+    /// The provider behind it.
+    #[must_use]
+    pub fn provider(&self) -> &Arc<dyn KeyProvider> {
+        self.cache.provider()
+    }
+
     /// The scope of a topic's data, by the topic's id.
     #[must_use]
     pub fn scope_of_topic(&self, topic_id: &str) -> KeyScope {

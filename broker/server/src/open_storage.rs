@@ -137,7 +137,7 @@ async fn open_embedded(
         storage.segment_bytes = config.number("log.segment.bytes").unsigned_abs();
     }
     storage.maximum_frame_bytes = largest_frame(config, storage.maximum_frame_bytes);
-    let opened = Storage::open(storage, Arc::clone(&keys.provider)).await?;
+    let opened = Storage::open(storage, Arc::clone(&keys.ring)).await?;
     Ok((opened, Arc::new(SegmentKeyStore::new(storage_directory(config)))))
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cadastre_keys::KeyProvider;
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::TopicPartition;
 use tokio::runtime::Handle;
@@ -14,6 +13,7 @@ use crate::config::StorageConfig;
 use crate::descriptor::{BatchDescription, Descriptor, FrameKind};
 use crate::error::{AppendError, StorageError};
 use crate::file_system::DirectoryLock;
+use crate::log_keys::{FreshKey, LogKeys};
 use crate::metadata_kind::MetadataChange;
 use crate::packed::ObjectArea;
 use crate::producer::SequenceVerdict;
@@ -29,7 +29,7 @@ const GROUP_BYTES: usize = 8 << 20;
 #[derive(Debug)]
 pub(crate) struct Committer {
     pub(crate) config: StorageConfig,
-    pub(crate) provider: Arc<dyn KeyProvider>,
+    pub(crate) keys: LogKeys,
     pub(crate) runtime: Handle,
     pub(crate) shared: Arc<Shared>,
     pub(crate) objects: Option<ObjectArea>,
@@ -140,7 +140,15 @@ impl Committer {
             }
         }
         self.flush();
+        self.writer.key().lay_down();
         closing
+    }
+
+    /// Takes up the key of the segment that is written. What a group begins it finishes, also when the lease ends meanwhile.
+    fn take_up_key(&mut self) -> Result<(), StorageError> {
+        let execution = self.config.execution;
+        let taken = execution.wait(&self.runtime, self.writer.key().take_up());
+        taken.map_err(|error| unavailable(&format!("the log's key cannot be had: {}", chain(&error))))
     }
 
     /// Makes sure that there is a segment to write to.
@@ -148,6 +156,7 @@ impl Committer {
         if let Some(reason) = self.shared.failure() {
             return Err(StorageError::Unavailable { reason: reason.to_owned() });
         }
+        self.take_up_key()?;
         if self.writer.end_position() < self.config.segment_bytes {
             return Ok(());
         }
@@ -158,14 +167,14 @@ impl Committer {
     fn roll(&mut self) -> Result<(), StorageError> {
         let id = self.writer.segment().id.saturating_add(1);
         let context = SegmentHeader::encryption_context(&self.config.cluster_id, id, FORMAT_VERSION);
-        let generated = self.provider.generate_data_key(&context);
-        let data_key = self
+        let generated = self.keys.generate(context);
+        let key = self
             .config
             .execution
             .wait(&self.runtime, generated)
             .map_err(|error| unavailable(&format!("no data key for the next segment: {error}")))?;
         self.end_segment()?;
-        let next = match start_segment(&self.config, &self.shared, id, data_key) {
+        let next = match start_segment(&self.config, &self.shared, id, key) {
             Ok(next) => next,
             Err(error) => return Err(self.fail(&error)),
         };
@@ -186,7 +195,10 @@ impl Committer {
     fn end(&mut self) -> Result<(), StorageError> {
         match self.shared.failure() {
             Some(reason) => Err(unavailable(reason)),
-            None => self.end_segment(),
+            None => {
+                self.take_up_key()?;
+                self.end_segment()
+            }
         }
     }
 
@@ -439,9 +451,9 @@ pub(crate) fn start_segment(
     config: &StorageConfig,
     shared: &Shared,
     id: u64,
-    data_key: cadastre_keys::DataKey,
+    key: FreshKey,
 ) -> Result<SegmentWriter, StorageError> {
-    let mut writer = SegmentWriter::create(config, id, data_key)?;
+    let mut writer = SegmentWriter::create(config, id, key)?;
     let snapshot = {
         let mut state = shared.write();
         state.segments.insert(id);
@@ -464,10 +476,14 @@ pub(crate) fn unavailable(reason: &str) -> StorageError {
     StorageError::Unavailable { reason: reason.to_owned() }
 }
 
-/// The error with its causes, for those who get a reason instead of the error.
 fn describe(error: &StorageError) -> String {
+    chain(error)
+}
+
+/// The error with its causes, for those who get a reason instead of the error.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
+    let mut cause = error.source();
     while let Some(inner) = cause {
         text.push_str(": ");
         text.push_str(&inner.to_string());

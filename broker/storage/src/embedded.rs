@@ -3,16 +3,18 @@
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use cadastre_keys::KeyProvider;
+use cadastre_keys::KeyError;
 use cadastre_objects::ObjectError;
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::{TopicId, TopicPartition};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
+use crate::committer::chain;
 use crate::config::StorageConfig;
 use crate::error::{AppendError, ReadError, StorageError};
 use crate::execution::{Cancelled, Execution};
+use crate::log_keys::LogKeys;
 use crate::metadata_kind::MetadataChange;
 use crate::open::{Opened, open};
 use crate::packed::ObjectArea;
@@ -71,15 +73,12 @@ impl EmbeddedStorage {
     /// [`StorageError::Locked`] when another process has it open; [`StorageError::NewerFormat`],
     /// [`StorageError::ForeignCluster`] and [`StorageError::Key`] when it is not for this release, cluster or key;
     /// [`StorageError::MetadataDamaged`] unless that is accepted; [`StorageError::File`] for the rest.
-    pub(crate) async fn open(
-        config: StorageConfig,
-        provider: Arc<dyn KeyProvider>,
-    ) -> Result<Self, StorageError> {
+    pub(crate) async fn open(config: StorageConfig, keys: LogKeys) -> Result<Self, StorageError> {
         let maximum_waiting = config.maximum_unflushed_bytes.min(Semaphore::MAX_PERMITS);
         let maximum_frame_bytes = config.maximum_frame_bytes;
         let runtime = Handle::current();
         let execution = config.execution;
-        let opening = execution.run(move || open(config, provider, runtime));
+        let opening = execution.run(move || open(config, keys, runtime));
         let Opened { shared, requests, report, objects } = opening
             .await
             .map_err(|Cancelled| StorageError::Unavailable { reason: "opening ended early".to_owned() })??;
@@ -241,6 +240,8 @@ impl EmbeddedStorage {
         partition: TopicPartition,
         planned: Vec<PlannedBatch>,
     ) -> Result<Bytes, ReadError> {
+        // Also for what is in memory: a key that was withdrawn ends reads wherever the records are.
+        self.renew_keys(&planned).await.map_err(|error| ReadError::Unavailable { reason: chain(&error) })?;
         if let Some(records) = from_memory(self.shared(), partition, &planned) {
             return Ok(records);
         }
@@ -249,6 +250,18 @@ impl EmbeddedStorage {
             .run(move || from_segments(&shared, partition, &planned))
             .await
             .map_err(|Cancelled| ReadError::Cancelled)?
+    }
+
+    /// Makes sure that the keys of the segments in which the batches lie can be used.
+    pub(crate) async fn renew_keys(&self, planned: &[PlannedBatch]) -> Result<(), KeyError> {
+        let mut renewed = None;
+        for batch in planned {
+            if renewed != Some(batch.segment.id) {
+                batch.segment.key().renew().await?;
+                renewed = Some(batch.segment.id);
+            }
+        }
+        Ok(())
     }
 
     /// The bounds of a partition.

@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use cadastre_keys::KeyProvider;
 use cadastre_objects::{ObjectKeys, ObjectReader, ObjectWriter};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -15,6 +14,7 @@ use crate::config::{ObjectConfig, StorageConfig};
 use crate::error::StorageError;
 use crate::execution::Execution;
 use crate::file_system::DirectoryLock;
+use crate::log_keys::LogKeys;
 use crate::packed::ObjectArea;
 use crate::recovery::{Recovered, recover};
 use crate::report::RecoveryReport;
@@ -31,33 +31,29 @@ pub(crate) struct Opened {
     pub(crate) objects: Option<ObjectArea>,
 }
 
-/// Opens the log and starts its committer. Blocks; asks `provider` through `runtime`.
-pub(crate) fn open(
-    config: StorageConfig,
-    provider: Arc<dyn KeyProvider>,
-    runtime: Handle,
-) -> Result<Opened, StorageError> {
+/// Opens the log and starts its committer. Blocks; asks for keys through `runtime`.
+pub(crate) fn open(config: StorageConfig, keys: LogKeys, runtime: Handle) -> Result<Opened, StorageError> {
     check(&config)?;
     prepare_directory(&config)?;
     let lock = lock(&config)?;
-    let Recovered { state, segments, next_segment, report } = recover(&config, provider.as_ref(), &runtime)?;
+    let Recovered { state, segments, next_segment, report } = recover(&config, &keys, &runtime)?;
     let context = SegmentHeader::encryption_context(&config.cluster_id, next_segment, FORMAT_VERSION);
-    let generated = config.execution.wait(&runtime, provider.generate_data_key(&context));
-    let data_key = generated.map_err(|source| StorageError::Key {
+    let generated = config.execution.wait(&runtime, keys.generate(context));
+    let key = generated.map_err(|source| StorageError::Key {
         segment: next_segment,
-        key_id: provider.key_id().to_owned(),
+        key_id: keys.provider().key_id().to_owned(),
         source,
     })?;
     if config.objects.is_none() && !state.objects.is_empty() {
         return Err(StorageError::Setting("the log refers to objects, and no object store is configured"));
     }
-    let objects = config.objects.as_ref().map(|wanted| object_area(&config, wanted, &provider, next_segment));
+    let objects = config.objects.as_ref().map(|wanted| object_area(&config, wanted, &keys, next_segment));
     let (metadata_version, leader_epoch) = (state.metadata_version, state.leader_epoch);
     let shared = Arc::new(Shared::new(state, segments, config.cache_bytes));
-    let writer = start_segment(&config, &shared, next_segment, data_key)?;
+    let writer = start_segment(&config, &shared, next_segment, key)?;
     let mut committer = Committer {
         config,
-        provider,
+        keys,
         runtime,
         shared: Arc::clone(&shared),
         objects: objects.clone(),
@@ -75,6 +71,7 @@ pub(crate) fn open(
         }
     }
     committer.delete_dead_segments()?;
+    committer.writer.key().lay_down();
     let (requests, receiver) = mpsc::unbounded_channel();
     match committer.config.execution {
         Execution::Threads => {
@@ -92,10 +89,13 @@ pub(crate) fn open(
 fn object_area(
     config: &StorageConfig,
     wanted: &ObjectConfig,
-    provider: &Arc<dyn KeyProvider>,
+    log_keys: &LogKeys,
     writer_epoch: u64,
 ) -> ObjectArea {
-    let keys = wanted.keys.clone().unwrap_or_else(|| ObjectKeys::Provider(Arc::clone(provider)));
+    let keys = wanted.keys.clone().unwrap_or_else(|| match log_keys {
+        LogKeys::Provider(provider) => ObjectKeys::Provider(Arc::clone(provider)),
+        LogKeys::Ring(ring) => ObjectKeys::Ring(Arc::clone(ring)),
+    });
     let cluster_id = config.cluster_id.clone();
     let writer = ObjectWriter::new(wanted.store.clone(), keys.clone(), cluster_id, writer_epoch);
     ObjectArea {
@@ -152,8 +152,8 @@ fn lock(config: &StorageConfig) -> Result<Box<dyn DirectoryLock>, StorageError> 
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use cadastre_keys::LocalKeyFile;
     use cadastre_keys::envelope::SealingKey;
+    use cadastre_keys::{KeyProvider, LocalKeyFile};
     use cadastre_protocol::record::Record;
     use cadastre_protocol::record_batch::RecordBatch;
     use cadastre_protocol::types::{TopicId, TopicPartition};

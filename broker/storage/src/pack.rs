@@ -7,6 +7,7 @@ use cadastre_objects::{Damage, ObjectError, ObjectId, ObjectKind, References, St
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::TopicPartition;
 
+use crate::committer::{chain, unavailable};
 use crate::embedded::EmbeddedStorage;
 use crate::error::{ReadError, StorageError};
 use crate::execution::Cancelled;
@@ -57,6 +58,9 @@ impl EmbeddedStorage {
             if candidates.is_empty() {
                 return Ok(report);
             }
+            let planned: Vec<_> = candidates.iter().map(|(_, planned)| planned.clone()).collect();
+            let renewed = self.renew_keys(&planned).await;
+            renewed.map_err(|error| unavailable(&chain(&error)))?;
             let (taken, newly_damaged) =
                 self.execution().run(move || take(candidates)).await.map_err(|Cancelled| {
                     StorageError::Unavailable { reason: "packing ended early".to_owned() }
@@ -259,6 +263,9 @@ fn take(
             Err(FrameReadError::File(source)) => {
                 let path = planned.segment.path.clone();
                 return Err(StorageError::File { action: "read", path, source });
+            }
+            Err(FrameReadError::Expired) => {
+                return Err(unavailable("the lease of a segment's key is over"));
             }
             Err(FrameReadError::Defect(_)) => {
                 tracing::error!(segment = planned.segment.id, %partition, "a damaged frame stays in the log");

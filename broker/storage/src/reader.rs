@@ -68,6 +68,10 @@ fn read_batch(partition: TopicPartition, planned: &PlannedBatch) -> Result<Bytes
     let frame = match planned.segment.read_frame(planned.position, planned.length) {
         Ok(frame) => frame,
         Err(FrameReadError::Defect(_)) => return Err(damaged()),
+        Err(FrameReadError::Expired) => {
+            let reason = "the lease of a segment's key is over".to_owned();
+            return Err(ReadError::Unavailable { reason });
+        }
         Err(FrameReadError::File(source)) => {
             return Err(ReadError::File { segment: planned.segment.id, source });
         }

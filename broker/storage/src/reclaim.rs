@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cadastre_objects::ObjectName;
 
 use crate::command::Command;
-use crate::committer::{Committer, unavailable};
+use crate::committer::{Committer, chain, unavailable};
 use crate::error::StorageError;
 use crate::partition::PlannedBatch;
 use crate::segment::Segment;
@@ -105,6 +105,10 @@ impl Committer {
     /// Stages copies of every live record of a segment. A frame that cannot be read stays where it is, and with
     /// it the segment.
     fn move_forward(&mut self, segment: &Arc<Segment>) -> Result<(), StorageError> {
+        if let Err(error) = self.config.execution.wait(&self.runtime, segment.key().renew()) {
+            tracing::warn!(segment = segment.id, error = %chain(&error), "a segment is not copied forward without its key");
+            return Ok(());
+        }
         for planned in self.live_batches(segment) {
             match segment.read_frame(planned.position, planned.length) {
                 Ok(frame) => {

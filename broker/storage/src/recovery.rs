@@ -4,8 +4,6 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cadastre_keys::KeyProvider;
-use cadastre_keys::envelope::OpeningKey;
 use tokio::runtime::Handle;
 
 use crate::command::decode_commands;
@@ -16,6 +14,7 @@ use crate::file_system::LogFile;
 use crate::frame::{
     FRAME_HEADER_LENGTH, FRAME_MAGIC, FrameDefect, FrameHeader, OpenedFrame, open_descriptor,
 };
+use crate::log_keys::LogKeys;
 use crate::partition::Partition;
 use crate::report::{DamagedRange, HeldRecords, MissingRecords, RecoveryReport};
 use crate::segment::{FrameLocation, FrameReadError, Segment, segment_id};
@@ -39,12 +38,13 @@ pub(crate) struct Recovered {
     pub(crate) report: RecoveryReport,
 }
 
-/// Reads the whole log. Blocks; asks `provider` through `runtime`.
+/// Reads the whole log. Blocks; asks for keys through `runtime`. Keys are kept until it is done, whatever becomes of their
+/// leases: what cannot be opened would pass for damage.
 ///
 /// Nothing on disk changes before every header was found acceptable and every data key was had.
 pub(crate) fn recover(
     config: &StorageConfig,
-    provider: &dyn KeyProvider,
+    keys: &LogKeys,
     runtime: &Handle,
 ) -> Result<Recovered, StorageError> {
     let mut report = RecoveryReport::default();
@@ -54,7 +54,7 @@ pub(crate) fn recover(
     let mut torn_creation = None;
     let mut last_is_unreadable = false;
     for (id, path) in files {
-        match open_segment(config, provider, runtime, id, path.clone(), &mut report)? {
+        match open_segment(config, keys, runtime, id, path.clone(), &mut report)? {
             SegmentReading::Sound(segment) => segments.push(Arc::new(segment)),
             SegmentReading::Empty if newest == Some(id) => torn_creation = Some((id, path)),
             SegmentReading::Empty | SegmentReading::Unreadable => {
@@ -77,6 +77,7 @@ pub(crate) fn recover(
         replay.lost_metadata = newest;
     }
     let (state, report) = replay.finish(&segments)?;
+    segments.iter().for_each(|segment| segment.key().let_go());
     let next_segment = newest.unwrap_or(0).max(state.segments.last().copied().unwrap_or(0)).saturating_add(1);
     Ok(Recovered { state, segments, next_segment, report })
 }
@@ -110,7 +111,7 @@ enum SegmentReading {
 
 fn open_segment(
     config: &StorageConfig,
-    provider: &dyn KeyProvider,
+    keys: &LogKeys,
     runtime: &Handle,
     id: u64,
     path: PathBuf,
@@ -143,9 +144,7 @@ fn open_segment(
     }
     let key = |source| StorageError::Key { segment: id, key_id: header.wrapped_key.key_id.clone(), source };
     let context = SegmentHeader::encryption_context(&config.cluster_id, id, header.version);
-    let data_key =
-        config.execution.wait(runtime, provider.unwrap(&header.wrapped_key, &context)).map_err(key)?;
-    let opening = OpeningKey::new(&data_key).map_err(key)?;
+    let opening = config.execution.wait(runtime, keys.open(&header.wrapped_key, context)).map_err(key)?;
     Ok(SegmentReading::Sound(Segment::new(&header, path, file, opening, length)))
 }
 
@@ -390,6 +389,7 @@ fn read_frame_at(
         Ok(frame) => Ok(Ok(frame)),
         Err(FrameReadError::Defect(defect)) => Ok(Err(defect)),
         Err(FrameReadError::File(source)) => Err(failed(source)),
+        Err(FrameReadError::Expired) => Err(failed(io::Error::other("its key is gone"))),
     }
 }
 
@@ -430,7 +430,8 @@ fn is_frame_start(
     // Room for the header and the longest descriptor.
     let mut bytes = vec![0; remaining.min(FRAME_HEADER_LENGTH + usize::from(u16::MAX))];
     file.read_exact_at(&mut bytes, position)?;
-    let opened = open_descriptor(segment.scope(), segment.key(), &bytes);
+    let key = segment.key().hold().map_err(io::Error::other)?;
+    let opened = open_descriptor(segment.scope(), &key, &bytes);
     Ok(opened.is_ok_and(|(header, _)| header.sequence >= minimum_sequence))
 }
 

@@ -12,6 +12,7 @@ use cadastre_objects::{BuiltObject, ObjectKind, ObjectWriter};
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::TopicPartition;
 
+use crate::committer::chain;
 use crate::error::{ReadError, StorageError};
 use crate::execution::{Cancelled, Execution};
 
@@ -419,16 +420,4 @@ impl Rule {
 
 fn cancelled(_ended: Cancelled) -> StorageError {
     StorageError::Unavailable { reason: "rewriting ended early".to_owned() }
-}
-
-/// The error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cadastre_keys::envelope::{OpeningKey, SealingKey};
-use cadastre_keys::{DataKey, KeyError, WrappedKey};
+use cadastre_keys::KeyError;
 
 use crate::config::StorageConfig;
 use crate::descriptor::{Descriptor, Witness};
 use crate::error::StorageError;
 use crate::file_system::LogFile;
 use crate::frame::{FrameDefect, FrameScope, OpenedFrame, open_frame, seal_frame};
+use crate::log_keys::{FreshKey, Opener, Sealer};
 use crate::segment_header::{FORMAT_VERSION, HEADER_LENGTH, SegmentHeader};
 
 /// Digits of a segment's file name, as many as the largest id has.
@@ -40,7 +40,7 @@ pub(crate) struct Segment {
     pub(crate) key_id: String,
     pub(crate) created_at_ms: i64,
     file: Box<dyn LogFile>,
-    key: OpeningKey,
+    key: Opener,
     scope: FrameScope,
     length: AtomicU64,
     live_bytes: AtomicU64,
@@ -50,6 +50,8 @@ pub(crate) struct Segment {
 #[derive(Debug)]
 pub(crate) enum FrameReadError {
     File(io::Error),
+    /// The lease of the segment's key is over: it says nothing about the frame.
+    Expired,
     Defect(FrameDefect),
 }
 
@@ -58,7 +60,7 @@ impl Segment {
         header: &SegmentHeader,
         path: PathBuf,
         file: Box<dyn LogFile>,
-        key: OpeningKey,
+        key: Opener,
         length: u64,
     ) -> Self {
         Self {
@@ -79,7 +81,7 @@ impl Segment {
         self.file.as_ref()
     }
 
-    pub(crate) fn key(&self) -> &OpeningKey {
+    pub(crate) fn key(&self) -> &Opener {
         &self.key
     }
 
@@ -106,7 +108,8 @@ impl Segment {
             usize::try_from(length).map_err(|_length| FrameReadError::Defect(FrameDefect::Header))?;
         let mut bytes = vec![0; length];
         self.file.read_exact_at(&mut bytes, position).map_err(FrameReadError::File)?;
-        open_frame(&self.scope, &self.key, &bytes).map_err(FrameReadError::Defect)
+        let key = self.key.hold().map_err(|_expired| FrameReadError::Expired)?;
+        open_frame(&self.scope, &key, &bytes).map_err(FrameReadError::Defect)
     }
 }
 
@@ -147,7 +150,7 @@ impl Drop for FrameLocation {
 #[derive(Debug)]
 pub(crate) struct SegmentWriter {
     segment: Arc<Segment>,
-    key: SealingKey,
+    key: Sealer,
     /// Where the first byte of `buffer` will lie.
     position: u64,
     buffer: Vec<u8>,
@@ -156,10 +159,17 @@ pub(crate) struct SegmentWriter {
 
 impl SegmentWriter {
     /// Makes the file with its header, durably.
-    pub(crate) fn create(config: &StorageConfig, id: u64, data_key: DataKey) -> Result<Self, StorageError> {
+    pub(crate) fn create(config: &StorageConfig, id: u64, key: FreshKey) -> Result<Self, StorageError> {
         let path = segment_path(&config.directory, id);
         let failed = |action, source| StorageError::File { action, path: path.clone(), source };
-        let (header, sealing, opening) = new_header(config, id, data_key)?;
+        let FreshKey { sealer, opener, wrapped } = key;
+        let header = SegmentHeader {
+            version: FORMAT_VERSION,
+            segment_id: id,
+            created_at_ms: config.clock.now_ms(),
+            cluster_id: config.cluster_id.clone(),
+            wrapped_key: wrapped,
+        };
         let encoded = header.encode().map_err(|error| failed("create", io::Error::other(error)))?;
         let file_system = config.file_system.as_ref();
         let file = file_system.create(&path).map_err(|error| failed("create", error))?;
@@ -168,12 +178,17 @@ impl SegmentWriter {
             file.sync().map_err(|error| failed("sync", error))?;
             file_system.sync_directory(&config.directory).map_err(|error| failed("sync", error))?;
         }
-        let segment = Arc::new(Segment::new(&header, path.clone(), file, opening, HEADER_LENGTH));
-        Ok(Self { segment, key: sealing, position: HEADER_LENGTH, buffer: Vec::new(), previous: None })
+        let segment = Arc::new(Segment::new(&header, path.clone(), file, opener, HEADER_LENGTH));
+        Ok(Self { segment, key: sealer, position: HEADER_LENGTH, buffer: Vec::new(), previous: None })
     }
 
     pub(crate) const fn segment(&self) -> &Arc<Segment> {
         &self.segment
+    }
+
+    /// The key that frames are sealed under.
+    pub(crate) const fn key(&mut self) -> &mut Sealer {
+        &mut self.key
     }
 
     /// Length of the file once everything is flushed.
@@ -190,7 +205,7 @@ impl SegmentWriter {
     pub(crate) fn push(&mut self, descriptor: &Descriptor, body: &[u8]) -> Result<(u64, u32), KeyError> {
         let position = self.end_position();
         let scope = &self.segment.scope;
-        let header = seal_frame(scope, &mut self.key, descriptor, body, &mut self.buffer)?;
+        let header = seal_frame(scope, self.key.key()?, descriptor, body, &mut self.buffer)?;
         self.previous = descriptor
             .batch
             .map(|batch| Witness { partition: batch.partition, end_offset: batch.end_offset() });
@@ -232,24 +247,6 @@ impl SegmentWriter {
             tracing::error!(segment = self.segment.id, %error, "what could not be written cannot be cut off either");
         }
     }
-}
-
-fn new_header(
-    config: &StorageConfig,
-    id: u64,
-    data_key: DataKey,
-) -> Result<(SegmentHeader, SealingKey, OpeningKey), StorageError> {
-    let key_id = data_key.wrapped.key_id.clone();
-    let (sealing, opening, wrapped_key): (_, _, WrappedKey) = SealingKey::from_generated(data_key)
-        .map_err(|source| StorageError::Key { segment: id, key_id, source })?;
-    let header = SegmentHeader {
-        version: FORMAT_VERSION,
-        segment_id: id,
-        created_at_ms: config.clock.now_ms(),
-        cluster_id: config.cluster_id.clone(),
-        wrapped_key,
-    };
-    Ok((header, sealing, opening))
 }
 
 #[cfg(test)]

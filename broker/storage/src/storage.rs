@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use cadastre_keys::{KeyProvider, KeyScope};
+use cadastre_keys::KeyScope;
 use cadastre_objects::{ObjectKeys, References, Store};
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::{TopicId, TopicPartition};
@@ -15,6 +15,7 @@ use crate::cluster::{Cluster, ClusterConfig, ClusterStorage};
 use crate::config::StorageConfig;
 use crate::embedded::{EmbeddedStorage, WeakEmbedded};
 use crate::error::{AppendError, ReadError, StorageError};
+use crate::log_keys::LogKeys;
 use crate::metadata::Metadata;
 use crate::metadata_kind::{MetadataChange, MetadataKind};
 use crate::pack::PackReport;
@@ -111,8 +112,8 @@ impl Storage {
     /// [`StorageError::Locked`] when another process has it open; [`StorageError::NewerFormat`],
     /// [`StorageError::ForeignCluster`] and [`StorageError::Key`] when it is not for this release, cluster or key;
     /// [`StorageError::MetadataDamaged`] unless that is accepted; [`StorageError::File`] for the rest.
-    pub async fn open(config: StorageConfig, provider: Arc<dyn KeyProvider>) -> Result<Self, StorageError> {
-        Ok(Self { mode: Mode::Embedded(EmbeddedStorage::open(config, provider).await?) })
+    pub async fn open(config: StorageConfig, keys: impl Into<LogKeys>) -> Result<Self, StorageError> {
+        Ok(Self { mode: Mode::Embedded(EmbeddedStorage::open(config, keys.into()).await?) })
     }
 
     /// Joins a cluster: registers the broker with `sequencer`, which this storage closes in the end, and writes objects to

@@ -14,7 +14,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use cadastre_keys::LocalKeyFile;
+use cadastre_keys::{KeyProvider, LocalKeyFile};
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::TopicPartition;
 use cadastre_storage::{
@@ -239,7 +239,7 @@ async fn another_key_is_refused_by_name_and_changes_nothing() {
     let (home, _) = six_batches().await;
     let before = fs::read(&home.segments()[0]).unwrap();
     let other = Arc::new(LocalKeyFile::create(&home.root.path().join("other")).unwrap());
-    let refused = Storage::open(home.config(), other).await.unwrap_err();
+    let refused = Storage::open(home.config(), other as Arc<dyn KeyProvider>).await.unwrap_err();
     assert!(matches!(refused, StorageError::Key { segment: 1, .. }));
     assert!(refused.to_string().contains(home.keys.key_id()), "{refused}");
     assert_eq!(fs::read(&home.segments()[0]).unwrap(), before);
