@@ -36,7 +36,9 @@ pub use handles::{HandleOpenError, NewKey, OpeningHandle, SealingHandle};
 pub use local_key_file::LocalKeyFile;
 pub use memory_store::{Fault, MemoryKeyStore};
 pub use provider::{DataKey, KeyFuture, KeyProvider, WrappedKey};
-pub use receipt::{DestroyedKey, RECEIPT_VERSION, ReceiptError, ShredReceipt, SignedReceipt, verify_receipt};
+pub use receipt::{
+    DestroyedKey, RECEIPT_DOMAIN, RECEIPT_VERSION, ReceiptError, ShredReceipt, SignedReceipt, verify_receipt,
+};
 pub use recorded::{LedgerMode, RecordedKeys};
 pub use rewrap::{HoldersOfKey, KeyUsage, RewrapOptions, RewrapReport, RewrapSelection, key_usage, rewrap};
 pub use ring::{KeyRing, KeyRingConfig, TopicKeys};

@@ -6,7 +6,8 @@ use crate::signing::{Signature, SigningError, SigningKey, VerifyingKey};
 
 /// The version that this code writes, and the newest that it reads.
 pub const RECEIPT_VERSION: u64 = 1;
-const DOMAIN: &str = "cadastre-shred-receipt-v1";
+/// What is signed is this, a zero byte, and the receipt in RFC 8785 form.
+pub const RECEIPT_DOMAIN: &str = "cadastre-shred-receipt-v1";
 /// A receipt is bounded like every input; 64 MiB name some 300,000 objects.
 const LONGEST_RECEIPT: usize = 64 << 20;
 
@@ -36,6 +37,10 @@ pub struct ShredReceipt {
     pub keys: Vec<DestroyedKey>,
     /// The objects that only those keys could open, sorted.
     pub objects: Vec<String>,
+    /// Objects and log segments under keys of others that still held records of the topic, or an earlier copy of its wrapped
+    /// key, sorted: they go as what else they hold goes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remains: Vec<String>,
     /// RFC 3339, UTC.
     pub time: String,
     /// Who signs: [`VerifyingKey::key_id`].
@@ -79,7 +84,7 @@ impl SignedReceipt {
     /// # Errors
     /// [`ReceiptError::Malformed`] when it cannot be written as JSON.
     pub fn sign(receipt: ShredReceipt, signer: &SigningKey) -> Result<Self, ReceiptError> {
-        let signature = signer.sign(DOMAIN, &canonical(&receipt)?);
+        let signature = signer.sign(RECEIPT_DOMAIN, &canonical(&receipt)?);
         Ok(Self { receipt, signature })
     }
 
@@ -114,7 +119,7 @@ pub fn verify_receipt(bytes: &[u8], key: &VerifyingKey) -> Result<ShredReceipt, 
         return Err(ReceiptError::Newer { version });
     }
     let SignedReceipt { receipt, signature } = serde_json::from_slice(bytes).map_err(malformed)?;
-    key.verify(DOMAIN, &canonical(&receipt)?, &signature)?;
+    key.verify(RECEIPT_DOMAIN, &canonical(&receipt)?, &signature)?;
     if receipt.signer != signature.signer {
         let (signer, expected) = (receipt.signer, signature.signer);
         return Err(SigningError::OtherSigner { signer, expected }.into());
@@ -146,6 +151,7 @@ mod tests {
                 wrapped_sha256: "00".repeat(32),
             }],
             objects: vec!["o".to_owned()],
+            remains: vec!["segment/1".to_owned()],
             time: "2026-01-01T00:00:00.000Z".to_owned(),
             signer: signer.verifying_key().key_id(),
         }

@@ -21,6 +21,9 @@ pub struct ShredPlan {
     pub keys: Vec<DestroyedKey>,
     /// The objects that only those keys can open, sorted.
     pub objects: Vec<String>,
+    /// What else holds something of the topic, sorted; see [`ShredReceipt::remains`].
+    #[serde(default)]
+    pub remains: Vec<String>,
 }
 
 impl ShredPlan {
@@ -39,7 +42,16 @@ impl ShredPlan {
         keys.dedup();
         objects.sort();
         objects.dedup();
-        Self { topic_id: topic_id.to_owned(), keys, objects }
+        Self { topic_id: topic_id.to_owned(), keys, objects, remains: Vec::new() }
+    }
+
+    /// The plan with what it leaves behind.
+    #[must_use]
+    pub fn leaving(mut self, mut remains: Vec<String>) -> Self {
+        remains.sort();
+        remains.dedup();
+        self.remains = remains;
+        self
     }
 }
 
@@ -142,6 +154,7 @@ impl Shredder<'_> {
             topic_id: topic_id.to_owned(),
             keys: plan.keys,
             objects: plan.objects,
+            remains: plan.remains,
             time: rfc3339(self.clock.wall_ms()),
             signer: self.signer.verifying_key().key_id(),
         };

@@ -15,6 +15,10 @@ use zeroize::Zeroizing;
 
 /// A PKCS#8 document with an Ed25519 key is 83 bytes, with attributes a little more.
 const LONGEST_FILE: u64 = 1024;
+/// What comes before the 32 bytes of an Ed25519 key in its `SubjectPublicKeyInfo` (RFC 8410 §4).
+const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+const PEM_BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
+const PEM_END: &str = "-----END PUBLIC KEY-----";
 /// Bytes of an Ed25519 public key.
 pub const PUBLIC_KEY_LENGTH: usize = 32;
 
@@ -168,12 +172,18 @@ pub struct VerifyingKey {
 }
 
 impl VerifyingKey {
-    /// Reads the base64 of a public key.
+    /// Reads the base64 of a public key, or its `SubjectPublicKeyInfo` in PEM (RFC 8410).
     ///
     /// # Errors
     /// [`SigningError::PublicKey`] for anything but 32 bytes.
     pub fn parse(text: &str) -> Result<Self, SigningError> {
-        let bytes = BASE64.decode(text.trim()).map_err(|_base64| SigningError::PublicKey)?;
+        let inner = text.trim().strip_prefix(PEM_BEGIN).and_then(|rest| rest.strip_suffix(PEM_END));
+        let lines = inner.unwrap_or(text).split_whitespace().collect::<String>();
+        let bytes = BASE64.decode(lines).map_err(|_base64| SigningError::PublicKey)?;
+        let bytes = match inner {
+            Some(_) => bytes.strip_prefix(&SPKI_PREFIX).ok_or(SigningError::PublicKey)?.to_vec(),
+            None => bytes,
+        };
         let bytes = bytes.try_into().map_err(|_length| SigningError::PublicKey)?;
         Ok(Self { bytes })
     }
@@ -182,6 +192,12 @@ impl VerifyingKey {
     #[must_use]
     pub fn to_base64(&self) -> String {
         BASE64.encode(self.bytes)
+    }
+
+    /// The public key as other programs read it: `SubjectPublicKeyInfo` in PEM (RFC 8410 §4).
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        format!("{PEM_BEGIN}\n{}\n{PEM_END}\n", BASE64.encode([&SPKI_PREFIX[..], &self.bytes].concat()))
     }
 
     /// The key's name: `ed25519:` and 128 bits of a SHA-256 over the public key.
@@ -233,6 +249,8 @@ mod tests {
         let signature = reopened.sign("one", b"message");
         let public = VerifyingKey::parse(&key.verifying_key().to_base64()).unwrap();
         public.verify("one", b"message", &signature).unwrap();
+        assert_eq!(VerifyingKey::parse(&key.verifying_key().to_pem()).unwrap(), public);
+        assert!(VerifyingKey::parse(&public.to_pem().replace('M', "N")).is_err());
         assert!(public.verify("two", b"message", &signature).is_err());
         assert!(public.verify("one", b"massage", &signature).is_err());
         assert!(other.verifying_key().verify("one", b"message", &signature).is_err());

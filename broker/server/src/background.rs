@@ -32,9 +32,9 @@ pub(crate) fn spawn(tasks: &mut JoinSet<()>, node: &Arc<Node>, keys: &BrokerKeys
     tasks.spawn(leases(Arc::clone(node), Arc::clone(&keys.ring), Arc::clone(&keys.provider)));
     if node.config.storage.is_cluster() {
         tasks.spawn(others(Arc::clone(node)));
-        tasks.spawn(nameless(Arc::clone(node)));
         tasks.spawn(group_shares(Arc::clone(node)));
     }
+    tasks.spawn(nameless(Arc::clone(node)));
     tasks.spawn(rewriting(Arc::clone(node)));
     tasks.spawn(group_time(Arc::clone(node)));
     tasks.spawn(group_records(Arc::clone(node)));

@@ -25,6 +25,7 @@ use crate::listeners::metered::RequestMemory;
 use crate::node::{BoundListener, Node};
 use crate::open_storage::{BrokerKeys, OpenedStorage, Role, open_storage, storage_directory};
 use crate::peers::{BrokerDescription, Peers};
+use crate::shredding::Shredding;
 use crate::state::StateError;
 use crate::state::acls::Acls;
 use crate::state::groups::Groups;
@@ -103,6 +104,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The key that signs receipts cannot be had.
+    #[error("receipts of deleted topics cannot be signed")]
+    ReceiptKey(#[source] cadastre_keys::signing::SigningError),
     /// A value that only shows to be wrong when it is used.
     #[error("property `{name}`: {reason}")]
     Property {
@@ -139,7 +143,7 @@ impl Broker {
             open_storage(&config, &identity.cluster_id, Role::Broker(describe(&config, &sockets)?)).await?;
         report_recovery(&storage);
         let (stop, stopping) = watch::channel(false);
-        let node = Arc::new(assemble(config, identity, storage, stopping)?);
+        let node = Arc::new(assemble(config, identity, storage, &keys, stopping)?);
         if !node.config.storage.is_cluster() {
             node.topics.remove_nameless().await?;
         }
@@ -274,6 +278,7 @@ fn assemble(
     config: BrokerConfig,
     identity: ClusterIdentity,
     storage: Storage,
+    keys: &BrokerKeys,
     stopping: watch::Receiver<bool>,
 ) -> Result<Node, StartError> {
     let clock = Clock::system();
@@ -281,9 +286,11 @@ fn assemble(
         .map_err(|error| StartError::Property { name: "super.users", reason: error.to_string() })?;
     let audit = AuditLog::open(&config.audit_directory, clock.clone())
         .map_err(|source| StartError::Audit { path: config.audit_directory.clone(), source })?;
+    let shredding = Shredding::open(config.log_directory(), &identity.cluster_id, &storage, keys);
+    let shredding = Arc::new(shredding.map_err(StartError::ReceiptKey)?);
     Ok(Node {
         peers: Peers::new(&storage),
-        topics: Topics::load(&storage)?,
+        topics: Topics::load(&storage, &shredding)?,
         settings: Settings::load(&storage, &config)?,
         acls: Acls::load(&storage, super_users, config.authorization.allow_everyone_if_no_acl_found)?,
         scram: Arc::new(ScramUsers::load(&storage)?),

@@ -26,8 +26,8 @@ use cadastre_protocol::messages::offset_for_leader_epoch_request::{
 };
 use cadastre_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use cadastre_protocol::messages::{
-    CreateTopicsRequest, FetchRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest, ProduceRequest,
-    TopicName,
+    CreateTopicsRequest, DeleteTopicsRequest, FetchRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest,
+    ProduceRequest, TopicName,
 };
 use cadastre_protocol::record::Record;
 use cadastre_protocol::record_batch::RecordBatch;
@@ -269,6 +269,29 @@ fn a_record_acknowledged_by_one_broker_is_read_through_another_at_once() {
         let (_, end) = reader.fetch(offset - 1);
         assert_eq!(end, offset + 1);
     }
+}
+
+#[test]
+fn a_deleted_topic_of_a_cluster_leaves_a_receipt_in_the_bucket() {
+    let Some(cluster) = Cluster::started(1) else { return };
+    let mut client = Direct::connect(&cluster.brokers[0]);
+    let made = CreatableTopic::default().with_name(topic()).with_num_partitions(1).with_replication_factor(1);
+    client.send(5, &CreateTopicsRequest::default().with_topics(vec![made]).with_timeout_ms(5000));
+    client.produce("secret".to_owned());
+    let deleted = DeleteTopicsRequest::default().with_topic_names(vec![topic()]).with_timeout_ms(5000);
+    assert_eq!(client.send(5, &deleted).responses.first().unwrap().error_code, 0);
+    let receipts = cluster.directory.path().join("store/receipts/test-cluster");
+    let paths: Vec<PathBuf> =
+        std::fs::read_dir(receipts).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let of_kind = |ending: &str| {
+        let path = paths.iter().find(|path| path.extension().is_some_and(|extension| extension == ending));
+        std::fs::read(path.unwrap()).unwrap()
+    };
+    let key = String::from_utf8(of_kind("pem")).unwrap();
+    let key = cadastre_keys::signing::VerifyingKey::parse(&key).unwrap();
+    let receipt = cadastre_keys::verify_receipt(&of_kind("json"), &key).unwrap();
+    // The record lies in an object of many topics, and that is said.
+    assert_eq!((receipt.keys.len(), receipt.objects.len(), receipt.remains.len()), (0, 0, 1), "{receipt:?}");
 }
 
 #[test]

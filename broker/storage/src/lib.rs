@@ -50,6 +50,7 @@ mod snapshot;
 mod state;
 mod storage;
 mod sweep;
+mod topic_places;
 
 pub use cadastre_objects::SweepSettings;
 pub use cadastre_objects::compaction::CleaningRules;
@@ -72,3 +73,4 @@ pub use scope_keys::ScopeKeyTable;
 pub use segment_keys::SegmentKeyStore;
 pub use storage::{Fetched, SegmentSummary, Storage, TimestampedOffset, Watermarks};
 pub use sweep::{OrphanSweep, SweepOutcome};
+pub use topic_places::TopicPlaces;

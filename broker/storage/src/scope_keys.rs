@@ -98,6 +98,12 @@ impl ScopeKeyStore for ScopeKeyTable {
             if let Some(found) = read(&storage, &key)? {
                 return Ok(found);
             }
+            if let KeyScope::Topic(topic) = scope
+                && !storage.partitions().iter().any(|partition| partition.topic.to_string() == *topic)
+            {
+                // Who rewrites a topic that is deleted meanwhile must not bring its key back.
+                return Err(KeyError::NotFound { key_id: key });
+            }
             let change = MetadataChange {
                 kind: MetadataKind::ScopeKey,
                 key: key.clone(),

@@ -5,6 +5,7 @@
 //! `cadastre-broker format --config server.properties` prepares the log directory;
 //! `cadastre-broker status --config server.properties` says which keys the storage depends on;
 //! `cadastre-broker rewrap --config server.properties --to KEY` moves everything under the configured key.
+//! `cadastre-broker verify-receipt --key signer.pem RECEIPT` checks that a topic's keys were said to be destroyed by that key.
 //! Data goes to standard output, everything else to standard error; errors are one line. Exit codes: 0 done, 1 failed,
 //! 4 `status` and `rewrap` cannot tell of something which key it uses, 64 usage.
 
@@ -60,6 +61,8 @@ enum Command {
     Status(ConfigArguments),
     /// Moves every data key under the configured key; touches no record, and may be interrupted and run again.
     Rewrap(RewrapArguments),
+    /// Checks the receipt of a deleted topic; needs nothing but the public key.
+    VerifyReceipt(VerifyArguments),
 }
 
 #[derive(Debug, Args)]
@@ -77,6 +80,16 @@ struct RewrapArguments {
     /// The key that everything is to be under: the one that the configuration names.
     #[arg(long, value_name = "KEY")]
     to: String,
+}
+
+#[derive(Debug, Args)]
+struct VerifyArguments {
+    /// The public key of the broker that signed: PEM, or base64 of its 32 bytes.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The receipt.
+    #[arg(value_name = "RECEIPT")]
+    receipt: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +134,7 @@ fn run(arguments: Arguments) -> Result<Answer, String> {
     match arguments.command {
         Some(Command::Format(arguments)) => runtime.block_on(format(arguments)).map(|()| Answer::Complete),
         Some(Command::Status(arguments)) => runtime.block_on(status(&arguments)),
+        Some(Command::VerifyReceipt(arguments)) => verify(&arguments).map(|()| Answer::Complete),
         Some(Command::Rewrap(arguments)) => runtime.block_on(rewrap(&arguments)),
         None => {
             let path = arguments.serve.config.as_deref().ok_or("--config is missing")?;
@@ -232,6 +246,26 @@ async fn rewrap(arguments: &RewrapArguments) -> Result<Answer, String> {
         (false, true, false) => Ok(Answer::Incomplete),
         _ => Err("some data keys were not moved; run it again".to_owned()),
     }
+}
+
+fn verify(arguments: &VerifyArguments) -> Result<(), String> {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))
+    };
+    let key = String::from_utf8_lossy(&read(&arguments.key)?).into_owned();
+    let key = cadastre_keys::signing::VerifyingKey::parse(&key).map_err(|error| chain(&error))?;
+    let receipt = read(&arguments.receipt)?;
+    let receipt = cadastre_keys::verify_receipt(&receipt, &key).map_err(|error| chain(&error))?;
+    let mut text = format!(
+        "verified: keys of topic {} in cluster {} were destroyed at {}, says {}\n",
+        receipt.topic_id, receipt.cluster, receipt.time, receipt.signer
+    );
+    for key in &receipt.keys {
+        text.push_str(&format!("key {} under {}, wrapped {}\n", key.holder, key.key_id, key.wrapped_sha256));
+    }
+    text.extend(receipt.objects.iter().map(|object| format!("object {object}\n")));
+    text.extend(receipt.remains.iter().map(|place| format!("remains {place}\n")));
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|error| format!("cannot print: {error}"))
 }
 
 async fn serve(config: BrokerConfig, ready_file: Option<&Path>) -> Result<(), String> {

@@ -13,6 +13,9 @@ pub enum StateError {
     /// The log refused or failed.
     #[error("metadata could not be written")]
     Storage(#[from] cadastre_storage::StorageError),
+    /// A topic was not deleted to the end.
+    #[error("topic could not be deleted")]
+    Deletion(#[source] Box<crate::shredding::DeletionError>),
     /// What the log holds is not what this version writes.
     #[error("stored {kind} `{key}` cannot be read: {reason}")]
     Unreadable {
@@ -23,6 +26,12 @@ pub enum StateError {
         /// Why.
         reason: String,
     },
+}
+
+impl From<crate::shredding::DeletionError> for StateError {
+    fn from(error: crate::shredding::DeletionError) -> Self {
+        Self::Deletion(Box::new(error))
+    }
 }
 
 impl StateError {

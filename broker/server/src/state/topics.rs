@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::StateError;
+use crate::shredding::Shredding;
 use crate::sync::{read, write};
 
 /// The most partitions a topic may have; a bound on what one request can ask for.
@@ -80,15 +81,17 @@ struct StoredTopic {
 #[derive(Debug)]
 pub(crate) struct Topics {
     storage: Storage,
+    shredding: Arc<Shredding>,
     index: RwLock<Index>,
     changes: Mutex<()>,
 }
 
 impl Topics {
     /// Reads the topics that the storage holds.
-    pub(crate) fn load(storage: &Storage) -> Result<Self, StateError> {
+    pub(crate) fn load(storage: &Storage, shredding: &Arc<Shredding>) -> Result<Self, StateError> {
         let index = RwLock::new(Self::read_index(storage)?);
-        Ok(Self { storage: storage.clone(), index, changes: Mutex::new(()) })
+        let shredding = Arc::clone(shredding);
+        Ok(Self { storage: storage.clone(), shredding, index, changes: Mutex::new(()) })
     }
 
     fn read_index(storage: &Storage) -> Result<Index, StateError> {
@@ -130,7 +133,7 @@ impl Topics {
     /// Removes records of a topic that has no name.
     pub(crate) async fn remove(&self, topic: TopicId) -> Result<(), StateError> {
         tracing::info!(%topic, "records of a topic without a name removed");
-        Ok(self.storage.delete_topic(topic).await?)
+        Ok(self.shredding.delete_topic(topic).await?)
     }
 
     /// The topic of that name.
@@ -219,7 +222,7 @@ impl TopicChange<'_> {
         Ok(())
     }
 
-    /// Removes a topic and its records.
+    /// Removes a topic, its key and its records.
     pub(crate) async fn delete(&self, topic: &Topic) -> Result<(), StateError> {
         let gone = |kind| MetadataChange { kind, key: topic.name.clone(), value: None };
         let mut changes = vec![(gone(MetadataKind::Topic), Sight::Present)];
@@ -232,7 +235,7 @@ impl TopicChange<'_> {
             index.by_name.remove(&topic.name);
             index.names.remove(&topic.id);
         }
-        self.topics.storage.delete_topic(topic.id).await?;
+        self.topics.shredding.delete_topic(topic.id).await?;
         Ok(())
     }
 }

@@ -406,6 +406,32 @@ impl ClusterStorage {
         self.sequencer.partitions().all().into_iter().map(|(partition, _)| partition).collect()
     }
 
+    pub(crate) fn cluster_id(&self) -> &str {
+        &self.config.cluster_id
+    }
+
+    /// Tells the kind and id of the object of each slice of a partition.
+    pub(crate) async fn each_slice(
+        &self,
+        partition: TopicPartition,
+        mut tell: impl FnMut(ObjectKind, cadastre_objects::ObjectId),
+    ) -> Result<(), StorageError> {
+        let known = self.sequencer.partitions().get(partition);
+        let mut from = known.ok_or(StorageError::UnknownPartition { partition })?.log_start;
+        loop {
+            let page = self.sequencer.slices(partition, from, AT_ONCE).await.map_err(state_error)?;
+            let Some(last) = page.slices.last() else { return Ok(()) };
+            from = last.end_offset;
+            for slice in &page.slices {
+                let kind = if slice.is_compacted { ObjectKind::Partition } else { ObjectKind::Wal };
+                tell(kind, object_id(slice.object));
+            }
+            if from >= page.state.next_offset {
+                return Ok(());
+            }
+        }
+    }
+
     pub(crate) async fn create_partitions(&self, topic: TopicId, count: i32) -> Result<(), StorageError> {
         self.sequencer.create_partitions(self.epoch, topic, count).await.map_err(state_error)
     }

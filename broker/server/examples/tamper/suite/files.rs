@@ -120,6 +120,7 @@ fn receipt(context: &mut Context<'_>) {
                 wrapped_sha256: "ab".repeat(32),
             }],
             objects: vec!["data/tamper/partition/00/1-1".to_owned()],
+            remains: Vec::new(),
             time: "2026-01-01T00:00:00.000Z".to_owned(),
             signer: signer.verifying_key().key_id(),
         };
