@@ -11,6 +11,8 @@ mod access_hostile;
 mod access_peer;
 mod access_scenarios;
 mod authorizer;
+mod azure_simulator;
+mod azure_topologies;
 mod bench;
 mod bench_broker;
 mod bench_drift;

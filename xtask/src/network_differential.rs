@@ -1,19 +1,21 @@
 //! `cargo xtask differential network`: paths over sets of packets against a walk of single ones, on random networks.
 //!
-//! The result stands in `docs/reachability.md`, below the rules that both sides follow.
+//! The result stands in `docs/reachability.md`, for Azure in `docs/reachability-azure.md`, below the rules that both sides
+//! follow.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 
 use anyhow::{Context, bail};
-use cadastre_network::trace::{Answer, Fate, Outcome, Tracer};
-use clap::Args;
+use cadastre_network::azure::AzureTracer;
+use cadastre_network::trace::{Answer, Fate, Outcome, Party, Question, QuestionError, Tracer};
+use clap::{Args, ValueEnum};
 
 use crate::bench::machine;
 use crate::network_simulator::{End, Opening, Simulator};
 use crate::network_topologies::Generator;
-use crate::process;
+use crate::{azure_simulator, azure_topologies, process};
 
 const QUESTIONS: u64 = 20;
 const MARK: &str = "<!-- measured -->\n";
@@ -30,6 +32,16 @@ pub(crate) struct Options {
     /// Where the generator starts
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Whose networks
+    #[arg(long, value_enum, default_value_t = Cloud::Aws)]
+    cloud: Cloud,
+}
+
+/// Whose rules decide about packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Cloud {
+    Aws,
+    Azure,
 }
 
 /// What came out.
@@ -69,7 +81,12 @@ fn compare(options: &Options, threads: usize) -> Tally {
                     for topology in own {
                         // Topologies start far from each other, whatever the seed.
                         let seed = options.seed.wrapping_mul(1 << 20).wrapping_add(topology) << 20;
-                        one(&mut tally, &mut Generator::new(seed), options.packets, topology);
+                        match options.cloud {
+                            Cloud::Aws => {
+                                one(&mut tally, &mut Generator::new(seed), options.packets, topology);
+                            }
+                            Cloud::Azure => one_of_azure(&mut tally, seed, options.packets, topology),
+                        }
                     }
                     tally
                 })
@@ -89,21 +106,58 @@ fn one(tally: &mut Tally, generator: &mut Generator, packets: u64, topology: u64
     let inventory = generator.topology();
     let tracer = Tracer::new(&inventory);
     let simulator = Simulator(&inventory);
+    follow(
+        tally,
+        (packets, topology),
+        generator,
+        |generator| generator.question(&inventory),
+        |question| tracer.trace(question),
+        |generator, question| generator.packet(&inventory, question),
+        |from, to, packet| simulator.open(from, to, packet),
+    );
+}
+
+fn one_of_azure(tally: &mut Tally, seed: u64, packets: u64, topology: u64) {
+    let mut generator = azure_topologies::Generator::new(seed);
+    let inventory = generator.topology();
+    let tracer = AzureTracer::new(&inventory);
+    let simulator = azure_simulator::Simulator(&inventory);
+    follow(
+        tally,
+        (packets, topology),
+        &mut generator,
+        |generator| generator.question(&inventory),
+        |question| tracer.trace(question),
+        |generator, question| generator.packet(&inventory, question),
+        |from, to, packet| simulator.open(from, to, packet),
+    );
+}
+
+/// Asks questions of one network until enough packets were compared.
+fn follow<G>(
+    tally: &mut Tally,
+    (packets, topology): (u64, u64),
+    generator: &mut G,
+    ask: impl Fn(&mut G) -> Question,
+    trace: impl Fn(&Question) -> Result<Answer, QuestionError>,
+    draw: impl Fn(&mut G, &Question) -> Option<Opening>,
+    simulate: impl Fn(&Party, &Party, Opening) -> End,
+) {
     let mut asked = 0;
     let mut fruitless = 0;
     while asked < packets && fruitless < 100 {
-        let question = generator.question(&inventory);
-        let answer = match tracer.trace(&question) {
+        let question = ask(generator);
+        let answer = match trace(&question) {
             Ok(answer) => answer,
             Err(error) => return tally.differ(format!("network {topology}: {error}")),
         };
         tally.questions += 1;
         fruitless += 1;
         for _ in 0..packets.div_ceil(QUESTIONS) {
-            let Some(packet) = generator.packet(&inventory, &question) else { continue };
+            let Some(packet) = draw(generator, &question) else { continue };
             fruitless = 0;
             asked += 1;
-            let end = simulator.open(&question.from, &question.to, packet);
+            let end = simulate(&question.from, &question.to, packet);
             tally.count(&end);
             if let Err(difference) = agree(&answer, packet, &end) {
                 tally.differ(format!("network {topology}, {question:?}, {packet:?}: {difference}"));
@@ -170,13 +224,17 @@ impl Tally {
 }
 
 fn publish(options: &Options, tally: &Tally) -> anyhow::Result<()> {
-    let path = process::root().join("docs/reachability.md");
+    let (file, cloud) = match options.cloud {
+        Cloud::Aws => ("docs/reachability.md", ""),
+        Cloud::Azure => ("docs/reachability-azure.md", " --cloud azure"),
+    };
+    let path = process::root().join(file);
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let Some((rules, _)) = text.split_once(MARK) else {
         bail!("{} has no `{}`", path.display(), MARK.trim())
     };
     let mut table = format!(
-        "{rules}{MARK}\n`cargo xtask differential network --topologies {} --packets {} --seed {}`: {} questions, {} packets, {} differing.\n{}\n\n| what becomes of a packet | packets |\n| --- | ---: |\n",
+        "{rules}{MARK}\n`cargo xtask differential network{cloud} --topologies {} --packets {} --seed {}`: {} questions, {} packets, {} differing.\n{}\n\n| what becomes of a packet | packets |\n| --- | ---: |\n",
         options.topologies,
         options.packets,
         options.seed,
@@ -197,7 +255,7 @@ mod tests {
 
     #[test]
     fn every_packet_has_one_fate_and_it_is_the_simulated_one() {
-        let tally = compare(&Options { topologies: 150, packets: 200, seed: 7 }, 1);
+        let tally = compare(&Options { topologies: 150, packets: 200, seed: 7, cloud: Cloud::Aws }, 1);
         assert_eq!(tally.differing, 0, "{}", tally.examples.join("\n"));
         assert!(tally.packets >= 30_000, "{}", tally.packets);
         for end in [
@@ -209,6 +267,30 @@ mod tests {
             "blocked by sg",
             "blocked by acl",
             "blocked by rtb",
+            "unknown",
+        ] {
+            assert!(tally.ends.get(end).is_some_and(|count| *count > 20), "{end}: {:?}", tally.ends);
+        }
+    }
+
+    #[test]
+    fn every_packet_of_an_azure_network_has_one_fate_and_it_is_the_simulated_one() {
+        let tally = compare(&Options { topologies: 150, packets: 200, seed: 7, cloud: Cloud::Azure }, 1);
+        assert_eq!(tally.differing, 0, "{}", tally.examples.join("\n"));
+        assert!(tally.packets >= 30_000, "{}", tally.packets);
+        for end in [
+            "arrives",
+            "leaves by pip",
+            "leaves by nat",
+            "leaves by lb",
+            "leaves by subnet",
+            "leaves by peering",
+            "blocked by nsg",
+            "blocked by admin",
+            "blocked by rt",
+            "blocked by vnet",
+            "blocked by pip",
+            "blocked by pe",
             "unknown",
         ] {
             assert!(tally.ends.get(end).is_some_and(|count| *count > 20), "{end}: {:?}", tally.ends);

@@ -1,6 +1,13 @@
 //! What all assets have in common while they are being read: an id to sort by, and their evidence.
 
 use cadastre_model::asset::EvidenceIds;
+use cadastre_model::asset::azure::compute::VirtualMachine;
+use cadastre_model::asset::azure::identity::{DenyAssignment, RoleAssignment, RoleDefinition};
+use cadastre_model::asset::azure::keys::{KeyVault, VaultKey};
+use cadastre_model::asset::azure::network as azure;
+use cadastre_model::asset::azure::stores::{
+    BlobContainer, DiagnosticSetting, EventHubNamespace, StorageAccount,
+};
 use cadastre_model::asset::compute::{Instance, LaunchTemplate, MachineImage};
 use cadastre_model::asset::logging::{EventRule, LogGroup, Trail};
 use cadastre_model::asset::msk::{CertificateAuthority, MskCluster, Secret};
@@ -57,4 +64,24 @@ assets! {
     Volume: id,
     Vpc: id,
     VpcEndpoint: id,
+    BlobContainer: id,
+    DenyAssignment: id,
+    DiagnosticSetting: id,
+    EventHubNamespace: id,
+    KeyVault: id,
+    RoleAssignment: id,
+    RoleDefinition: id,
+    StorageAccount: id,
+    VaultKey: id,
+    VirtualMachine: id,
+    azure::AddressTranslation: id,
+    azure::LoadBalancer: id,
+    azure::NetworkSecurityGroup: id,
+    azure::Nic: id,
+    azure::PrivateEndpoint: id,
+    azure::PrivateLinkService: id,
+    azure::PublicAddress: id,
+    azure::RouteTable: id,
+    azure::ServiceTag: name,
+    azure::VirtualNetwork: id,
 }

@@ -10,6 +10,7 @@
 mod answers;
 mod assets;
 mod aws;
+mod azure;
 mod kafka;
 mod node;
 mod reader;
@@ -31,6 +32,7 @@ pub fn build(records: &[Record], declaration: &Declaration) -> (Inventory, Cover
     let answers = Answers::new(records);
     let mut reader = Reader::new(&answers);
     let mut inventory = aws::read(&mut reader, declaration);
+    inventory.azure = azure::read(&mut reader, declaration);
     inventory.clusters = kafka::read(&mut reader, declaration);
     let unreadable = reader.into_unreadable();
     let coverage = answers.coverage(&unreadable);

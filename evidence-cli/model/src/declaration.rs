@@ -757,7 +757,7 @@ impl Declaration {
     /// Whether an account is inside the boundary.
     #[must_use]
     pub fn has_account(&self, id: &str) -> bool {
-        self.accounts.iter().any(|account| account.id == id)
+        self.accounts.iter().any(|account| account.id.eq_ignore_ascii_case(id))
     }
 }
 

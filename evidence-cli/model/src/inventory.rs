@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::asset::azure::AzureInventory;
 use crate::asset::compute::{Instance, LaunchTemplate, MachineImage};
 use crate::asset::identity::{CloudAccount, Group, Principal};
 use crate::asset::kafka::KafkaCluster;
@@ -83,6 +84,9 @@ pub struct Inventory {
     /// Private certificate authorities.
     #[serde(default)]
     pub certificate_authorities: Vec<CertificateAuthority>,
+    /// Everything of Azure.
+    #[serde(default, skip_serializing_if = "AzureInventory::is_empty")]
+    pub azure: AzureInventory,
     /// Responses that could not be read as the operation's answer. Nothing that depends on one passes.
     pub unreadable: Vec<Unreadable>,
 }

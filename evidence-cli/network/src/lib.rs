@@ -23,6 +23,7 @@
 //! [`PermittedFlow`]: cadastre_model::reach::PermittedFlow
 
 mod acl;
+pub mod azure;
 mod flows;
 mod hosts;
 mod lanes;
@@ -38,5 +39,13 @@ use cadastre_model::reach::Reachability;
 #[must_use]
 pub fn reachability(inventory: &Inventory) -> Reachability {
     let topology = topology::Topology::new(inventory);
-    flows::all(&topology)
+    let mut reachability = flows::all(&topology);
+    let azure = azure::reachability(&inventory.azure);
+    if azure != Reachability::default() {
+        reachability.flows.extend(azure.flows);
+        reachability.flows.sort();
+        reachability.unknown.extend(azure.unknown);
+        reachability.unknown.sort();
+    }
+    reachability
 }

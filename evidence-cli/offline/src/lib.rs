@@ -4,13 +4,15 @@
 //! a scan would have written for the same calls, so that nothing downstream needs to know; the caller of such a record is
 //! `file:` and the file's name, since who asked is not on it. What was not handed over was not answered.
 //!
-//! Three things are read (`docs/formats/offline.md`): account authorization details, wherever they lie, known by their
+//! Four things are read (`docs/formats/offline.md`): account authorization details, wherever they lie, known by their
 //! shape; any read command's output whose path says what was asked, `ACCOUNT/REGION/SERVICE/COMMAND[/SUBJECT].json`;
-//! and the identities in a directory that `iam-collect` wrote.
+//! the identities in a directory that `iam-collect` wrote; and answers of Azure Resource Manager below the path that
+//! was asked.
 //!
 //! Pure: file contents in, records out.
 
 mod answer;
+mod azure;
 mod collected;
 mod command;
 mod details;
@@ -74,6 +76,7 @@ pub fn read(files: &[OfflineFile]) -> Result<Offline, OfflineError> {
     let mut dumps = Vec::new();
     let mut answers = Vec::new();
     let mut collected = Vec::new();
+    let mut managed = Vec::new();
     for file in sorted {
         if file.content.len() > MAXIMUM_SIZE {
             return Err(OfflineError::TooLarge { path: file.path.clone() });
@@ -85,6 +88,17 @@ pub fn read(files: &[OfflineFile]) -> Result<Offline, OfflineError> {
         if let Some(place) = collected::of_path(&file.path) {
             collected.push((file, place));
             continue;
+        }
+        match azure::of_path(&file.path) {
+            Some(Ok(asked)) => {
+                managed.push((file, asked));
+                continue;
+            }
+            Some(Err(reason)) => {
+                offline.skipped.push((file.path.clone(), reason));
+                continue;
+            }
+            None => {}
         }
         let read = answer::read(file)?;
         if let answer::Content::Answer(value) = &read
@@ -104,5 +118,6 @@ pub fn read(files: &[OfflineFile]) -> Result<Offline, OfflineError> {
     offline.records.extend(details::records(&dumps, &mut offline.skipped)?);
     offline.records.extend(collected::records(&collected, &mut offline.skipped)?);
     offline.records.extend(command::records(answers)?);
+    offline.records.extend(azure::records(managed)?);
     Ok(offline)
 }

@@ -8,7 +8,7 @@ use cadastre_model::inventory::Unreadable;
 use cadastre_model::{Outcome, RecordId, Scope, Timestamp};
 use serde::Serialize;
 
-use crate::operations::{Asked, asked};
+use crate::operations::{Asked, asked, is_azure};
 
 /// How far a gap reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -39,6 +39,10 @@ pub struct Gap {
     pub problem: String,
     /// The records that show it; empty when nothing was asked.
     pub evidence: Vec<RecordId>,
+    /// Whether the operation is one cloud's and the account another's: a control that asks nothing of the other
+    /// cloud says nothing of what lies there.
+    #[serde(skip)]
+    pub(crate) foreign: bool,
 }
 
 impl Gap {
@@ -113,6 +117,7 @@ impl Ledger {
                 subject: question.subject.clone(),
                 problem,
                 evidence: question.records.clone(),
+                foreign: false,
             });
         }
     }
@@ -133,17 +138,17 @@ impl Ledger {
                 subject: entry.subject.clone(),
                 problem,
                 evidence: vec![entry.record.clone()],
+                foreign: false,
             });
         }
     }
 
     fn enter_unasked(&mut self, coverage: &Coverage, declaration: &Declaration) {
-        let accounts: Vec<&str> = declaration
-            .accounts
-            .iter()
-            .filter(|account| account.provider == Provider::Aws)
-            .map(|account| account.id.as_str())
-            .collect();
+        let of = |provider: Provider| -> Vec<&str> {
+            let accounts = declaration.accounts.iter().filter(|account| account.provider == provider);
+            accounts.map(|account| account.id.as_str()).collect()
+        };
+        let (accounts, subscriptions) = (of(Provider::Aws), of(Provider::Azure));
         for operation in crate::operations::all() {
             let scopes: Vec<Scope> = match asked(operation) {
                 Some(Asked::Account) => accounts.iter().map(|account| Scope::account(*account)).collect(),
@@ -153,6 +158,9 @@ impl Ledger {
                         declaration.regions.iter().map(|region| Scope::region(*account, region))
                     })
                     .collect(),
+                Some(Asked::Subscription) => {
+                    subscriptions.iter().map(|id| Scope::account(id.to_lowercase())).collect()
+                }
                 Some(Asked::Cluster) => {
                     declaration.clusters.iter().map(|cluster| Scope::cluster(&cluster.name)).collect()
                 }
@@ -169,10 +177,29 @@ impl Ledger {
                         cluster: scope.cluster,
                         problem: "was not asked".to_owned(),
                         evidence: Vec::new(),
+                        foreign: false,
                     });
                 }
             }
+            if matches!(asked(operation), Some(Asked::Account | Asked::Region)) {
+                self.gaps.extend(subscriptions.iter().map(|id| foreign(operation, id)));
+            }
         }
+    }
+}
+
+/// What an operation of AWS leaves open in an Azure subscription.
+fn foreign(operation: &str, subscription: &str) -> Gap {
+    Gap {
+        operation: operation.to_owned(),
+        level: GapLevel::List,
+        account: Some(subscription.to_owned()),
+        region: None,
+        cluster: None,
+        subject: subscription.to_owned(),
+        problem: "says nothing of an Azure subscription".to_owned(),
+        evidence: Vec::new(),
+        foreign: true,
     }
 }
 
@@ -190,7 +217,7 @@ fn level(operation: &str, subject: &str) -> GapLevel {
         Some(Asked::Cluster) if subject.starts_with("topic:") || subject.starts_with("group:") => {
             GapLevel::Thing
         }
-        Some(Asked::Account | Asked::Region | Asked::Cluster) | None => GapLevel::List,
+        Some(Asked::Account | Asked::Region | Asked::Subscription | Asked::Cluster) | None => GapLevel::List,
         Some(Asked::Thing) => GapLevel::Thing,
     }
 }
@@ -226,5 +253,12 @@ impl Judge {
 
 /// The operations that a set of gaps is about, for tests and messages.
 pub(crate) fn among<'a>(gaps: &'a [Gap], operations: &'a BTreeSet<&str>) -> impl Iterator<Item = &'a Gap> {
-    gaps.iter().filter(|gap| operations.contains(gap.operation.as_str()))
+    let both_clouds = operations.iter().any(|operation| is_azure(operation));
+    gaps.iter()
+        .filter(move |gap| operations.contains(gap.operation.as_str()) && !(gap.foreign && both_clouds))
+}
+
+/// Whether an operation can concern a boundary: those of Azure do where it has subscriptions.
+pub(crate) fn concerns(operation: &str, declaration: &Declaration) -> bool {
+    !is_azure(operation) || declaration.accounts.iter().any(|account| account.provider == Provider::Azure)
 }

@@ -6,7 +6,7 @@ use cadastre_model::checklist::{Checklist, ControlResult, Finding, SCHEMA, Verdi
 use cadastre_model::control::Control;
 use regorus::{Engine, Value};
 
-use crate::coverage::Ledger;
+use crate::coverage::{Ledger, concerns};
 use crate::error::{PolicyError, one_line, with_place};
 use crate::input::PolicyInput;
 use crate::policy_set::PolicySet;
@@ -62,7 +62,9 @@ impl PolicySet {
             };
             not_applicable(input, control, &mut findings);
             waiver::apply(&control.id, &mut findings, waivers, input.as_of);
-            controls.push(result(control, findings));
+            let mut result = result(control, findings);
+            result.requires.retain(|operation| concerns(operation, input.declaration));
+            controls.push(result);
         }
         let checklist = Checklist {
             schema: SCHEMA.to_owned(),
@@ -86,7 +88,8 @@ impl PolicySet {
     }
 
     fn document(&self, input: &PolicyInput<'_>, ledger: &Ledger) -> Result<serde_json::Value, PolicyError> {
-        let required = self.required();
+        let mut required = self.required();
+        required.retain(|operation| concerns(operation, input.declaration));
         let gaps: Vec<_> =
             ledger.gaps().iter().filter(|gap| required.contains(gap.operation.as_str())).cloned().collect();
         input.document(&gaps, &required)

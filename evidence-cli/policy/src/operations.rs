@@ -1,7 +1,7 @@
 //! Every operation that collectors make, and where it has to have been asked.
 //!
-//! `docs/formats/aws-records.md` and `docs/formats/kafka-records.md` name the operations; a test keeps this
-//! table and those pages together.
+//! `docs/formats/aws-records.md`, `docs/formats/azure-records.md` and `docs/formats/kafka-records.md` name the
+//! operations; a test keeps this table and those pages together.
 
 /// Where an operation must have been asked before what it tells is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -10,6 +10,8 @@ pub enum Asked {
     Account,
     /// Once in every declared region of every declared AWS account.
     Region,
+    /// Once in every declared Azure subscription.
+    Subscription,
     /// Once in every declared cluster.
     Cluster,
     /// About one thing at a time, wherever there is one. Nobody can say how often, and so a missing
@@ -65,6 +67,27 @@ const REGION: &[&str] = &[
     "cloudtrail:DescribeTrails",
     "logs:DescribeLogGroups",
     "events:ListRules",
+];
+
+const SUBSCRIPTION: &[&str] = &[
+    "Microsoft.Resources/subscriptions/read",
+    "Microsoft.Network/virtualNetworks/read",
+    "Microsoft.Network/networkSecurityGroups/read",
+    "Microsoft.Network/routeTables/read",
+    "Microsoft.Network/networkInterfaces/read",
+    "Microsoft.Network/publicIPAddresses/read",
+    "Microsoft.Network/natGateways/read",
+    "Microsoft.Network/loadBalancers/read",
+    "Microsoft.Network/privateEndpoints/read",
+    "Microsoft.Network/privateLinkServices/read",
+    "Microsoft.Compute/virtualMachines/read",
+    "Microsoft.KeyVault/vaults/read",
+    "Microsoft.Storage/storageAccounts/read",
+    "Microsoft.EventHub/namespaces/read",
+    "Microsoft.ManagedIdentity/userAssignedIdentities/read",
+    "Microsoft.Authorization/roleAssignments/read",
+    "Microsoft.Authorization/roleDefinitions/read",
+    "Microsoft.Authorization/denyAssignments/read",
 ];
 
 const CLUSTER: &[&str] = &[
@@ -124,6 +147,12 @@ const THING: &[&str] = &[
     "organizations:ListPolicies",
     "organizations:DescribePolicy",
     "organizations:ListTargetsForPolicy",
+    "Microsoft.Network/virtualNetworks/listNetworkManagerEffectiveSecurityAdminRules/action",
+    "Microsoft.Network/locations/serviceTags/read",
+    "Microsoft.KeyVault/vaults/keys/read",
+    "Microsoft.Storage/storageAccounts/blobServices/read",
+    "Microsoft.Storage/storageAccounts/blobServices/containers/read",
+    "Microsoft.Insights/diagnosticSettings/read",
     "kafka:DescribeGroups",
     "kafka:ConsumerGroupDescribe",
     "probe:TlsHandshake",
@@ -134,15 +163,26 @@ const THING: &[&str] = &[
 
 /// Every operation, in no particular order.
 pub(crate) fn all() -> impl Iterator<Item = &'static str> {
-    [ACCOUNT, REGION, CLUSTER, THING].into_iter().flatten().copied()
+    [ACCOUNT, REGION, SUBSCRIPTION, CLUSTER, THING].into_iter().flatten().copied()
+}
+
+/// Whether an operation is one of Azure's: `Microsoft.Network/virtualNetworks/read`.
+pub(crate) fn is_azure(operation: &str) -> bool {
+    operation.starts_with("Microsoft.")
 }
 
 /// Where an operation has to be asked; `None` for one that no collector makes.
 #[must_use]
 pub fn asked(operation: &str) -> Option<Asked> {
-    [(ACCOUNT, Asked::Account), (REGION, Asked::Region), (CLUSTER, Asked::Cluster), (THING, Asked::Thing)]
-        .into_iter()
-        .find_map(|(list, asked)| list.contains(&operation).then_some(asked))
+    [
+        (ACCOUNT, Asked::Account),
+        (REGION, Asked::Region),
+        (SUBSCRIPTION, Asked::Subscription),
+        (CLUSTER, Asked::Cluster),
+        (THING, Asked::Thing),
+    ]
+    .into_iter()
+    .find_map(|(list, asked)| list.contains(&operation).then_some(asked))
 }
 
 #[cfg(test)]
@@ -155,6 +195,7 @@ mod tests {
     fn the_table_names_the_operations_that_the_record_formats_document() {
         let pages = concat!(
             include_str!("../../../docs/formats/aws-records.md"),
+            include_str!("../../../docs/formats/azure-records.md"),
             include_str!("../../../docs/formats/kafka-records.md")
         );
         let documented: BTreeSet<&str> = pages
@@ -163,8 +204,7 @@ mod tests {
             .flat_map(|line| line.split("**`").skip(1))
             .filter_map(|rest| rest.split('`').next())
             .collect();
-        let known: BTreeSet<&str> =
-            [ACCOUNT, REGION, CLUSTER, THING].into_iter().flatten().copied().collect();
+        let known: BTreeSet<&str> = all().collect();
         let unlisted: Vec<_> = documented.difference(&known).collect();
         assert!(unlisted.is_empty(), "documented and not listed: {unlisted:?}");
         let unknown: Vec<_> = known.difference(&documented).collect();

@@ -30,6 +30,7 @@ const AS_OF: &str = "2026-11-21T12:00:00Z";
 struct Case {
     declaration: String,
     body: String,
+    requires: &'static str,
     outcome: Outcome,
     oldest: &'static str,
     complete: bool,
@@ -44,6 +45,7 @@ impl Default for Case {
         Self {
             declaration: DECLARATION.to_owned(),
             body: "subjects contains result if result := {\"subject\": \"key-1\", \"evidence\": [\"list\", \"policy\"]}".to_owned(),
+            requires: r#"["kms:ListKeys", "kms:GetKeyPolicy"]"#,
             outcome: Outcome::Observed,
             oldest: "2026-11-21T11:00:00Z",
             complete: true,
@@ -107,8 +109,8 @@ impl Case {
 
     fn checklist(&self) -> Checklist {
         let policy = format!(
-            "# METADATA\n# scope: package\n# title: T\n# description: D\n# custom:\n#   id: KEY-99\n#   area: key-authority\n#   pass: it is fine\n#   red_flag: r\n#   requires: [\"kms:ListKeys\", \"kms:GetKeyPolicy\"]\n#   fix: mend it\npackage cadastre.controls.key_99\n\nimport rego.v1\n\n{}\n",
-            self.body
+            "# METADATA\n# scope: package\n# title: T\n# description: D\n# custom:\n#   id: KEY-99\n#   area: key-authority\n#   pass: it is fine\n#   red_flag: r\n#   requires: {}\n#   fix: mend it\npackage cadastre.controls.key_99\n\nimport rego.v1\n\n{}\n",
+            self.requires, self.body
         );
         let set = PolicySet::only(vec![("key_99.rego".to_owned(), policy)]).unwrap();
         let declaration = Declaration::parse(&self.declaration, "boundary.yaml").unwrap();
@@ -170,6 +172,27 @@ fn red(evidence: &str) -> String {
 #[test]
 fn a_subject_passes_on_fresh_and_complete_answers() {
     check(&Case::default(), Verdict::Pass, "it is fine");
+}
+
+const WITH_AZURE: &str = "accounts:
+  - {id: 0F1E2D3C-0000-4000-8000-00000000000A, provider: azure, purpose: data-plane}
+";
+
+#[test]
+fn a_control_that_asks_nothing_of_azure_does_not_pass_a_boundary_with_a_subscription() {
+    let declaration = DECLARATION.replace("accounts:\n", WITH_AZURE);
+    check(
+        &Case { declaration: declaration.clone(), ..Case::default() },
+        Verdict::Unproven,
+        "kms:ListKeys on 0F1E2D3C-0000-4000-8000-00000000000A says nothing of an Azure subscription",
+    );
+    let requires = r#"["kms:ListKeys", "kms:GetKeyPolicy", "Microsoft.KeyVault/vaults/read"]"#;
+    check(
+        &Case { declaration, requires, ..Case::default() },
+        Verdict::Unproven,
+        "Microsoft.KeyVault/vaults/read on 0f1e2d3c-0000-4000-8000-00000000000a was not asked",
+    );
+    check(&Case { requires, ..Case::default() }, Verdict::Pass, "it is fine");
 }
 
 #[test]

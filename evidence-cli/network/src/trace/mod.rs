@@ -23,7 +23,7 @@
 
 mod filters;
 mod gateways;
-mod packets;
+pub(crate) mod packets;
 mod tracer;
 mod transit;
 

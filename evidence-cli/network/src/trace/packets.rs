@@ -110,7 +110,13 @@ impl Packets {
     }
 
     /// The part that a pattern matches; what it does not match is added to the rest.
-    fn cut(self, address: Address, port: Port, pattern: Pattern, rest: &mut Vec<Self>) -> Option<Self> {
+    pub(crate) fn cut(
+        self,
+        address: Address,
+        port: Port,
+        pattern: Pattern,
+        rest: &mut Vec<Self>,
+    ) -> Option<Self> {
         let (own, ports) = (self.address(address), self.port(port));
         let range = match pattern.range {
             Some(range) => range::intersection(own, range),

@@ -1,0 +1,65 @@
+//! Role assignments and deny assignments.
+
+use cadastre_model::asset::EvidenceIds;
+use cadastre_model::asset::azure::identity::{DenyAssignment, RoleAssignment};
+
+use super::definitions::{condition, last_part, permissions};
+use super::fields::{id, properties, text_of};
+use crate::node::{Node, Read};
+use crate::reader::Reader;
+
+/// Reads every role assignment.
+pub(super) fn read(reader: &mut Reader<'_>) -> Vec<RoleAssignment> {
+    reader.assets("Microsoft.Authorization/roleAssignments/read", "value", |_, assignment| {
+        let own = properties(assignment)?;
+        Ok(Some(RoleAssignment {
+            id: id(assignment)?,
+            scope: scope(own.text("scope")?),
+            principal: own.text("principalId")?.to_lowercase(),
+            principal_kind: own.optional_text("principalType")?.unwrap_or_default().to_owned(),
+            definition: last_part(own.text("roleDefinitionId")?),
+            condition: condition(&own)?,
+            record: assignment.record.id().clone(),
+            pointer: assignment.pointer.clone(),
+            evidence: EvidenceIds::new(),
+        }))
+    })
+}
+
+/// Reads every deny assignment.
+pub(super) fn denials(reader: &mut Reader<'_>) -> Vec<DenyAssignment> {
+    reader.assets("Microsoft.Authorization/denyAssignments/read", "value", |_, denial| {
+        let own = properties(denial)?;
+        let principals = own.optional_list("principals")?;
+        let excluded = own.optional_list("excludePrincipals")?;
+        let mut groups = false;
+        for principal in principals.iter().chain(&excluded) {
+            groups |= principal.optional_text("type")?.is_some_and(|kind| kind.contains("Group"));
+        }
+        Ok(Some(DenyAssignment {
+            id: id(denial)?,
+            name: text_of(&own, "denyAssignmentName", "name")?.unwrap_or_default().to_owned(),
+            scope: scope(own.optional_text("scope")?.unwrap_or("/")),
+            not_below: own.optional_boolean("doNotApplyToChildScopes")?.unwrap_or(false),
+            permissions: permissions(&own)?,
+            principals: principals.iter().map(object_id).collect::<Read<_>>()?,
+            excluded: excluded.iter().map(object_id).collect::<Read<_>>()?,
+            groups,
+            condition: condition(&own)?,
+            record: denial.record.id().clone(),
+            pointer: denial.pointer.clone(),
+            evidence: EvidenceIds::new(),
+        }))
+    })
+}
+
+fn object_id(node: &Node<'_>) -> Read<String> {
+    id(node)
+}
+
+/// A scope in lower case, without a slash at its end.
+fn scope(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let cut = lower.trim_end_matches('/');
+    if cut.is_empty() { "/".to_owned() } else { cut.to_owned() }
+}
