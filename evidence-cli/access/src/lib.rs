@@ -8,6 +8,7 @@
 //! principal that may do something for several reasons has several edges.
 
 mod arn;
+mod azure;
 pub mod batch;
 mod bulk;
 mod catalogue;
@@ -84,6 +85,7 @@ pub fn evaluate(inventory: &Inventory, declaration: &Declaration) -> Access {
     }
     let subject = kafka_links::Subject { inventory, declaration, world: &world, index: &index };
     kafka_links::link(&subject, &mut compiler, &mut edges, &mut access.unknown);
+    azure::evaluate(&inventory.azure, &mut edges);
     access.unknown.append(&mut edges.unknown);
     access.edges = edges.all;
     access.edges.par_sort_unstable_by(|a, b| order(a).cmp(&order(b)));

@@ -259,8 +259,9 @@ fn reaching(
     scope: &Scope,
     gathering: &mut Gathering,
 ) {
-    let hosts: BTreeMap<&str, String> =
+    let mut hosts: BTreeMap<&str, String> =
         inventory.instances.iter().map(|instance| (instance.id.as_str(), instance_id(instance))).collect();
+    hosts.extend(inventory.azure.machines.iter().map(|machine| (machine.id.as_str(), machine.id.clone())));
     for flow in &reachability.flows {
         let Some(host) = flow.instance.as_deref().and_then(|instance| hosts.get(instance)) else { continue };
         if !scope.hosts.contains(host) {
@@ -316,6 +317,7 @@ fn observed(inventory: &Inventory, scope: &Scope, gathering: &mut Gathering) {
     let mut show = |from: &str, relation: Relation, to: &str, evidence: &EvidenceIds| {
         gathering.add(Layer::Observed, from, relation, to, evidence);
     };
+    crate::azure::observed(&inventory.azure, scope, &mut show);
     let hosts: BTreeMap<&str, String> = inventory
         .instances
         .iter()

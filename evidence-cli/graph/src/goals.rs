@@ -166,7 +166,13 @@ fn reading_or(capability: Capability, target: &str) -> &'static str {
 
 /// The action that reads a store's bytes.
 fn reading(store: &str) -> &'static str {
-    if store.contains(":s3:") { "s3:GetObject" } else { "ebs:GetSnapshotBlock" }
+    if store.starts_with("/subscriptions/") {
+        "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
+    } else if store.contains(":s3:") {
+        "s3:GetObject"
+    } else {
+        "ebs:GetSnapshotBlock"
+    }
 }
 
 impl<'a> Goal<'a> {

@@ -5,6 +5,7 @@
 //!
 //! [`BoundaryGraph`]: cadastre_model::graph::BoundaryGraph
 
+mod azure;
 #[cfg(test)]
 mod brute_force;
 mod cut;

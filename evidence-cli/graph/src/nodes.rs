@@ -9,6 +9,7 @@ use cadastre_model::declaration::{AccountPurpose, Declaration, Job, NetworkPurpo
 use cadastre_model::graph::{Edge, Node, NodeKind, Plane, Relation, Side};
 use cadastre_model::inventory::Inventory;
 
+use crate::azure;
 use crate::edges::{INTERNET, zone_of_account};
 use crate::principals::Holders;
 use crate::scope::{Scope, instance_id, snapshot_id, volume_id};
@@ -115,6 +116,9 @@ pub(crate) fn all(
     stores(inventory, scope, &mut gathering);
     logs(inventory, scope, &mut gathering);
     clusters(inventory, scope, &mut gathering);
+    azure::nodes(&inventory.azure, declaration, scope, sides)
+        .into_iter()
+        .for_each(|node| gathering.add(node));
     principals(inventory, holders, &mut gathering);
     rest(scope, edges, &mut gathering);
     gathering.nodes.into_values().collect()
@@ -305,7 +309,7 @@ fn principal(id: &str, evidence: &EvidenceIds, gathering: &mut Gathering<'_>) {
     let side = gathering.sides.of(id);
     let zone = match account(id) {
         Some(account) => Some(zone_of_account(account, gathering.declaration)),
-        None if is_kafka(id) => None,
+        None if is_kafka(id) || azure::is_entra(id) => None,
         None if side == Side::Provider => None,
         None => Some(INTERNET.to_owned()),
     };
@@ -334,13 +338,17 @@ fn rest(scope: &Scope, edges: &[Edge], gathering: &mut Gathering<'_>) {
                 continue;
             }
             let evidence = if is_source { &nothing } else { &edge.evidence };
-            let owner = id.split(':').nth(4).unwrap_or_default().to_owned();
+            let owner = match id.strip_prefix("/subscriptions/") {
+                Some(rest) => rest.split('/').next().unwrap_or_default().to_owned(),
+                None => id.split(':').nth(4).unwrap_or_default().to_owned(),
+            };
             let kind = match edge.relation {
                 Relation::EncryptedBy if !is_source => Some(NodeKind::Key),
                 Relation::LogsTo if !is_source => Some(NodeKind::Log),
                 Relation::StoresIn => Some(NodeKind::Store),
                 _ if id.contains(":kms:") => Some(NodeKind::Key),
                 _ if id.contains(":s3:") || scope.stores.contains(id) => Some(NodeKind::Store),
+                _ if id.starts_with("/subscriptions/") => Some(NodeKind::Store),
                 _ if id.contains(":logs:") => Some(NodeKind::Log),
                 _ if id.starts_with("cluster:") => Some(NodeKind::Cluster),
                 _ if id.starts_with("service:") || id.parse::<ipnet::IpNet>().is_ok() => {

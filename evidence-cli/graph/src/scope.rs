@@ -10,6 +10,8 @@ use cadastre_model::asset::stores::{Bucket, Snapshot, Volume};
 use cadastre_model::declaration::{Declaration, Holds, Job, matches_pattern};
 use cadastre_model::inventory::Inventory;
 
+use crate::azure;
+
 /// What keeps a store's bytes from whoever reads them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Protection {
@@ -55,6 +57,7 @@ impl Scope {
     pub(crate) fn new(inventory: &Inventory, access: &Access, declaration: &Declaration) -> Self {
         let mut scope = Self::default();
         scope.add_hosts(inventory, declaration);
+        azure::add_scope(&mut scope, &inventory.azure, &advertised(inventory), declaration);
         scope.add_stores(inventory, access, declaration);
         scope.add_keys(inventory, declaration);
         for trail in &inventory.trails {
@@ -93,12 +96,7 @@ impl Scope {
 
     /// Brokers: by the declared job of their role, or by the address a cluster advertises.
     fn add_hosts(&mut self, inventory: &Inventory, declaration: &Declaration) {
-        let mut addresses: BTreeSet<&str> = BTreeSet::new();
-        for cluster in &inventory.clusters {
-            addresses
-                .extend(cluster.brokers.observed().into_iter().flatten().map(|broker| broker.host.as_str()));
-            addresses.extend(cluster.listeners.iter().map(|listener| listener.host.as_str()));
-        }
+        let addresses = advertised(inventory);
         for instance in inventory.instances.iter().filter(|instance| instance.state != "terminated") {
             let by_role = instance.role.observed().is_some_and(|role| is_broker(declaration, role));
             let by_address = instance
@@ -193,6 +191,16 @@ impl Scope {
     }
 }
 
+/// Addresses that clusters advertise.
+fn advertised(inventory: &Inventory) -> BTreeSet<&str> {
+    let mut addresses: BTreeSet<&str> = BTreeSet::new();
+    for cluster in &inventory.clusters {
+        addresses.extend(cluster.brokers.observed().into_iter().flatten().map(|broker| broker.host.as_str()));
+        addresses.extend(cluster.listeners.iter().map(|listener| listener.host.as_str()));
+    }
+    addresses
+}
+
 /// Whether a principal is declared to be a broker.
 fn is_broker(declaration: &Declaration, principal: &str) -> bool {
     declaration
@@ -210,6 +218,7 @@ pub(crate) fn any_store(inventory: &Inventory, id: &str) -> Option<RecordStore> 
         .map(|bucket| of_bucket(bucket, inventory))
         .or_else(|| volume().map(|volume| of_volume(volume, inventory)))
         .or_else(|| snapshot().map(|snapshot| of_snapshot(snapshot, inventory)))
+        .or_else(|| azure::any_store(&inventory.azure, id))
 }
 
 fn of_volume(volume: &Volume, inventory: &Inventory) -> RecordStore {

@@ -58,6 +58,11 @@ impl<'a> Sides<'a> {
         if let Some(name) = principal.strip_prefix("User:") {
             return if name == "ANONYMOUS" { Side::Outside } else { Side::Customer };
         }
+        // Everybody with a role in a subscription is in the directory of its tenant; whose they are beyond that only
+        // the declaration says.
+        if crate::azure::is_entra(principal) {
+            return Side::Customer;
+        }
         match account(principal) {
             Some(account) if self.declaration.has_account(account) => Side::Customer,
             _ => Side::Outside,

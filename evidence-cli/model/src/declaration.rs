@@ -703,7 +703,7 @@ impl Declaration {
     /// # Errors
     /// See [`DeclarationError`].
     pub fn parse(text: &str, path: &str) -> Result<Self, DeclarationError> {
-        let declaration: Self = serde_saphyr::from_str(text).map_err(|error| {
+        let mut declaration: Self = serde_saphyr::from_str(text).map_err(|error| {
             let (line, column) =
                 error.location().map_or((1, 1), |location| (location.line(), location.column()));
             let message = error.without_snippet().to_string();
@@ -713,8 +713,40 @@ impl Declaration {
         if declaration.schema != SCHEMA {
             return Err(DeclarationError::Schema { path: path.to_owned(), found: declaration.schema });
         }
+        declaration.lower_azure_ids();
         declaration.check_names(path)?;
         Ok(declaration)
+    }
+
+    /// Azure compares ids without regard to case, and so does everything downstream once they are in lower case.
+    fn lower_azure_ids(&mut self) {
+        let lower = |text: &mut String| {
+            if ["/subscriptions/", "entra:"]
+                .iter()
+                .any(|start| text.get(..start.len()).is_some_and(|own| own.eq_ignore_ascii_case(start)))
+            {
+                *text = text.to_lowercase();
+            }
+        };
+        for account in self.accounts.iter_mut().filter(|account| account.provider == Provider::Azure) {
+            account.id = account.id.to_lowercase();
+        }
+        self.stores.iter_mut().for_each(|store| {
+            lower(&mut store.arn);
+            store.key.iter_mut().for_each(lower);
+        });
+        self.keys.iter_mut().for_each(|key| {
+            lower(&mut key.id);
+            key.administrators.iter_mut().chain(&mut key.decrypt).for_each(lower);
+        });
+        self.log_sinks.iter_mut().for_each(|sink| {
+            lower(&mut sink.arn);
+            sink.administrators.iter_mut().for_each(lower);
+        });
+        self.identities.iter_mut().for_each(|identity| lower(&mut identity.principal));
+        self.vendors.iter_mut().for_each(|vendor| {
+            vendor.roles.iter_mut().for_each(|role| lower(&mut role.arn));
+        });
     }
 
     fn check_names(&self, path: &str) -> Result<(), DeclarationError> {
@@ -757,7 +789,7 @@ impl Declaration {
     /// Whether an account is inside the boundary.
     #[must_use]
     pub fn has_account(&self, id: &str) -> bool {
-        self.accounts.iter().any(|account| account.id.eq_ignore_ascii_case(id))
+        self.accounts.iter().any(|account| account.id == id)
     }
 }
 

@@ -184,7 +184,7 @@ fn a_control_that_asks_nothing_of_azure_does_not_pass_a_boundary_with_a_subscrip
     check(
         &Case { declaration: declaration.clone(), ..Case::default() },
         Verdict::Unproven,
-        "kms:ListKeys on 0F1E2D3C-0000-4000-8000-00000000000A says nothing of an Azure subscription",
+        "kms:ListKeys on 0f1e2d3c-0000-4000-8000-00000000000a says nothing of an Azure subscription",
     );
     let requires = r#"["kms:ListKeys", "kms:GetKeyPolicy", "Microsoft.KeyVault/vaults/read"]"#;
     check(

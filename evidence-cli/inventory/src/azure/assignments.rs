@@ -12,9 +12,12 @@ use crate::reader::Reader;
 pub(super) fn read(reader: &mut Reader<'_>) -> Vec<RoleAssignment> {
     reader.assets("Microsoft.Authorization/roleAssignments/read", "value", |_, assignment| {
         let own = properties(assignment)?;
+        let scope = scope(own.text("scope")?);
+        let (id, listed_in) = listed(assignment, &scope)?;
         Ok(Some(RoleAssignment {
-            id: id(assignment)?,
-            scope: scope(own.text("scope")?),
+            id,
+            scope,
+            listed_in,
             principal: own.text("principalId")?.to_lowercase(),
             principal_kind: own.optional_text("principalType")?.unwrap_or_default().to_owned(),
             definition: last_part(own.text("roleDefinitionId")?),
@@ -36,10 +39,13 @@ pub(super) fn denials(reader: &mut Reader<'_>) -> Vec<DenyAssignment> {
         for principal in principals.iter().chain(&excluded) {
             groups |= principal.optional_text("type")?.is_some_and(|kind| kind.contains("Group"));
         }
+        let scope = scope(own.optional_text("scope")?.unwrap_or("/"));
+        let (id, listed_in) = listed(denial, &scope)?;
         Ok(Some(DenyAssignment {
-            id: id(denial)?,
+            id,
+            listed_in,
             name: text_of(&own, "denyAssignmentName", "name")?.unwrap_or_default().to_owned(),
-            scope: scope(own.optional_text("scope")?.unwrap_or("/")),
+            scope,
             not_below: own.optional_boolean("doNotApplyToChildScopes")?.unwrap_or(false),
             permissions: permissions(&own)?,
             principals: principals.iter().map(object_id).collect::<Read<_>>()?,
@@ -51,6 +57,13 @@ pub(super) fn denials(reader: &mut Reader<'_>) -> Vec<DenyAssignment> {
             evidence: EvidenceIds::new(),
         }))
     })
+}
+
+/// An id that is unique among what all subscriptions list, and the subscription that lists it.
+fn listed(node: &Node<'_>, scope: &str) -> Read<(String, String)> {
+    let (id, subscription) = (id(node)?, node.account()?.to_owned());
+    let above = !scope.starts_with("/subscriptions/");
+    Ok((if above { format!("{id}@{subscription}") } else { id }, subscription))
 }
 
 fn object_id(node: &Node<'_>) -> Read<String> {

@@ -42,7 +42,7 @@ pub struct RoleDefinition {
 /// A role assignment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RoleAssignment {
-    /// Its id.
+    /// Its id; one above subscriptions counts once in each that lists it, `ID@SUBSCRIPTION`.
     pub id: String,
     /// Where it holds, and below: `/`, a management group, subscription, resource group or resource.
     pub scope: String,
@@ -52,6 +52,8 @@ pub struct RoleAssignment {
     pub principal_kind: String,
     /// The last part of the definition's id.
     pub definition: String,
+    /// The subscription that it was listed for, in which it holds where its scope is above it.
+    pub listed_in: String,
     /// A condition on it.
     pub condition: Option<String>,
     /// The record that holds it.
@@ -65,12 +67,14 @@ pub struct RoleAssignment {
 /// A deny assignment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DenyAssignment {
-    /// Its id.
+    /// Its id; one above subscriptions counts once in each that lists it, `ID@SUBSCRIPTION`.
     pub id: String,
     /// Its name.
     pub name: String,
     /// Where it holds.
     pub scope: String,
+    /// The subscription that it was listed for, in which it holds where its scope is above it.
+    pub listed_in: String,
     /// Whether it holds there only, and not below.
     pub not_below: bool,
     /// What it denies.
