@@ -499,7 +499,10 @@ impl Generator {
                     Some(nic.addresses.get(index)?.private.addr())
                 }
                 Party::Outside(range) => Some(generator.address_in(*range)),
-                Party::Internet(_) => Some(generator.address_in(net(generator.dice.one(&PUBLIC)))),
+                Party::Internet(_) => {
+                    let range = net(generator.dice.one(&PUBLIC));
+                    Some(generator.address_in(range))
+                }
             }
         };
         let (source, destination) = (own(self, &question.from)?, own(self, &question.to)?);

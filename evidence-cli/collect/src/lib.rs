@@ -4,6 +4,7 @@
 //! a refused or failed call is evidence of not knowing.
 
 pub mod aws;
+pub mod azure;
 mod error;
 pub mod kafka;
 

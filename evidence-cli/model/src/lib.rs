@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod asset;
+pub mod azure_answer;
 pub mod checklist;
 pub mod control;
 pub mod coverage;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use cadastre_model::azure_answer::without_secrets;
 use cadastre_model::record::{Observation, Outcome, Page, Problem, Record, Scope};
 use serde_json::{Map, Value, json};
 
@@ -62,27 +63,6 @@ const THINGS: [(&[&str], &str, usize); 7] = [
         3,
     ),
 ];
-
-/// Members that may hold a secret.
-const SECRETS: [&str; 14] = [
-    "adminpassword",
-    "connectionstring",
-    "customdata",
-    "keyvalue",
-    "primaryconnectionstring",
-    "primarykey",
-    "protectedsettings",
-    "sastoken",
-    "secondaryconnectionstring",
-    "secondarykey",
-    "secreturl",
-    "sharedkey",
-    "storageaccountkey",
-    "userdata",
-];
-
-/// How deep an answer may nest.
-const MAXIMUM_DEPTH: usize = 64;
 
 /// What a path says was asked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -201,12 +181,12 @@ fn read(file: &OfflineFile) -> Result<Content, OfflineError> {
     if let Some((code, message)) = printed_error(text) {
         return Ok(refusal(code, message));
     }
-    let mut value: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    let value: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
     if let Some(error) = value.get("error").filter(|error| error.is_object()) {
         let member = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
         return Ok(refusal(member("code"), member("message")));
     }
-    drop_secrets(&mut value, MAXIMUM_DEPTH).map_err(|()| wrong("it nests too deep".to_owned()))?;
+    let value = without_secrets(value).map_err(|error| wrong(error.to_string()))?;
     let mut answer = match value {
         // `az` prints lists without the object around them.
         Value::Array(items) => Map::from_iter([("value".to_owned(), Value::Array(items))]),
@@ -242,18 +222,6 @@ fn refusal(code: &str, message: &str) -> Content {
     let code = if code.is_empty() { "not-an-answer" } else { code };
     let message = message.lines().next().unwrap_or_default().to_owned();
     Content::Refusal(outcome, Problem { code: code.to_owned(), message })
-}
-
-fn drop_secrets(value: &mut Value, depth: usize) -> Result<(), ()> {
-    let Some(depth) = depth.checked_sub(1) else { return Err(()) };
-    match value {
-        Value::Array(items) => items.iter_mut().try_for_each(|item| drop_secrets(item, depth)),
-        Value::Object(members) => {
-            members.retain(|name, _| !SECRETS.contains(&name.to_ascii_lowercase().as_str()));
-            members.values_mut().try_for_each(|member| drop_secrets(member, depth))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -22,11 +22,15 @@
 #     - ec2:DescribeInstances
 #     - ec2:DescribeVolumes
 #     - ec2:DescribeSnapshots
+#     - Microsoft.KeyVault/vaults/read
+#     - Microsoft.KeyVault/vaults/keys/read
+#     - Microsoft.Storage/storageAccounts/read
 #   fix: enable automatic rotation with a period no longer than declared
 package cadastre.controls.key_04
 
 import rego.v1
 
+import data.cadastre.lib.azure
 import data.cadastre.lib.finding
 import data.cadastre.lib.known
 
@@ -124,4 +128,53 @@ findings contains result if {
 	result := finding.unproven(key.arn, "is not declared, so that no period is set for it", key.evidence)
 }
 
-findings contains result if some result in data.cadastre.lib.keys.missing
+findings contains result if {
+	some result in data.cadastre.lib.keys.missing
+	not result.subject in data.cadastre.lib.azure.key_ids
+}
+
+# Azure -----------------------------------------------------------------------------------------------------
+
+subjects contains result if {
+	some key in data.cadastre.lib.azure.data_keys
+	result := finding.examined(key.id, key.evidence)
+}
+
+findings contains result if {
+	some key in data.cadastre.lib.azure.data_keys
+	key.rotation_days.state == "absent"
+	result := finding.red(key.id, "does not rotate", key.evidence)
+}
+
+findings contains result if {
+	some key in data.cadastre.lib.azure.data_keys
+	key.rotation_days.state == "observed"
+	some entry in input.declaration.keys
+	entry.id == key.id
+	key.rotation_days.value * 86400 > entry.rotation
+	result := finding.red(key.id, sprintf("rotates every %d days, and the declaration asks for %d", [key.rotation_days.value, floor(entry.rotation / 86400)]), key.evidence)
+}
+
+findings contains result if {
+	some key in data.cadastre.lib.azure.data_keys
+	key.rotation_days.state == "unknown"
+	result := finding.unproven(key.id, sprintf("whether it rotates is not known: %s", [known.missing(key.rotation_days)]), key.evidence)
+}
+
+findings contains result if {
+	some key in data.cadastre.lib.azure.data_keys
+	key.enabled != {"state": "observed", "value": true}
+	result := finding.unproven(key.id, "is not known to be enabled, and so to rotate", key.evidence)
+}
+
+findings contains result if {
+	some key in data.cadastre.lib.azure.data_keys
+	count({entry.id | some entry in input.declaration.keys; entry.id == key.id}) == 0
+	result := finding.unproven(key.id, "is not declared, so that no period is set for it", key.evidence)
+}
+
+findings contains result if {
+	some use in data.cadastre.lib.azure.key_uses
+	count({key.id | some key in data.cadastre.lib.azure.data_keys; azure.key_address(key) == use.address}) == 0
+	result := finding.unproven(use.address, sprintf("protects %s and is in no list of keys that was read", [use.account]), use.evidence)
+}

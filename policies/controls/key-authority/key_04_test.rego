@@ -58,3 +58,56 @@ test_unproven_key_in_use_that_was_not_read if {
 	})})
 	fixture.subjects_of(key_04.findings, "unproven") == {"arn:aws:kms:eu-central-1:111122223333:key/other"} with input as document
 }
+
+# Azure -----------------------------------------------------------------------------------------------------
+
+vault_key := {
+	"id": "/subscriptions/s/vaults/v/keys/k", "name": "k", "vault": "/subscriptions/s/vaults/v", "kind": {"state": "observed", "value": "RSA-HSM"},
+	"enabled": {"state": "observed", "value": true}, "expires": {"state": "absent"},
+	"rotation_days": {"state": "observed", "value": 90}, "evidence": ["key"],
+}
+
+in_vault(changes, declared_keys) := fixture.with_parts({
+	"declaration": {
+		"keys": [fixture.changed(fixture.declared_key, {"id": id}) | some id in declared_keys],
+		"stores": [{"arn": "/subscriptions/s/accounts/a", "holds": "records"}],
+	},
+	"inventory": {"azure": {
+		"keys": [fixture.changed(vault_key, changes)],
+		"vaults": [{"id": "/subscriptions/s/vaults/v", "uri": "https://V.vault.azure.net/", "evidence": ["vault"]}],
+		"storage_accounts": [{"id": "/subscriptions/s/accounts/a", "key": "https://v.vault.azure.net/keys/k", "evidence": ["account"]}],
+	}},
+})
+
+test_pass_azure_key if {
+	document := in_vault({}, [vault_key.id])
+	count(key_04.findings) == 0 with input as document
+	fixture.examined_subjects(key_04.subjects) == {vault_key.id} with input as document
+}
+
+test_red_azure_key_does_not_rotate if {
+	document := in_vault({"rotation_days": {"state": "absent"}}, [vault_key.id])
+	fixture.subjects_of(key_04.findings, "red-flag") == {vault_key.id} with input as document
+}
+
+test_red_azure_key_too_rare if {
+	document := in_vault({"rotation_days": {"state": "observed", "value": 9000}}, [vault_key.id])
+	fixture.subjects_of(key_04.findings, "red-flag") == {vault_key.id} with input as document
+}
+
+test_unproven_azure_key if {
+	every changes in [{"rotation_days": fixture.unknown}, {"enabled": {"state": "observed", "value": false}}] {
+		document := in_vault(changes, [vault_key.id])
+		fixture.subjects_of(key_04.findings, "unproven") == {vault_key.id} with input as document
+	}
+}
+
+test_unproven_azure_key_that_nobody_declared if {
+	document := in_vault({}, [])
+	fixture.subjects_of(key_04.findings, "unproven") == {vault_key.id} with input as document
+}
+
+test_unproven_azure_key_that_was_not_read if {
+	document := in_vault({"id": "/subscriptions/s/vaults/v/keys/other", "name": "other"}, [])
+	fixture.subjects_of(key_04.findings, "unproven") == {"https://v.vault.azure.net/keys/k"} with input as document
+}

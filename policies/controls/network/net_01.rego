@@ -57,6 +57,22 @@ findings contains result if {
 	)
 }
 
+# What lies in Azure is shown where it is reached; it takes more than is read to say that it is not.
+findings contains result if {
+	some flow in input.reachability.flows
+	flow.direction == "ingress"
+	flow.crossing == "internet"
+	some machine in data.cadastre.lib.azure.broker_machines
+	machine.id == flow.instance
+	result := finding.red_path(
+		machine.id,
+		sprintf("is reachable from %s on %s", [peer_told(flow), ports_told(flow.ports)]),
+		[sprintf("%s: %s", [hop.at, hop.what]) | some hop in flow.hops],
+		{record | some list in [machine.evidence, flow.evidence]; some record in list},
+		["remove the public address, the load balancer's rule, or the security rule that lets the peer in"],
+	)
+}
+
 peer_told(flow) := flow.peer if is_string(flow.peer)
 
 peer_told(flow) := flow.peer_name if {

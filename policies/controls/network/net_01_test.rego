@@ -54,3 +54,13 @@ test_unproven_broker_on_an_unknown_host if {
 	document := fixture.kafka({})
 	fixture.subjects_of(net_01.findings, "unproven") == {"broker:payments/1"} with input as document
 }
+
+test_red_azure_machine_reached if {
+	machine := {"id": "/subscriptions/s/vm", "name": "vm", "identities": ["b1"], "interfaces": [], "evidence": ["machines"]}
+	document := fixture.with_parts({
+		"declaration": {"identities": [{"principal": "entra:b1", "job": "broker"}]},
+		"inventory": {"azure": {"machines": [machine], "interfaces": []}},
+		"reachability": {"flows": [fixture.changed(flow, {"instance": machine.id})], "unknown": []},
+	})
+	fixture.subjects_of(net_01.findings, "red-flag") == {machine.id} with input as document
+}

@@ -14,11 +14,15 @@
 #     - ec2:DescribeVpcEndpointServiceConfigurations
 #     - ec2:DescribeVpcEndpointServicePermissions
 #     - iam:GetAccountAuthorizationDetails
+#     - Microsoft.Network/privateLinkServices/read
+#     - Microsoft.Authorization/roleAssignments/read
+#     - Microsoft.Authorization/roleDefinitions/read
 #   fix: require acceptance, list the principals that may connect, and keep acceptance out of vendor roles
 package cadastre.controls.net_07
 
 import rego.v1
 
+import data.cadastre.lib.azure
 import data.cadastre.lib.coverage
 import data.cadastre.lib.finding
 import data.cadastre.lib.known
@@ -112,4 +116,79 @@ findings contains result if {
 	principal.arn in vendor_principals
 	principal.policies.state == "unknown"
 	result := finding.unproven(principal.arn, sprintf("what this vendor role may do is not known: %s", [known.missing(principal.policies)]), principal.evidence)
+}
+
+# Azure -----------------------------------------------------------------------------------------------------
+
+subjects contains result if {
+	some service in azure.shown("private_link_services")
+	result := finding.examined(service.id, service.evidence)
+}
+
+subjects contains result if {
+	some subscription in data.cadastre.lib.azure.subscriptions
+	count([service | some service in azure.shown("private_link_services"); service.subscription == subscription]) == 0
+	result := finding.shown(
+		subscription,
+		"offers no private link service",
+		coverage.records_in("Microsoft.Network/privateLinkServices/read", subscription, null),
+	)
+}
+
+findings contains result if {
+	some service in azure.shown("private_link_services")
+	some approved in service.auto_approval
+	not lower(approved) in data.cadastre.lib.azure.subscriptions
+	result := finding.red(service.id, sprintf("accepts every connection of subscription `%s` by itself", [approved]), service.evidence)
+}
+
+findings contains result if {
+	some service in azure.shown("private_link_services")
+	"*" in service.visibility
+	result := finding.red(service.id, "lets any subscription ask for a connection", service.evidence)
+}
+
+# Actions that accept a connection, or make whoever may do them able to.
+accepting_in_azure := {
+	"microsoft.network/privatelinkservices/write", "microsoft.network/privatelinkservices/privateendpointconnections/write",
+	"microsoft.network/virtualnetworks/virtualnetworkpeerings/write",
+	"microsoft.storage/storageaccounts/privateendpointconnections/write",
+	"microsoft.storage/storageaccounts/privateendpointconnectionsapproval/action",
+	"microsoft.keyvault/vaults/privateendpointconnections/write",
+	"microsoft.keyvault/vaults/privateendpointconnectionsapproval/action",
+	"microsoft.authorization/roleassignments/write",
+}
+
+accepts(assignment) if {
+	some action in accepting_in_azure
+	azure.role_allows(data.cadastre.lib.azure.definition_by_id[assignment.definition], action)
+}
+
+holder(assignment) := sprintf("entra:%s", [assignment.principal])
+
+findings contains result if {
+	some assignment in azure.shown("role_assignments")
+	sides.in_foreign_hands(holder(assignment))
+	accepts(assignment)
+	definition := data.cadastre.lib.azure.definition_by_id[assignment.definition]
+	result := finding.red(
+		holder(assignment),
+		sprintf("is used by a vendor and may accept connections as %s on %s", [definition.name, assignment.scope]),
+		{assignment.record, definition.record},
+	)
+}
+
+findings contains result if {
+	some assignment in azure.shown("role_assignments")
+	not data.cadastre.lib.azure.definition_by_id[assignment.definition]
+	result := finding.unproven(holder(assignment), "what its role allows is not in the evidence", {assignment.record})
+}
+
+findings contains result if {
+	some assignment in azure.shown("role_assignments")
+	contains(assignment.principal_kind, "Group")
+	accepts(assignment)
+	not sides.in_foreign_hands(holder(assignment))
+	count({identity | some identity in input.declaration.identities; identity.principal == holder(assignment)}) == 0
+	result := finding.unproven(holder(assignment), "may accept connections, and who is in this group is neither declared nor in the evidence", {assignment.record})
 }

@@ -52,3 +52,75 @@ test_unproven_unknown_principals if {
 	document := offering({"allowed_principals": fixture.unknown})
 	fixture.subjects_of(net_07.findings, "unproven") == {"vpce-svc-1"} with input as document
 }
+
+# Azure -----------------------------------------------------------------------------------------------------
+
+subscription := "3f2a1b0c-0000-4000-8000-000000000001"
+
+link := {
+	"id": "/subscriptions/3f2a1b0c-0000-4000-8000-000000000001/pls", "subscription": subscription, "region": "westeurope",
+	"auto_approval": [], "visibility": [subscription], "connections": [], "evidence": ["links"],
+}
+
+role := {
+	"id": "r1", "name": "Network Contributor", "kind": "BuiltInRole", "record": "roles", "pointer": "/0", "evidence": ["roles"],
+	"permissions": [{
+		"actions": ["Microsoft.Network/*"], "not_actions": [], "data_actions": [], "not_data_actions": [],
+		"condition": null,
+	}],
+}
+
+assignment := {
+	"id": "a1", "scope": "/subscriptions/3f2a1b0c-0000-4000-8000-000000000001", "principal": "c1", "principal_kind": "ServicePrincipal",
+	"definition": "r1", "listed_in": subscription, "condition": null, "record": "assignments", "pointer": "/0",
+	"evidence": ["assignments"],
+}
+
+linked(link_changes, role_changes, assignment_changes, vendors) := fixture.with_parts({
+	"declaration": {
+		"accounts": [{"id": subscription, "provider": "azure", "purpose": "data-plane"}],
+		"vendors": [{"name": "v", "accounts": [], "roles": [{"arn": role_id, "function": "f", "actions": []} | some role_id in vendors], "kafka-principals": [], "networks": []}],
+	},
+	"inventory": {"azure": {
+		"private_link_services": [fixture.changed(link, link_changes)],
+		"role_definitions": [fixture.changed(role, role_changes)],
+		"role_assignments": [fixture.changed(assignment, assignment_changes)],
+	}},
+})
+
+test_pass_azure_connections_wait if {
+	document := linked({}, {}, {}, [])
+	count(net_07.findings) == 0 with input as document
+	fixture.examined_subjects(net_07.subjects) == {link.id} with input as document
+}
+
+test_red_azure_approves_strangers if {
+	document := linked({"auto_approval": ["99990000-0000-4000-8000-000000000009"]}, {}, {}, [])
+	fixture.subjects_of(net_07.findings, "red-flag") == {link.id} with input as document
+}
+
+test_red_azure_anybody_asks if {
+	document := linked({"visibility": ["*"]}, {}, {}, [])
+	fixture.subjects_of(net_07.findings, "red-flag") == {link.id} with input as document
+}
+
+test_red_azure_vendor_accepts if {
+	document := linked({}, {}, {}, ["entra:c1"])
+	fixture.subjects_of(net_07.findings, "red-flag") == {"entra:c1"} with input as document
+}
+
+test_pass_azure_vendor_reads if {
+	reads := [{"actions": ["*/read"], "not_actions": [], "data_actions": [], "not_data_actions": [], "condition": null}]
+	document := linked({}, {"permissions": reads}, {}, ["entra:c1"])
+	count(net_07.findings) == 0 with input as document
+}
+
+test_unproven_azure_group if {
+	document := linked({}, {}, {"principal_kind": "Group"}, [])
+	fixture.subjects_of(net_07.findings, "unproven") == {"entra:c1"} with input as document
+}
+
+test_unproven_azure_role_not_read if {
+	document := linked({}, {}, {"definition": "r9"}, [])
+	fixture.subjects_of(net_07.findings, "unproven") == {"entra:c1"} with input as document
+}

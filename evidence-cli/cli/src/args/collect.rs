@@ -11,9 +11,11 @@ Examples:
   cadastre scan -b boundary.yaml -o evidence
   cadastre scan -b boundary.yaml -o evidence --only kafka --no-probes
   cadastre scan --permissions > scanner-policy.json
+  cadastre scan --permissions --only azure > scanner-role.json
   cadastre scan -b boundary.yaml --offline exports -o evidence     files that the AWS CLI printed
 
-AWS credentials come from the environment, profiles or instance roles, as with the AWS CLI.")]
+AWS credentials come from the environment, profiles or instance roles, as with the AWS CLI. Azure's come from AZURE_ACCESS_TOKEN_FILE; from
+AZURE_TENANT_ID and AZURE_CLIENT_ID with AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE; or from the machine with AZURE_USE_MANAGED_IDENTITY=true.")]
 pub(crate) struct Scan {
     /// Boundary declaration
     #[arg(long, short, value_name = "FILE", default_value = "boundary.yaml")]
@@ -30,16 +32,19 @@ pub(crate) struct Scan {
     /// Named AWS profile
     #[arg(long, value_name = "NAME")]
     pub aws_profile: Option<String>,
+    /// Send calls to Azure Resource Manager to this endpoint instead of the public one
+    #[arg(long, value_name = "URL", env = "CADASTRE_AZURE_ENDPOINT_URL")]
+    pub azure_endpoint_url: Option<String>,
     /// Do not try anonymous, plaintext and old-TLS connections to listeners
     #[arg(long)]
     pub no_probes: bool,
-    /// Read files that the AWS CLI printed instead of asking anybody (docs/formats/offline.md)
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["only", "aws_endpoint_url", "aws_profile", "no_probes"])]
+    /// Read files that the AWS CLI or `az` printed instead of asking anybody (docs/formats/offline.md)
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["only", "aws_endpoint_url", "aws_profile", "azure_endpoint_url", "no_probes"])]
     pub offline: Option<PathBuf>,
     /// Replace an evidence directory that exists
     #[arg(long)]
     pub force: bool,
-    /// Print the read-only IAM policy that a scan needs, and stop
+    /// Print the read-only IAM policy that a scan needs, with `--only azure` the role for Azure, and stop
     #[arg(long)]
     pub permissions: bool,
 }
@@ -49,6 +54,8 @@ pub(crate) struct Scan {
 pub(crate) enum Collector {
     /// Amazon Web Services
     Aws,
+    /// Microsoft Azure
+    Azure,
     /// Kafka clusters
     Kafka,
 }

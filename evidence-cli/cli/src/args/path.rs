@@ -13,9 +13,10 @@ Examples:
   cadastre path evidence -b boundary.yaml --from internet --to i-0123456789abcdef0 --port 9092
   cadastre path evidence -b boundary.yaml --from eni-0a1b2c3d --to eni-4d5e6f70 --port 9092-9094
   cadastre path evidence -b boundary.yaml --from i-0123456789abcdef0 --to internet --format json
+  cadastre path evidence -b boundary.yaml --from nic:jump --to vm:kafka-1 --port 22
 
 Follows a connection through security groups, routes, network ACLs and gateways to the other end and its replies back, and tells each part of
-the addresses and ports that meets another fate. What decides stands in docs/reachability.md. AWS only.
+the addresses and ports that meets another fate. What decides stands in docs/reachability.md, for Azure in docs/reachability-azure.md.
 
 Exit codes: 0 answered · 4 nothing gets through for certain, and the evidence does not settle the rest")]
 pub(crate) struct Path {
@@ -24,7 +25,7 @@ pub(crate) struct Path {
     /// Boundary declaration
     #[arg(long, short, value_name = "FILE")]
     pub boundary: PathBuf,
-    /// Who opens: `eni-…`, `i-…`, `internet`, `internet6`, or a range outside
+    /// Who opens: `eni-…`, `i-…`, `nic:NAME`, `vm:NAME`, an id of Azure's, `internet`, `internet6`, or a range outside
     #[arg(long, value_name = "END")]
     pub from: String,
     /// To whom: the same

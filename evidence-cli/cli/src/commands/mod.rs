@@ -2,6 +2,7 @@
 
 mod access;
 mod answer;
+mod azure_path;
 mod broker;
 mod check;
 mod demo;

@@ -9,12 +9,14 @@ use cadastre_model::evidence::Evidence;
 use cadastre_model::inventory::Inventory;
 use cadastre_model::progress::Progress;
 use cadastre_model::reach::Hop;
+use cadastre_network::azure::AzureTracer;
 use cadastre_network::trace::{
     Answer, Family, Fate, Outcome, Packets, Party, PortRange, Question, Tracer, Verdict,
 };
 use ipnet::IpNet;
 use serde::Serialize;
 
+use super::azure_path;
 use crate::args::assess::TableFormat;
 use crate::args::path::{Path, Protocol};
 use crate::exit::Exit;
@@ -46,7 +48,11 @@ pub(super) fn run(arguments: &Path, terminal: &Terminal) -> anyhow::Result<Exit>
         },
         ports: ports(&arguments.port)?,
     };
-    let answer = Tracer::new(&inventory).trace(&question)?;
+    let answer = if azure_path::is_azure(&question.from) || azure_path::is_azure(&question.to) {
+        AzureTracer::new(&inventory.azure).trace(&question)?
+    } else {
+        Tracer::new(&inventory).trace(&question)?
+    };
     let verdict = answer.verdict();
     terminal::print(&match arguments.format {
         TableFormat::Json => {
@@ -59,6 +65,9 @@ pub(super) fn run(arguments: &Path, terminal: &Terminal) -> anyhow::Result<Exit>
 }
 
 fn party(inventory: &Inventory, text: &str) -> anyhow::Result<Party> {
+    if let Some(party) = azure_path::party(&inventory.azure, text)? {
+        return Ok(party);
+    }
     let outside = |range: &str| range.parse().map(Party::Outside);
     match text {
         "internet" => Ok(Party::Internet(Family::Ipv4)),
@@ -76,7 +85,9 @@ fn party(inventory: &Inventory, text: &str) -> anyhow::Result<Party> {
         _ => match text.parse::<std::net::IpAddr>() {
             Ok(address) => Ok(Party::Outside(address.into())),
             Err(_not_an_address) => outside(text).with_context(|| {
-                format!("`{text}` is no `eni-…`, `i-…`, `internet`, `internet6`, address or range")
+                format!(
+                    "`{text}` is no `eni-…`, `i-…`, `nic:…`, `vm:…`, id of Azure's, `internet`, `internet6`, address or range"
+                )
             }),
         },
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use cadastre_collect::aws::{self, AccountTarget, AwsTarget};
+use cadastre_collect::azure::{self, AzureTarget};
 use cadastre_collect::kafka::{self, KafkaOptions, KafkaTarget};
 use cadastre_model::checklist::Verdict;
 use cadastre_model::declaration::{Declaration, Provider};
@@ -24,6 +25,12 @@ const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Scans everything that the declaration names.
 pub(super) fn run(arguments: &Scan, terminal: &Terminal) -> anyhow::Result<Exit> {
+    if arguments.permissions && arguments.only == [Collector::Azure] {
+        let subscriptions = Declaration::read(&arguments.boundary).map(|declaration| of_azure(&declaration));
+        let role = azure::permissions::role_definition(&subscriptions.unwrap_or_default());
+        terminal::print(&(serde_json::to_string_pretty(&role)? + "\n"))?;
+        return Ok(Exit::Clean);
+    }
     if arguments.permissions {
         terminal::print(&(serde_json::to_string_pretty(&aws::permissions::iam_policy())? + "\n"))?;
         return Ok(Exit::Clean);
@@ -152,6 +159,17 @@ async fn collect(
         }
         anyhow::Ok(())
     };
+    let subscriptions = async {
+        let target = AzureTarget {
+            endpoint_url: arguments.azure_endpoint_url.clone(),
+            credential: None,
+            subscriptions: of_azure(declaration),
+        };
+        if wants(Collector::Azure) && !target.subscriptions.is_empty() {
+            azure::collect(&target, writer, &SystemClock, terminal, cancelled).await?;
+        }
+        anyhow::Ok(())
+    };
     let clusters = async {
         if wants(Collector::Kafka) {
             let mut options = KafkaOptions::new(&SystemClock, terminal);
@@ -162,7 +180,7 @@ async fn collect(
         }
         anyhow::Ok(())
     };
-    let work = async { tokio::try_join!(clouds, clusters) };
+    let work = async { tokio::try_join!(clouds, subscriptions, clusters) };
     tokio::pin!(work);
     tokio::select! {
         result = &mut work => {
@@ -204,6 +222,12 @@ fn aws_target(arguments: &Scan, declaration: &Declaration) -> Option<AwsTarget> 
         accounts,
         ..AwsTarget::default()
     })
+}
+
+/// The subscriptions that are declared.
+fn of_azure(declaration: &Declaration) -> Vec<String> {
+    let accounts = declaration.accounts.iter().filter(|account| account.provider == Provider::Azure);
+    accounts.map(|account| account.id.clone()).collect()
 }
 
 /// Whether every call was answered.
