@@ -39,6 +39,9 @@ of_vendor(id) if declared.account_of(id) in data.cadastre.lib.declared.vendor_ac
 
 of_customer(id) if declared.account_of(id) in data.cadastre.lib.declared.aws_accounts
 
+# Everybody with a role in a subscription is in the directory of its tenant.
+of_customer(id) if startswith(id, "entra:")
+
 of_customer(id) if {
 	some name, _ in data.cadastre.lib.declared.clusters
 	id in declared.kafka_principals(name)

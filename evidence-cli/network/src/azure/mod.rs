@@ -97,7 +97,10 @@ impl<'a> AzureTracer<'a> {
     fn end(&self, party: &Party) -> Result<End<'a>, QuestionError> {
         match party {
             Party::Outside(range) => Ok(End::Outside(vec![range.trunc()])),
-            Party::Internet(Family::Ipv4) => Ok(End::Outside(spaces::public())),
+            // The platform's own address is none of the internet's, however public it looks.
+            Party::Internet(Family::Ipv4) => {
+                Ok(End::Outside(spaces::without(&spaces::public(), &[spaces::host()])))
+            }
             Party::Internet(Family::Ipv6) => Ok(End::Outside(vec![range::global_unicast()])),
             Party::Interface(id) => {
                 let nic = self.interfaces.get(id.as_str());
