@@ -16,7 +16,7 @@ use crate::process;
 use crate::reference_account::{ReferenceAccount, script};
 
 /// How long each way of deciding is measured unless told otherwise, in seconds of processor time.
-const DECISION_SECONDS: u32 = 5;
+const DECISION_SECONDS: u32 = 2;
 
 /// What to measure.
 #[derive(Debug, Subcommand)]
@@ -80,7 +80,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
         Bench::Broker(options) => crate::bench_broker::run(options),
         Bench::Access => {
             run(&Bench::Decisions { seconds: DECISION_SECONDS })?;
-            run(&Bench::Organisation(organisation::Options::default()))
+            organisation::bench()
         }
         Bench::Organisation(options) => options.measure(),
         Bench::Packet { mebibytes } => publish("packet.md", &crate::packet::bench(*mebibytes, &machine())?),
@@ -291,6 +291,12 @@ pub(crate) fn machine() -> String {
         .unwrap_or(0)
         / 1_048_576;
     format!("Machine: {model}, {cores} cores, {memory} GiB.")
+}
+
+/// How many processes the machine has had to run in the last five minutes (proc(5)).
+pub(crate) fn load() -> anyhow::Result<f64> {
+    let text = fs::read_to_string("/proc/loadavg")?;
+    Ok(text.split_whitespace().nth(1).context("the kernel tells the load")?.parse()?)
 }
 
 /// Writes and prints a page of results.

@@ -63,3 +63,32 @@ impl<Q: Eq + Hash> Answers<Q> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(plain: bool, expected: usize) {
+        let mut answers: Answers<u8> = Answers::default();
+        let mut asked = 0;
+        for _ in 0..3 {
+            let reasons = answers.answer(
+                1,
+                || plain,
+                || {
+                    asked += 1;
+                    vec![Reason::given()]
+                },
+            );
+            assert_eq!(*reasons, [Reason::given()]);
+        }
+        assert_eq!(asked, expected);
+    }
+
+    #[test]
+    fn only_answers_that_are_the_same_for_everybody_are_remembered() {
+        check(true, 1);
+        check(false, 3);
+    }
+}

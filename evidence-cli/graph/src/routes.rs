@@ -388,3 +388,33 @@ fn sharers(
     }
     sharers
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(moves: &[(&[StatementId], bool)], expected: &[bool]) {
+        let moves: Vec<Resting<'_>> =
+            moves.iter().map(|(statements, summary)| Resting { statements, summary: *summary }).collect();
+        assert_eq!(idle(&moves), expected);
+    }
+
+    #[test]
+    fn a_move_that_rests_on_more_than_its_like_makes_no_difference() {
+        check(&[(&[1, 2], false), (&[1], false), (&[3], false)], &[true, false, false]);
+        check(&[(&[1], false), (&[], false)], &[true, false]);
+        check(&[(&[1, 2], false), (&[2, 3], false)], &[false, false]);
+    }
+
+    #[test]
+    fn of_moves_that_rest_on_the_same_the_first_is_kept() {
+        check(&[(&[1], false), (&[1], false), (&[1], false)], &[false, true, true]);
+    }
+
+    #[test]
+    fn a_move_that_stands_for_several_spares_none_that_stands_for_itself() {
+        check(&[(&[1], true), (&[1, 2], false)], &[false, false]);
+        check(&[(&[1, 2], true), (&[1], false)], &[false, false]);
+    }
+}
