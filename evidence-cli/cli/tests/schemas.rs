@@ -251,10 +251,10 @@ fn plan(directory: &Path) -> Value {
 }
 
 /// The first file of a packet: its entries are stored, one directly after the other.
-fn manifest(packet: &Path) -> Value {
+fn first(packet: &Path, name: &str) -> Value {
     let bytes = std::fs::read(packet).unwrap();
     let size = usize::try_from(u32::from_le_bytes(bytes[18..22].try_into().unwrap())).unwrap();
-    let name = b"manifest.json";
+    let name = name.as_bytes();
     assert_eq!(&bytes[30..30 + name.len()], name);
     serde_json::from_slice(&bytes[30 + name.len()..][..size]).unwrap()
 }
@@ -269,7 +269,7 @@ fn manifests_of_packets_fit_their_schema_and_broken_ones_do_not() {
         let path = packet.display().to_string();
         let output = cadastre(&["packet", "create", &evidence, "-b", &boundary, "-o", &path]);
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-        manifest(&packet)
+        first(&packet, "manifest.json")
     };
     let clean = packed("clean");
     validator.accepts(&[clean.clone(), packed("planted")]);
@@ -285,6 +285,145 @@ fn manifests_of_packets_fit_their_schema_and_broken_ones_do_not() {
             ("/files/0/role", Some(json!("secret"))),
             ("/files/0/size", Some(json!(-1))),
             ("/surprise", Some(json!(0))),
+        ],
+    );
+}
+
+#[test]
+fn accounts_of_redactions_fit_their_schema_and_broken_ones_do_not() {
+    let Some(validator) = Validator::of("redaction") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let succeeds = |arguments: &[&str]| {
+        let output = cadastre(arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let (key, public) = (path("review.key"), path("review.pub"));
+    std::fs::write(&key, ED25519).unwrap();
+    restrict(Path::new(&key));
+    std::fs::write(&public, succeeds(&["packet", "key", &key])).unwrap();
+    let (evidence, boundary) = (fixture("planted", "evidence"), fixture("planted", "boundary.yaml"));
+    let packet = path("packet.zip");
+    succeeds(&["packet", "create", &evidence, "-b", &boundary, "-o", &packet, "--sign-key", &key]);
+    let redacted = |name: &str, rules: &str| {
+        let (file, output) = (path(&format!("{name}.yaml")), path(&format!("{name}.zip")));
+        std::fs::write(&file, format!("schema: cadastre/redaction-rules/v1\n{rules}")).unwrap();
+        succeeds(&["packet", "redact", &packet, "--rules", &file, "--public-key", &public, "-o", &output]);
+        first(Path::new(&output), "redaction.json")
+    };
+    let names = redacted("names", "accounts: all\naddresses: all\nprincipals: all\n");
+    for list in ["originals", "derived", "replaced", "withheld"] {
+        assert!(!names[list].as_array().unwrap().is_empty(), "{list}");
+    }
+    validator.accepts(&[names.clone(), redacted("files", "withhold: {files: ['reports/*.csv']}\n")]);
+    validator.refuses(
+        &names,
+        &[
+            ("/schema", Some(json!("cadastre/packet/v1"))),
+            ("/statement", Some(json!("0".repeat(64)))),
+            ("/told/evidence/complete", None),
+            ("/rules/accounts", Some(json!("111122223333"))),
+            ("/originals/0/sha256", Some(json!("0"))),
+            ("/derived/0/file/path", Some(json!("reports/report.html"))),
+            ("/derived/0/reason", Some(json!("because"))),
+            ("/replaced/0/by", Some(json!("record 1"))),
+            ("/withheld/0/leaf", Some(json!(-1))),
+            ("/surprise", Some(json!(0))),
+        ],
+    );
+}
+
+/// A key for tests alone (RFC 8410, section 10.3).
+const ED25519: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
+
+/// Private keys that others can read are refused.
+fn restrict(key: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+#[test]
+fn states_of_gates_fit_their_schema_and_broken_ones_do_not() {
+    let Some(validator) = Validator::of("gate-state") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.json");
+    let state = path.display().to_string();
+    let boundary = fixture("clean", "boundary.yaml");
+    let run = |from: &str, to: &str| -> Value {
+        let (baseline, evidence) = (fixture(from, "evidence"), fixture(to, "evidence"));
+        printed(&[
+            "drift",
+            "--baseline",
+            &baseline,
+            &evidence,
+            "-b",
+            &boundary,
+            "--format",
+            "json",
+            "--state",
+            &state,
+            "--update-state",
+        ]);
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap()
+    };
+    let mut told = run("clean", "planted");
+    let entry = told["entries"].as_object().unwrap().keys().next().unwrap().clone();
+    told["entries"][&entry]["suppressed"] =
+        json!({"reason": "agreed", "approver": "security", "expires": "2999-01-01T00:00:00+01:00"});
+    std::fs::write(&path, told.to_string()).unwrap();
+    let gone = run("clean", "clean");
+    assert!(gone["entries"][&entry]["resolved"].is_string(), "{gone}");
+    validator.accepts(&[told.clone(), gone]);
+    let at = |member: &str| format!("/entries/{entry}{member}");
+    validator.refuses(
+        &told,
+        &[
+            ("/schema", Some(json!("cadastre/gate-state/v2"))),
+            ("/boundary", None),
+            ("/entries/1", Some(told["entries"][&entry].clone())),
+            (&at("/rule"), Some(json!("decrypt"))),
+            (&at("/first_seen"), Some(json!("yesterday"))),
+            (&at("/suppressed/approver"), None),
+            (&at("/suppressed/expires"), Some(json!("never"))),
+            (&at("/surprise"), Some(json!(0))),
+        ],
+    );
+}
+
+#[test]
+fn waivers_fit_their_schema_and_broken_ones_do_not() {
+    let Some(validator) = Validator::of("waivers") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let (path, boundary) = (directory.path().join("waivers.yaml"), directory.path().join("boundary.yaml"));
+    std::fs::copy(fixture("planted", "boundary.yaml"), &boundary).unwrap();
+    let (path, boundary) = (path.display().to_string(), boundary.display().to_string());
+    let evidence = fixture("planted", "evidence");
+    let checklist = printed(&["check", &evidence, "-b", &boundary, "--format", "json"]);
+    let controls = checklist["controls"].as_array().unwrap();
+    let red = controls.iter().find(|control| control["verdict"] == "red-flag").unwrap();
+    let findings = red["findings"].as_array().unwrap();
+    let subject = &findings.iter().find(|finding| finding["verdict"] == "red-flag").unwrap()["subject"];
+    let told = ["--reason", "it says \"no\": # not a comment", "--approver", "head of platform security"];
+    let until = ["--expires", "2999-01-01T00:00:00Z"];
+    let named = ["waive", red["id"].as_str().unwrap(), subject.as_str().unwrap(), &evidence, "-b", &boundary];
+    let output = cadastre(&[&named[..], &told, &until].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let written = yaml(&path);
+    assert!(!written["waivers"].as_array().unwrap().is_empty());
+    validator.accepts(&[written.clone(), yaml(&fixture("planted", "waivers.yaml"))]);
+    validator.refuses(
+        &written,
+        &[
+            ("/schema", Some(json!("cadastre/waivers/v2"))),
+            ("/waivers/0/control", Some(json!("every control"))),
+            ("/waivers/0/reason", None),
+            ("/waivers/0/expires", Some(json!("never"))),
+            ("/waivers/0/accepts", Some(json!("everything"))),
+            ("/waivers/0/surprise", Some(json!(0))),
         ],
     );
 }

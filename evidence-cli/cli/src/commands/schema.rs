@@ -9,16 +9,19 @@ use crate::exit::Exit;
 use crate::terminal;
 
 /// Each schema by name, as it is published under `docs/formats/schemas`.
-const SCHEMAS: [(&str, &str); 9] = [
+const SCHEMAS: [(&str, &str); 12] = [
     ("access-answer", include_str!("../../../../docs/formats/schemas/access-answer.schema.json")),
     ("access-case", include_str!("../../../../docs/formats/schemas/access-case.schema.json")),
     ("boundary", include_str!("../../../../docs/formats/schemas/boundary.schema.json")),
     ("checklist", include_str!("../../../../docs/formats/schemas/checklist.schema.json")),
     ("evidence", include_str!("../../../../docs/formats/schemas/evidence.schema.json")),
     ("gate", include_str!("../../../../docs/formats/schemas/gate.schema.json")),
+    ("gate-state", include_str!("../../../../docs/formats/schemas/gate-state.schema.json")),
     ("graph", include_str!("../../../../docs/formats/schemas/graph.schema.json")),
     ("packet-manifest", include_str!("../../../../docs/formats/schemas/packet-manifest.schema.json")),
     ("record", include_str!("../../../../docs/formats/schemas/record.schema.json")),
+    ("redaction", include_str!("../../../../docs/formats/schemas/redaction.schema.json")),
+    ("waivers", include_str!("../../../../docs/formats/schemas/waivers.schema.json")),
 ];
 
 /// What a schema says of itself.
