@@ -129,6 +129,23 @@ fn a_plan_that_opens_the_data_bucket_to_the_vendor_fails_on_one_screen() {
     insta::assert_snapshot!(shown(&output, directory.path()));
 }
 
+/// `fixtures/plans/data-bucket` says how Terraform made it.
+#[test]
+fn a_plan_as_terraform_writes_it_is_understood() {
+    let directory = tempfile::tempdir().unwrap();
+    let made = std::fs::read_to_string(clean().join("../plans/data-bucket/plan.json")).unwrap();
+    let made: Value = serde_json::from_str(&made).unwrap();
+    let output = run(&made, directory.path(), &["--quiet"]);
+    assert_eq!(output.status.code(), Some(3), "{}", shown(&output, directory.path()));
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains(&format!("BND-06 {VENDOR}")), "{told}");
+    assert!(told.contains(&format!("{VENDOR} can now read objects of arn:aws:s3:::{BUCKET}")), "{told}");
+    assert!(told.lines().count() <= 24, "{told}");
+    let report = run(&made, directory.path(), &["--format", "json"]);
+    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+    assert_eq!((&report["unresolved"], &report["not_examined"]), (&json!([]), &json!([])));
+}
+
 #[test]
 fn a_cosmetic_plan_is_silent() {
     let directory = tempfile::tempdir().unwrap();

@@ -187,7 +187,7 @@ fn unexamined(change: &ResourceChange<'_>, places: &Places<'_>, declaration: &De
             .then(|| "neither the plan nor the declaration tells its cluster".to_owned());
     }
     let reason = match change.kind.split('_').next() {
-        Some("azurerm" | "azuread" | "azapi") => "the boundary model has no Azure resources",
+        Some("azurerm" | "azuread" | "azapi") => "plans of Azure are not read yet: scan after apply",
         _ if change.kind.starts_with("aws_msk_") || change.kind.starts_with("aws_eks_") => {
             "the boundary model has no such AWS resource"
         }
