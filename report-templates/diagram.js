@@ -66,6 +66,7 @@
 
   const draw = () => {
     const layers = new Set(Array.from(form.querySelectorAll("[name=layer]:checked"), (box) => box.value));
+    picture.classList.toggle("fit", form.querySelector("[name=fit]").checked);
     picture.classList.toggle("inside", form.querySelector("[name=inside]").checked);
     picture.classList.toggle("focused", focus !== null);
     const shown = [];

@@ -12,8 +12,10 @@ use crate::process;
 
 /// Names under which Chromium is installed.
 const PROGRAMS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
-/// Nodes and findings of the boundaries that are made up: one with hostile names, one as large as a picture gets.
+/// Nodes and findings of the boundaries that are made up: one with hostile names, a small one, one as large as a picture
+/// gets.
 const HOSTILE: [&str; 2] = ["40", "24"];
+const SMALL: [&str; 2] = ["30", "8"];
 const LARGE: [&str; 2] = ["300", "120"];
 
 /// What to do with the browser.
@@ -132,7 +134,7 @@ fn make_pages(pages: &Path) -> anyhow::Result<()> {
         }
     }
     for (name, [nodes, findings], further) in
-        [("hostile", HOSTILE, Some("--hostile")), ("large", LARGE, None)]
+        [("hostile", HOSTILE, Some("--hostile")), ("small", SMALL, None), ("large", LARGE, None)]
     {
         let folder = pages.join(name);
         let made =
