@@ -30,6 +30,6 @@ pub use metadata::{Condition, MetadataChange, MetadataCommit, MetadataEntry, Met
 pub use object::{Lease, ObjectState, ObjectSummary, Replacement};
 pub use partition::{MAXIMUM_PARTITIONS, PartitionState, PartitionView};
 pub use postgres::{DatabaseLocation, PostgresConfig, PostgresSequencer};
-pub use producer::ProducerSummary;
+pub use producer::{ProducerEntry, ProducerSummary, SequenceVerdict};
 pub use registry::{LeaseObserver, LiveBroker, Registry};
 pub use sequencer::{Sequencer, SequencerFuture, SlicePage};

@@ -1,4 +1,5 @@
-//! What a partition remembers of an idempotent producer (KIP-98, KIP-360, Kafka's `ProducerStateManager`).
+//! What a partition remembers of an idempotent producer (KIP-98, KIP-360, Kafka's `ProducerStateManager`): in the database of a
+//! cluster, and in the snapshots of an embedded log.
 
 use std::collections::VecDeque;
 
@@ -9,7 +10,7 @@ use crate::commit::{AppendRefusal, ProducerStamp};
 /// How many batches of a producer are remembered: as many as a client may have in flight.
 const REMEMBERED_BATCHES: usize = 5;
 
-/// One remembered batch. The field order is part of the schema version.
+/// One remembered batch. The field order is part of the schema version and of the log's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct RememberedBatch {
     base_sequence: i32,
@@ -19,20 +20,25 @@ struct RememberedBatch {
     appended_at_ms: i64,
 }
 
-/// A producer as one partition knows it. The field order is part of the schema version.
+/// A producer as one partition knows it. The field order is part of the schema version and of the log's format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ProducerEntry {
+pub struct ProducerEntry {
     epoch: i16,
     batches: VecDeque<RememberedBatch>,
 }
 
 /// What a batch's sequence numbers say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SequenceVerdict {
+pub enum SequenceVerdict {
     /// It continues, or nothing is known of the producer.
     Next,
     /// It was appended before.
-    Duplicate { base_offset: i64, appended_at_ms: i64 },
+    Duplicate {
+        /// Where it begins.
+        base_offset: i64,
+        /// When it was appended, milliseconds since the epoch.
+        appended_at_ms: i64,
+    },
     /// It does not continue.
     Refused(AppendRefusal),
 }
@@ -54,7 +60,8 @@ pub struct ProducerSummary {
 
 impl ProducerEntry {
     /// Judges a batch of the producer: `known` is what the partition remembers.
-    pub(crate) fn check(known: Option<&Self>, stamp: &ProducerStamp) -> SequenceVerdict {
+    #[must_use]
+    pub fn check(known: Option<&Self>, stamp: &ProducerStamp) -> SequenceVerdict {
         let Some((entry, last)) = known.and_then(|entry| entry.batches.back().map(|last| (entry, last)))
         else {
             return SequenceVerdict::Next;
@@ -87,7 +94,8 @@ impl ProducerEntry {
     }
 
     /// Remembers a batch that takes the offsets from `base_offset` to before `end_offset`.
-    pub(crate) fn remember(
+    #[must_use]
+    pub fn remember(
         known: Option<Self>,
         stamp: &ProducerStamp,
         base_offset: i64,
@@ -111,11 +119,14 @@ impl ProducerEntry {
     }
 
     /// When the producer wrote last, milliseconds since the epoch.
-    pub(crate) fn last_appended_at_ms(&self) -> i64 {
+    #[must_use]
+    pub fn last_appended_at_ms(&self) -> i64 {
         self.batches.back().map_or(i64::MIN, |batch| batch.appended_at_ms)
     }
 
-    pub(crate) fn summary(&self, producer_id: i64) -> Option<ProducerSummary> {
+    /// The producer, by what it wrote last.
+    #[must_use]
+    pub fn summary(&self, producer_id: i64) -> Option<ProducerSummary> {
         let last = self.batches.back()?;
         Some(ProducerSummary {
             producer_id,

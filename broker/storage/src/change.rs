@@ -98,7 +98,7 @@ fn expire_producers(state: &LogState, idle_since_ms: i64) -> (Vec<Command>, i64)
     let mut commands = Vec::new();
     let mut expired: i64 = 0;
     for (id, partition) in &state.partitions {
-        let idle = |(_, entry): &(&i64, &crate::producer::ProducerEntry)| {
+        let idle = |(_, entry): &(&i64, &cadastre_sequencer::ProducerEntry)| {
             entry.last_appended_at_ms() < idle_since_ms
         };
         let producer_ids: Vec<i64> =

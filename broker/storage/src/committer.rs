@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::TopicPartition;
+use cadastre_sequencer::SequenceVerdict;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
@@ -16,7 +17,6 @@ use crate::file_system::DirectoryLock;
 use crate::log_keys::{FreshKey, LogKeys};
 use crate::metadata_kind::MetadataChange;
 use crate::packed::ObjectArea;
-use crate::producer::SequenceVerdict;
 use crate::request::{Appended, Request, StateChange};
 use crate::segment::{FrameLocation, SegmentWriter};
 use crate::segment_header::{FORMAT_VERSION, SegmentHeader};
@@ -230,8 +230,8 @@ impl Committer {
             };
             let verdict = known.check_producer(&BatchDescription::of(partition, batch, now_ms));
             match verdict {
-                Ok(SequenceVerdict::Next) => {}
-                Ok(SequenceVerdict::Duplicate { base_offset, appended_at_ms }) => {
+                SequenceVerdict::Next => {}
+                SequenceVerdict::Duplicate { base_offset, appended_at_ms } => {
                     let appended = Appended {
                         base_offset,
                         log_append_time_ms: appended_at_ms,
@@ -241,8 +241,8 @@ impl Committer {
                     self.staged.push(Staged::Duplicate { appended, permit, reply });
                     return;
                 }
-                Err(error) => {
-                    answer(reply, Err(error));
+                SequenceVerdict::Refused(refusal) => {
+                    answer(reply, Err(AppendError::refused(partition, batch.producer_id(), refusal)));
                     return;
                 }
             }

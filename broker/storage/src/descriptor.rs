@@ -2,6 +2,7 @@
 
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::{TopicId, TopicPartition};
+use cadastre_sequencer::ProducerStamp;
 
 use cadastre_objects::codec::{CodecError, FieldReader};
 
@@ -52,6 +53,17 @@ pub(crate) struct BatchDescription {
 }
 
 impl BatchDescription {
+    /// The stamp of an idempotent producer.
+    pub(crate) fn stamp(&self) -> Option<ProducerStamp> {
+        let is_stamped = self.producer_id >= 0 && self.base_sequence >= 0;
+        is_stamped.then_some(ProducerStamp {
+            id: self.producer_id,
+            epoch: self.producer_epoch,
+            base_sequence: self.base_sequence,
+            last_sequence: self.last_sequence,
+        })
+    }
+
     /// Describes `batch`, which bears its offsets already.
     pub(crate) fn of(partition: TopicPartition, batch: &RecordBatch, appended_at_ms: i64) -> Self {
         Self {

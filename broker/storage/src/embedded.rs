@@ -7,6 +7,7 @@ use cadastre_keys::KeyError;
 use cadastre_objects::ObjectError;
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::{TopicId, TopicPartition};
+use cadastre_sequencer::ProducerSummary;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
@@ -19,7 +20,6 @@ use crate::metadata_kind::MetadataChange;
 use crate::open::{Opened, open};
 use crate::packed::ObjectArea;
 use crate::partition::{Partition, Plan, PlannedBatch};
-use crate::producer::ProducerSummary;
 use crate::reader::{first_record_since, from_memory, from_segments};
 use crate::report::RecoveryReport;
 use crate::request::{Appended, Request, StateChange, weight};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use cadastre_keys::KeyError;
 use cadastre_objects::ObjectError;
 use cadastre_protocol::types::{TopicId, TopicPartition};
+use cadastre_sequencer::AppendRefusal;
 
 /// Why the log could not be opened, or a change of its state was refused.
 #[derive(Debug, thiserror::Error)]
@@ -201,6 +202,19 @@ pub enum AppendError {
 }
 
 impl AppendError {
+    /// What is wrong with a batch, as the rules for producers have it, which both modes share.
+    pub(crate) const fn refused(partition: TopicPartition, producer_id: i64, refusal: AppendRefusal) -> Self {
+        match refusal {
+            AppendRefusal::UnknownPartition => Self::UnknownPartition { partition },
+            AppendRefusal::OutOfOrderSequence { found, expected } => {
+                Self::OutOfOrderSequence { partition, producer_id, found, expected }
+            }
+            AppendRefusal::InvalidProducerEpoch { found, known } => {
+                Self::InvalidProducerEpoch { partition, producer_id, found, known }
+            }
+        }
+    }
+
     /// Whether the same call may succeed later, here or after a restart.
     #[must_use]
     pub const fn is_retriable(&self) -> bool {

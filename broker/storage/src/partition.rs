@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cadastre_objects::{ObjectId, ObjectKind};
+use cadastre_sequencer::{ProducerEntry, SequenceVerdict};
 use tokio::sync::watch;
 
 use crate::descriptor::BatchDescription;
-use crate::error::AppendError;
 use crate::packed::{PackedShare, ShareEntry};
-use crate::producer::{ProducerEntry, SequenceVerdict};
 use crate::segment::{FrameLocation, Segment};
 
 /// Where one batch lies, and what is asked of it without reading it.
@@ -89,19 +88,20 @@ impl Partition {
     }
 
     /// Judges the sequence numbers of a batch that bears no offsets yet.
-    pub(crate) fn check_producer(&self, batch: &BatchDescription) -> Result<SequenceVerdict, AppendError> {
-        if batch.producer_id < 0 || batch.base_sequence < 0 {
-            return Ok(SequenceVerdict::Next);
-        }
-        ProducerEntry::check(self.producers.get(&batch.producer_id), batch)
+    pub(crate) fn check_producer(&self, batch: &BatchDescription) -> SequenceVerdict {
+        batch.stamp().map_or(SequenceVerdict::Next, |stamp| {
+            ProducerEntry::check(self.producers.get(&stamp.id), &stamp)
+        })
     }
 
     /// Takes note of a batch that will be, or was, written: offsets and producers, not yet for readers.
     pub(crate) fn advance(&mut self, batch: &BatchDescription) {
         self.next_offset = self.next_offset.max(batch.end_offset());
-        if batch.producer_id >= 0 && batch.base_sequence >= 0 {
-            let known = self.producers.remove(&batch.producer_id);
-            self.producers.insert(batch.producer_id, ProducerEntry::remember(known, batch));
+        if let Some(stamp) = batch.stamp() {
+            let known = self.producers.remove(&stamp.id);
+            let (base_offset, end_offset) = (batch.base_offset, batch.end_offset());
+            let entry = ProducerEntry::remember(known, &stamp, base_offset, end_offset, batch.appended_at_ms);
+            self.producers.insert(stamp.id, entry);
         }
     }
 

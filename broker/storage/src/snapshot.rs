@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cadastre_sequencer::ProducerEntry;
 use serde::{Deserialize, Serialize};
 
 use crate::metadata_kind::MetadataKind;
 use crate::packed::PackedObject;
-use crate::producer::ProducerEntry;
 use cadastre_objects::codec::CodecError;
 
 /// The body of a snapshot frame. The order of fields is part of the format.

@@ -8,7 +8,7 @@ use cadastre_keys::KeyScope;
 use cadastre_objects::{ObjectKeys, References, Store};
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::{TopicId, TopicPartition};
-use cadastre_sequencer::{Registry, Sequencer};
+use cadastre_sequencer::{ProducerSummary, Registry, Sequencer};
 use tokio::sync::watch;
 
 use crate::cluster::{Cluster, ClusterConfig, ClusterStorage};
@@ -19,7 +19,6 @@ use crate::log_keys::LogKeys;
 use crate::metadata::Metadata;
 use crate::metadata_kind::{MetadataChange, MetadataKind};
 use crate::pack::PackReport;
-use crate::producer::ProducerSummary;
 use crate::report::RecoveryReport;
 use crate::request::Appended;
 use crate::rewriting::{RewriteReport, RewriteSettings, cleaned_key};

@@ -17,7 +17,7 @@ use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::{TopicId, TopicPartition};
 use cadastre_sequencer::{
     BrokerEpoch, Condition, LeaseObserver, MetadataCommit, MetadataTable, ObjectState, PartitionState,
-    Registry, Sequencer, SequencerError, Slice,
+    ProducerSummary, Registry, Sequencer, SequencerError, Slice,
 };
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -32,7 +32,6 @@ use crate::error::{AppendError, ReadError, StorageError};
 use crate::execution::Cancelled;
 use crate::metadata::Sight;
 use crate::metadata_kind::{MetadataChange, MetadataKind};
-use crate::producer::ProducerSummary;
 use crate::reader::first_record_since;
 use crate::request::{Appended, weight};
 use crate::storage::{Fetched, TimestampedOffset, Watermarks};
@@ -387,15 +386,7 @@ impl ClusterStorage {
         &self,
         partition: TopicPartition,
     ) -> Result<Vec<ProducerSummary>, ReadError> {
-        let found = self.sequencer.producers(partition).await.map_err(|error| refused(partition, error))?;
-        let summary = |it: &cadastre_sequencer::ProducerSummary| ProducerSummary {
-            producer_id: it.producer_id,
-            epoch: it.epoch,
-            last_sequence: it.last_sequence,
-            last_offset: it.last_offset,
-            last_appended_at_ms: it.last_appended_at_ms,
-        };
-        Ok(found.iter().map(summary).collect())
+        self.sequencer.producers(partition).await.map_err(|error| refused(partition, error))
     }
 
     pub(crate) fn partition_size_bytes(&self, partition: TopicPartition) -> Result<u64, ReadError> {

@@ -10,8 +10,8 @@ use cadastre_objects::{BuiltObject, ObjectError, ObjectKind, ObjectWriter, Store
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::types::TopicPartition;
 use cadastre_sequencer::{
-    AppendRefusal, BatchFacts, BatchOutcome, BrokerEpoch, CommitOutcome, CommitRequest, ObjectId,
-    PartitionAppend, Sequencer, SequencerError,
+    BatchFacts, BatchOutcome, BrokerEpoch, CommitOutcome, CommitRequest, ObjectId, PartitionAppend,
+    Sequencer, SequencerError,
 };
 use futures::stream::{FuturesOrdered, FuturesUnordered, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
@@ -241,14 +241,8 @@ fn appended(append: &WaitingAppend, outcome: &BatchOutcome) -> Result<Appended, 
     let (placement, duplicate) = match *outcome {
         BatchOutcome::Appended(placement) => (placement, false),
         BatchOutcome::Duplicate(placement) => (placement, true),
-        BatchOutcome::Refused(AppendRefusal::UnknownPartition) => {
-            return Err(AppendError::UnknownPartition { partition });
-        }
-        BatchOutcome::Refused(AppendRefusal::OutOfOrderSequence { found, expected }) => {
-            return Err(AppendError::OutOfOrderSequence { partition, producer_id, found, expected });
-        }
-        BatchOutcome::Refused(AppendRefusal::InvalidProducerEpoch { found, known }) => {
-            return Err(AppendError::InvalidProducerEpoch { partition, producer_id, found, known });
+        BatchOutcome::Refused(refusal) => {
+            return Err(AppendError::refused(partition, producer_id, refusal));
         }
     };
     Ok(Appended {
