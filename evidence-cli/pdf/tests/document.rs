@@ -170,6 +170,81 @@ fn the_document_is_tagged_and_says_which_standards_it_keeps() {
     assert!(information.contains("Title:           payments: boundary report"), "{information}");
 }
 
+/// Asks veraPDF about both standards; `None`, and said so, when it is not there.
+fn judged(bytes: &[u8]) -> Option<(bool, String)> {
+    let Some(libs) = std::env::var_os("CADASTRE_VERAPDF_LIBS").map(PathBuf::from) else {
+        println!("skipped: CADASTRE_VERAPDF_LIBS is not set; `cargo xtask test` sets it");
+        return None;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("document.pdf");
+    std::fs::write(&file, bytes).unwrap();
+    let validator = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/pdf/Validate.java");
+    let output = Command::new("java")
+        .arg("-cp")
+        .arg(libs.join("*"))
+        .arg(validator)
+        .arg(file)
+        .args(["2a", "ua1"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(told.lines().count(), 2, "{told}{}", String::from_utf8_lossy(&output.stderr));
+    Some((output.status.success(), told))
+}
+
+/// A few of everything: all that the template can set, in a document that is judged in seconds.
+fn excerpt(value: &mut Value) {
+    const LISTS: [&str; 14] = [
+        "appendix",
+        "brief",
+        "concerns",
+        "effective",
+        "foreign",
+        "guards",
+        "keys",
+        "own",
+        "permitted",
+        "principals",
+        "requirements",
+        "rows",
+        "settled",
+        "ways",
+    ];
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(excerpt),
+        Value::Object(members) => {
+            for (name, member) in members {
+                if let Value::Array(values) = member
+                    && LISTS.contains(&name.as_str())
+                {
+                    values.truncate(3);
+                }
+                excerpt(member);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn verapdf_finds_both_standards_kept() {
+    let planted = Sample::planted();
+    let mut data = planted.data.clone();
+    excerpt(&mut data);
+    let sample = Sample { data, diagram: planted.diagram.clone(), date: planted.date };
+    let bytes = sample.pdf().unwrap();
+    let Some((kept, told)) = judged(&bytes) else { return };
+    assert!(kept, "{told}");
+    // It looks at what is there: a document that names another level than it keeps is refused.
+    let text = b"<pdfaid:conformance>A</pdfaid:conformance>";
+    let at = bytes.windows(text.len()).position(|window| window == text).unwrap();
+    let mut other = bytes;
+    other[at + b"<pdfaid:conformance>".len()] = b'X';
+    let (kept, told) = judged(&other).unwrap();
+    assert!(!kept && told.contains("conformance"), "{told}");
+}
+
 /// A template that shows one value, which is enough to see what becomes of it.
 const SHORT: &str =
     "#set document(title: \"t\")\n#set text(font: \"DejaVu Sans\", lang: \"en\")\n#json(\"data.json\").name";

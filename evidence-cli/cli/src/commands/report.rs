@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use cadastre_model::framework::FrameworkStanding;
 use cadastre_policy::Framework;
 use cadastre_report::{ReportInput, Templates};
@@ -87,10 +87,75 @@ fn render_with(
     formats: &[ReportFormat],
     templates: &Templates,
 ) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    let frameworks = frameworks(judged)?;
+    let input = input(judged, &frameworks);
+    std::thread::scope(|scope| {
+        // The document takes about as long as everything else together.
+        let document = formats.contains(&ReportFormat::Pdf).then(|| scope.spawn(|| pdf(&input)));
+        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+        for format in formats.iter().filter(|format| **format != ReportFormat::Pdf) {
+            files.extend(written(*format, &input, templates)?);
+        }
+        if let Some(document) = document {
+            let document = document.join().map_err(|_panic| anyhow!("the typesetter stopped"))?;
+            files.push(("report.pdf".to_owned(), document?));
+        }
+        Ok(files)
+    })
+}
+
+/// The files of one format that the typesetter does not set.
+fn written(
+    format: ReportFormat,
+    input: &ReportInput<'_>,
+    templates: &Templates,
+) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    let one = |name: &str, content: Vec<u8>| vec![(name.to_owned(), content)];
+    let checklist = input.checklist;
+    Ok(match format {
+        ReportFormat::Html => one("report.html", cadastre_report::html_with(input, templates)?.into_bytes()),
+        ReportFormat::Md => one("report.md", cadastre_report::markdown_with(input, templates)?.into_bytes()),
+        ReportFormat::Svg => one("boundary.svg", cadastre_report::diagram_svg(input.graph).into_bytes()),
+        ReportFormat::Json => vec![
+            ("checklist.json".to_owned(), pretty(checklist)?),
+            ("graph.json".to_owned(), pretty(input.graph)?),
+        ],
+        ReportFormat::Xlsx => one("report.xlsx", cadastre_report::xlsx(input)?),
+        ReportFormat::Csv => {
+            let files = cadastre_report::csv_files(input)?.into_iter();
+            files.map(|(name, values)| (format!("csv/{name}"), values.into_bytes())).collect()
+        }
+        ReportFormat::Oscal => vec![
+            (
+                "oscal-assessment-results.json".to_owned(),
+                pretty(&cadastre_report::oscal(checklist, input.evidence))?,
+            ),
+            (
+                "oscal-component-definition.json".to_owned(),
+                pretty(&cadastre_report::component_definition(input))?,
+            ),
+        ],
+        ReportFormat::Cyclonedx => one("cyclonedx.json", pretty(&cadastre_report::cyclonedx(input))?),
+        ReportFormat::Ocsf => one("ocsf.json", pretty(&cadastre_report::ocsf(checklist))?),
+        ReportFormat::Sarif => one("cadastre.sarif", pretty(&cadastre_report::sarif(checklist))?),
+        ReportFormat::Junit => one("junit.xml", cadastre_report::junit(checklist).into_bytes()),
+        ReportFormat::Pdf => Vec::new(),
+    })
+}
+
+/// The standing of every framework.
+///
+/// # Errors
+/// When a framework that is compiled in cannot be read.
+pub(super) fn frameworks(judged: &Judged) -> anyhow::Result<Vec<FrameworkStanding>> {
+    let checklist = &judged.assessment.checklist;
+    Ok(Framework::builtin()?.iter().map(|framework| framework.standing(checklist)).collect())
+}
+
+/// What reports are made of.
+pub(super) fn input<'j>(judged: &'j Judged, frameworks: &'j [FrameworkStanding]) -> ReportInput<'j> {
     let assessment = &judged.assessment;
-    let frameworks: Vec<FrameworkStanding> =
-        Framework::builtin()?.iter().map(|framework| framework.standing(&assessment.checklist)).collect();
-    let input = ReportInput {
+    ReportInput {
         declaration: &judged.declaration,
         evidence: &judged.evidence,
         inventory: &assessment.inventory,
@@ -99,54 +164,12 @@ fn render_with(
         reachability: &assessment.reachability,
         graph: &assessment.graph,
         checklist: &assessment.checklist,
-        frameworks: &frameworks,
-    };
-    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
-    let mut put = |name: &str, content: Vec<u8>| files.push((name.to_owned(), content));
-    for format in formats {
-        match format {
-            ReportFormat::Html => {
-                put("report.html", cadastre_report::html_with(&input, templates)?.into_bytes())
-            }
-            ReportFormat::Md => {
-                put("report.md", cadastre_report::markdown_with(&input, templates)?.into_bytes())
-            }
-            ReportFormat::Svg => {
-                put("boundary.svg", cadastre_report::diagram_svg(&assessment.graph).into_bytes())
-            }
-            ReportFormat::Json => {
-                put("checklist.json", pretty(&assessment.checklist)?);
-                put("graph.json", pretty(&assessment.graph)?);
-            }
-            ReportFormat::Xlsx => put("report.xlsx", cadastre_report::xlsx(&input)?),
-            ReportFormat::Csv => {
-                for (name, values) in cadastre_report::csv_files(&input)? {
-                    put(&format!("csv/{name}"), values.into_bytes());
-                }
-            }
-            ReportFormat::Oscal => {
-                let results = cadastre_report::oscal(&assessment.checklist, &judged.evidence);
-                put("oscal-assessment-results.json", pretty(&results)?);
-                let definition = cadastre_report::component_definition(&input);
-                put("oscal-component-definition.json", pretty(&definition)?);
-            }
-            ReportFormat::Cyclonedx => {
-                put("cyclonedx.json", pretty(&cadastre_report::cyclonedx(&input))?);
-            }
-            ReportFormat::Pdf => put("report.pdf", pdf(&input)?),
-            ReportFormat::Ocsf => {
-                put("ocsf.json", pretty(&cadastre_report::ocsf(&assessment.checklist))?);
-            }
-            ReportFormat::Sarif => {
-                put("cadastre.sarif", pretty(&cadastre_report::sarif(&assessment.checklist))?);
-            }
-            ReportFormat::Junit => {
-                put("junit.xml", cadastre_report::junit(&assessment.checklist).into_bytes());
-            }
-        }
+        frameworks,
     }
-    Ok(files)
 }
+
+/// Who wrote a document.
+pub(super) const CREATOR: &str = concat!("cadastre ", env!("CARGO_PKG_VERSION"));
 
 /// The report as a document.
 fn pdf(input: &ReportInput<'_>) -> anyhow::Result<Vec<u8>> {
@@ -157,7 +180,7 @@ fn pdf(input: &ReportInput<'_>) -> anyhow::Result<Vec<u8>> {
         diagram: &cadastre_report::diagram_svg(input.graph),
         date: input.checklist.as_of,
         identity: &input.declaration.name,
-        creator: concat!("cadastre ", env!("CARGO_PKG_VERSION")),
+        creator: CREATOR,
     })?)
 }
 
