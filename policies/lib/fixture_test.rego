@@ -70,11 +70,14 @@ empty := {
 		"log_groups": [],
 		"event_rules": [],
 		"clusters": [],
+		"trail_checks": [],
+		"key_reconciliations": [],
 		"unreadable": [],
 	},
 	"access": {"edges": [], "trusts": [], "statements": [], "unknown": [], "destruction": [], "guards": []},
 	"reachability": {"flows": [], "unknown": []},
 	"graph": {"nodes": [], "paths": [], "principals": []},
+	"usage": {"since": "2026-08-23T12:00:00Z", "until": "2026-11-21T12:00:00Z", "observed": false, "rows": [], "vendors": [], "doubts": [], "unseen_keys": []},
 	"coverage": {},
 	"gaps": [],
 	"required": [],
@@ -288,6 +291,36 @@ gap(operation) := {
 	"problem": "was denied",
 	"evidence": ["denied"],
 }
+
+# Logs ----------------------------------------------------------------------------------------------------
+
+trail_check := {
+	"id": "111122223333/eu-central-1", "account": account, "region": region, "trails": ["audit"], "valid": true, "wrong": false,
+	"from": "2026-08-01T00:00:00Z", "to": "2026-11-21T11:00:00Z", "events": 9, "refused": 0, "problems": [], "evidence": ["check"],
+}
+
+# A capability that is granted, used or both.
+usage_row(principal, capability, target, state) := {
+	"principal": principal, "capability": capability, "target": target, "state": state, "granted": ["kms:Decrypt"], "used": {},
+	"last": null, "evidence": ["identities"],
+}
+
+vendor_act(action, served) := {
+	"vendor": "streamco", "principal": vendor_role, "action": action, "targets": [bucket_arn], "function": served, "error": null,
+	"count": 2, "first": "2026-11-01T00:00:00Z", "last": "2026-11-02T00:00:00Z", "evidence": ["activity"],
+}
+
+reconciliation := {
+	"id": "key-ledgers", "keys": [key_arn], "matched": 7, "unexplained": [], "attempts": [], "unseen": [], "broken": [], "incomplete": [],
+	"ledger_from": "2026-08-01T00:00:00Z", "ledger_to": "2026-11-21T11:00:00Z", "evidence": ["reconciled"],
+}
+
+lone_use(principal, via) := {
+	"time": "2026-11-02T00:00:00Z", "operation": "Decrypt", "key": key_arn, "principal": principal, "via": via, "reference": "event",
+	"reason": "no entry has the request",
+}
+
+doubt(subject) := {"subject": subject, "why": "the trail is not proven whole", "evidence": ["check"]}
 
 # Kafka ---------------------------------------------------------------------------------------------------
 

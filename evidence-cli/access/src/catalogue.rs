@@ -287,6 +287,11 @@ impl Catalogue {
         self.entries.get(&kind).map_or(&[], Vec::as_slice)
     }
 
+    /// Every entry, by kind of target.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (TargetKind, &Entry)> {
+        self.entries.iter().flat_map(|(kind, entries)| entries.iter().map(|entry| (*kind, entry)))
+    }
+
     /// The actions that set the tags of a kind of target.
     pub(crate) fn tagging(&self, kind: TargetKind) -> &[Further] {
         self.tagging.get(&kind).map_or(&[], Vec::as_slice)

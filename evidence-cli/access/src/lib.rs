@@ -19,6 +19,7 @@ mod consequences;
 mod decide;
 mod document;
 pub mod escalation;
+mod exercised;
 mod expression;
 mod facts;
 mod glob;
@@ -51,6 +52,7 @@ use cadastre_model::declaration::Declaration;
 use cadastre_model::inventory::Inventory;
 use rayon::slice::ParallelSliceMut;
 
+pub use exercised::exercised;
 pub use why_not::why_not;
 
 /// Evaluates everything the inventory holds: who may do what to which target, and why.

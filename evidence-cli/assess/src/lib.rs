@@ -6,11 +6,10 @@
 pub mod mutation;
 mod questions;
 pub mod role;
-pub mod usage;
+mod usage;
 pub mod waivers;
 pub mod what_if;
 
-use cadastre_graph::Usage;
 use cadastre_model::access::Access;
 use cadastre_model::checklist::Checklist;
 use cadastre_model::coverage::Coverage;
@@ -21,6 +20,7 @@ use cadastre_model::inventory::Inventory;
 use cadastre_model::reach::Reachability;
 use cadastre_model::record::Record;
 use cadastre_model::time::Timestamp;
+use cadastre_model::usage::UsageReport;
 use cadastre_policy::{ControlError, PolicyError, PolicyInput, PolicySet, Waiver};
 
 /// Evidence could not be assessed.
@@ -67,8 +67,8 @@ pub struct Assessment {
     pub reachability: Reachability,
     /// The boundary graph with its plaintext paths.
     pub graph: BoundaryGraph,
-    /// What is granted against what CloudTrail's event history saw used; none where the evidence holds no events.
-    pub usage: Option<Vec<Usage>>,
+    /// What is granted against what trails saw used, and what vendors did.
+    pub usage: UsageReport,
     /// What policies saw as `input`, where [`Options::keep_input`] asked for it.
     pub input: Option<serde_json::Value>,
     /// The verdicts.
@@ -122,13 +122,23 @@ pub fn assess(
     let access = cadastre_access::evaluate(&inventory, declaration);
     let reachability = cadastre_network::reachability(&inventory);
     let graph = cadastre_graph::build(&inventory, &access, &reachability, declaration);
+    let as_of = options.as_of.unwrap_or(evidence.manifest().finished_at);
+    let usage = usage::report(&usage::Subject {
+        records: evidence.records(),
+        inventory: &inventory,
+        access: &access,
+        graph: &graph,
+        declaration,
+        as_of,
+    });
     let input = PolicyInput {
-        as_of: options.as_of.unwrap_or(evidence.manifest().finished_at),
+        as_of,
         declaration,
         inventory: &inventory,
         access: &access,
         reachability: &reachability,
         graph: &graph,
+        usage: &usage,
         coverage: &coverage,
         evidence: evidence.manifest(),
     };
@@ -142,8 +152,6 @@ pub fn assess(
     };
     let kept = options.keep_input.then(|| policies.input_document(&input)).transpose()?;
     let evaluation = policies.evaluate(&input, &options.waivers, env!("CARGO_PKG_VERSION"))?;
-    let usage = usage::observed_uses(evidence.records(), &access)
-        .map(|observed| cadastre_graph::granted_versus_used(&access, Some(&observed)));
     Ok(Assessment {
         usage,
         inventory,

@@ -40,7 +40,7 @@ pub use every_way::{EveryWay, OneWay, WayStep};
 pub use explain::{ExplainError, Explanation, SCHEMA as EXPLANATION_SCHEMA, ToldStep};
 pub use matrix::{Matrix, MatrixCell, MatrixRow};
 pub use reasoner::Reasoner;
-pub use usage::{ObservedUse, ObservedUses, Usage, UsageState, granted_versus_used};
+pub use usage::granted_versus_used;
 pub use who_can::{PrincipalAnswer, WhoCan};
 
 /// Builds the graph: nodes in zones, edges in three layers, and every plaintext path with its cut.

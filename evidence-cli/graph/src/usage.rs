@@ -2,78 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cadastre_model::Timestamp;
 use cadastre_model::access::{Access, Capability};
 use cadastre_model::asset::EvidenceIds;
-use serde::{Deserialize, Serialize};
-
-/// Uses that trails saw.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct ObservedUses {
-    /// The first event that the trails hold.
-    pub since: Option<Timestamp>,
-    /// The last one.
-    pub until: Option<Timestamp>,
-    /// What the trails would have seen: capability and target, `*` for every target. Object reads, for one, are seen
-    /// only where data events of the bucket are recorded.
-    pub covered: BTreeSet<(Capability, String)>,
-    /// The uses.
-    pub uses: Vec<ObservedUse>,
-}
-
-/// Uses of one action by one principal on one target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ObservedUse {
-    /// Who, as the trail names it; a session (`arn:aws:sts::…:assumed-role/role/session`) counts for its role.
-    pub principal: String,
-    /// The action, `s3:GetObject`.
-    pub action: String,
-    /// The capability that the action gives, where it gives one.
-    pub capability: Option<Capability>,
-    /// On what: an ARN, an object's for its bucket; `topic:cluster/name`.
-    pub target: String,
-    /// How often.
-    pub count: u64,
-    /// The latest one.
-    pub last: Option<Timestamp>,
-    /// The records that show it.
-    pub evidence: EvidenceIds,
-}
-
-/// One capability that is granted, or used, or both.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    /// Who.
-    pub principal: String,
-    /// What.
-    pub capability: Capability,
-    /// Over what.
-    pub target: String,
-    /// Granted against used.
-    pub state: UsageState,
-    /// The actions that are granted for it.
-    pub granted: BTreeSet<String>,
-    /// The actions that were used for it, with how often.
-    pub used: BTreeMap<String, u64>,
-    /// The latest use.
-    pub last: Option<Timestamp>,
-    /// Records of grants and of uses.
-    pub evidence: EvidenceIds,
-}
-
-/// Granted against used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum UsageState {
-    /// Granted and used.
-    Used,
-    /// Granted, would have been seen, and was not used.
-    Unused,
-    /// Granted, and no trail would have seen a use.
-    Unobserved,
-    /// Used although nothing that was read grants it: evidence is missing, or the grant is gone.
-    NotGranted,
-}
+use cadastre_model::usage::{ObservedUses, Usage, UsageState};
 
 /// Compares what policies grant with what trails saw; sorted by principal, capability and target. Without trails
 /// nothing is unused: everything granted is [`UsageState::Unobserved`].
@@ -138,6 +69,7 @@ fn entry<'t>(
         granted: BTreeSet::new(),
         used: BTreeMap::new(),
         last: None,
+        blind: None,
         evidence: EvidenceIds::new(),
     })
 }

@@ -1,6 +1,7 @@
 //! What all assets have in common while they are being read: an id to sort by, and their evidence.
 
 use cadastre_model::asset::EvidenceIds;
+use cadastre_model::asset::activity::{KeyReconciliation, TrailCheck};
 use cadastre_model::asset::azure::compute::VirtualMachine;
 use cadastre_model::asset::azure::identity::{DenyAssignment, RoleAssignment, RoleDefinition};
 use cadastre_model::asset::azure::keys::{KeyVault, VaultKey};
@@ -46,6 +47,7 @@ assets! {
     FlowLog: id,
     Gateway: id,
     Instance: id,
+    KeyReconciliation: id,
     LaunchTemplate: id,
     LogGroup: arn,
     MachineImage: id,
@@ -60,6 +62,7 @@ assets! {
     Snapshot: id,
     Subnet: id,
     Trail: arn,
+    TrailCheck: id,
     TransitRouteTable: id,
     Volume: id,
     Vpc: id,

@@ -12,6 +12,7 @@ mod assets;
 mod aws;
 mod azure;
 mod kafka;
+mod logs;
 mod node;
 mod reader;
 
@@ -34,6 +35,7 @@ pub fn build(records: &[Record], declaration: &Declaration) -> (Inventory, Cover
     let mut inventory = aws::read(&mut reader, declaration);
     inventory.azure = azure::read(&mut reader, declaration);
     inventory.clusters = kafka::read(&mut reader, declaration);
+    logs::read(&mut reader, &mut inventory);
     let unreadable = reader.into_unreadable();
     let coverage = answers.coverage(&unreadable);
     inventory.unreadable = unreadable.into_iter().collect();

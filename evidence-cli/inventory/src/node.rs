@@ -132,6 +132,11 @@ impl<'a> Node<'a> {
         T::try_from(integer).ok().ok_or_else(|| self.member_defect(member, "a whole number within bounds"))
     }
 
+    /// How many of something.
+    pub(crate) fn count(&self, member: &str) -> Read<u64> {
+        self.integer::<u64>(member)
+    }
+
     pub(crate) fn optional_time(&self, member: &str) -> Read<Option<Timestamp>> {
         self.read(member, "a time (RFC 3339)", |value| value.as_str()?.parse().ok())
     }

@@ -173,7 +173,7 @@ fn reconciled(records: &[Value], ledger: &str) -> Reconciliation {
     let path = directory.path().join("key-ledger-0000000001.ndjson");
     std::fs::write(&path, ledger).unwrap();
     let (read, events) = read(directory.path());
-    reconcile(&KeyLedger::read(&path).unwrap(), &events, &read, &BTreeSet::new(), 60)
+    reconcile(&[KeyLedger::read(&path).unwrap()], &events, &read, &BTreeSet::new(), 60)
 }
 
 /// The edges of the window, and two uses inside it that both sides show.

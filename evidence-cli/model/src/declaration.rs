@@ -618,11 +618,14 @@ impl Default for EvidenceRules {
 pub struct Limits {
     /// The oldest acceptable access key.
     pub access_key_age: Period,
+    /// How far back trails must reach before a permission counts as never used (IDN-05), and the window in which vendor
+    /// actions and key uses are looked at.
+    pub usage_window: Period,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { access_key_age: Period::days(90) }
+        Self { access_key_age: Period::days(90), usage_window: Period::days(90) }
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::asset::azure::AzureInventory;
+use crate::asset::activity::{Activity, KeyReconciliation, TrailCheck};
 use crate::asset::compute::{Instance, LaunchTemplate, MachineImage};
 use crate::asset::identity::{CloudAccount, Group, Principal};
 use crate::asset::kafka::KafkaCluster;
@@ -87,6 +88,15 @@ pub struct Inventory {
     /// Everything of Azure.
     #[serde(default, skip_serializing_if = "AzureInventory::is_empty")]
     pub azure: AzureInventory,
+    /// Trails' files, by account and region, and whether they are whole.
+    #[serde(default)]
+    pub trail_checks: Vec<TrailCheck>,
+    /// What trails saw, row by row.
+    #[serde(default)]
+    pub activity: Vec<Activity>,
+    /// Key uses against components' own records.
+    #[serde(default)]
+    pub key_reconciliations: Vec<KeyReconciliation>,
     /// Responses that could not be read as the operation's answer. Nothing that depends on one passes.
     pub unreadable: Vec<Unreadable>,
 }

@@ -22,6 +22,7 @@ pub mod record;
 pub mod refusal;
 pub mod shared;
 pub mod time;
+pub mod usage;
 
 pub use known::Known;
 pub use record::{Observation, Outcome, Record, RecordId, RecordSink, Scope};

@@ -10,6 +10,7 @@ use cadastre_model::evidence::Manifest;
 use cadastre_model::graph::BoundaryGraph;
 use cadastre_model::inventory::Inventory;
 use cadastre_model::reach::Reachability;
+use cadastre_model::usage::UsageReport;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -34,6 +35,8 @@ pub struct PolicyInput<'a> {
     pub reachability: &'a Reachability,
     /// The boundary graph with its plaintext paths.
     pub graph: &'a BoundaryGraph,
+    /// What was granted against what was used, and what vendors did.
+    pub usage: &'a UsageReport,
     /// What was asked and answered.
     pub coverage: &'a Coverage,
     /// What the evidence says of itself.
@@ -50,6 +53,7 @@ impl PolicyInput<'_> {
     pub(crate) fn document(&self, gaps: &[Gap], required: &BTreeSet<&str>) -> Result<Value, PolicyError> {
         let mut inventory = value(self.inventory)?;
         leave_out_identity_policies(&mut inventory);
+        leave_out_activity(&mut inventory);
         Ok(json!({
             "schema": SCHEMA,
             "as_of": self.as_of,
@@ -63,6 +67,7 @@ impl PolicyInput<'_> {
                 "paths": value(&self.graph.paths)?,
                 "principals": value(&self.graph.principals)?,
             },
+            "usage": value(self.usage)?,
             "coverage": value(&self.coverage.questions)?,
             "gaps": value(gaps)?,
             "required": required,
@@ -81,6 +86,13 @@ impl PolicyInput<'_> {
 
 fn value<T: Serialize + ?Sized>(content: &T) -> Result<Value, PolicyError> {
     serde_json::to_value(content).map_err(|error| PolicyError::Input { message: error.to_string() })
+}
+
+/// What trails saw can be a hundred thousand rows; `usage` tells what policies judge by.
+fn leave_out_activity(inventory: &mut Value) {
+    if let Some(inventory) = inventory.as_object_mut() {
+        inventory.remove("activity");
+    }
 }
 
 /// Identity policies are by far the largest part of an account, and `access.statements` has every one of

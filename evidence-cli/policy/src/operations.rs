@@ -1,6 +1,6 @@
 //! Every operation that collectors make, and where it has to have been asked.
 //!
-//! `docs/formats/aws-records.md`, `docs/formats/azure-records.md` and `docs/formats/kafka-records.md` name the
+//! `aws-records.md`, `azure-records.md`, `kafka-records.md` and `trail-records.md` in `docs/formats/` name the
 //! operations; a test keeps this table and those pages together.
 
 /// Where an operation must have been asked before what it tells is complete.
@@ -67,6 +67,8 @@ const REGION: &[&str] = &[
     "cloudtrail:DescribeTrails",
     "logs:DescribeLogGroups",
     "events:ListRules",
+    "trail:VerifyFiles",
+    "trail:ListActivity",
 ];
 
 const SUBSCRIPTION: &[&str] = &[
@@ -153,6 +155,7 @@ const THING: &[&str] = &[
     "Microsoft.Storage/storageAccounts/blobServices/read",
     "Microsoft.Storage/storageAccounts/blobServices/containers/read",
     "Microsoft.Insights/diagnosticSettings/read",
+    "ledger:ReconcileKeyUses",
     "kafka:DescribeGroups",
     "kafka:ConsumerGroupDescribe",
     "probe:TlsHandshake",
@@ -196,7 +199,8 @@ mod tests {
         let pages = concat!(
             include_str!("../../../docs/formats/aws-records.md"),
             include_str!("../../../docs/formats/azure-records.md"),
-            include_str!("../../../docs/formats/kafka-records.md")
+            include_str!("../../../docs/formats/kafka-records.md"),
+            include_str!("../../../docs/formats/trail-records.md")
         );
         let documented: BTreeSet<&str> = pages
             .lines()

@@ -49,6 +49,7 @@ fn evaluate(declaration: &str, inventory: &Inventory, access: &Access, graph: &B
         access,
         reachability: &Reachability::default(),
         graph,
+        usage: &cadastre_model::usage::UsageReport::default(),
         coverage: &Coverage::default(),
         evidence: &manifest,
     };

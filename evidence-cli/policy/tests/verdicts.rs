@@ -134,6 +134,7 @@ impl Case {
             access: &Access::default(),
             reachability: &Reachability::default(),
             graph: &BoundaryGraph::default(),
+            usage: &cadastre_model::usage::UsageReport::default(),
             coverage: &coverage,
             evidence: &manifest,
         };

@@ -244,6 +244,9 @@ pub(crate) struct WhoCan {
     /// Answer as if this principal, grant, policy or statement (POLICY#NUMBER, RECORD#POINTER) were gone
     #[arg(long, value_name = "NAME")]
     pub without: Vec<String>,
+    /// Say as well when each used it last, and how often, within the declared window (needs the trail's files)
+    #[arg(long)]
+    pub used: bool,
     /// What to print
     #[arg(long, value_enum, default_value_t)]
     pub format: TableFormat,

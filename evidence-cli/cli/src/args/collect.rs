@@ -13,6 +13,10 @@ Examples:
   cadastre scan --permissions > scanner-policy.json
   cadastre scan --permissions --only azure > scanner-role.json
   cadastre scan -b boundary.yaml --offline exports -o evidence     files that the AWS CLI printed
+  cadastre scan -b boundary.yaml -o evidence --trail trail --trail-keys keys.json --key-ledger ledger
+
+What CloudTrail and brokers' key ledgers say is read from files: `aws s3 sync s3://BUCKET/AWSLogs trail/AWSLogs`, and
+`aws cloudtrail list-public-keys > keys.json` for as long as the trail reaches back (docs/formats/trail-records.md).
 
 AWS credentials come from the environment, profiles or instance roles, as with the AWS CLI. Azure's come from AZURE_ACCESS_TOKEN_FILE; from
 AZURE_TENANT_ID and AZURE_CLIENT_ID with AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE; or from the machine with AZURE_USE_MANAGED_IDENTITY=true.")]
@@ -41,6 +45,18 @@ pub(crate) struct Scan {
     /// Read files that the AWS CLI or `az` printed instead of asking anybody (docs/formats/offline.md)
     #[arg(long, value_name = "DIR", conflicts_with_all = ["only", "aws_endpoint_url", "aws_profile", "azure_endpoint_url", "no_probes"])]
     pub offline: Option<PathBuf>,
+    /// CloudTrail's files, laid out as in their bucket: who used what, and whether the files are whole
+    #[arg(long, value_name = "DIR")]
+    pub trail: Option<PathBuf>,
+    /// The answer of `aws cloudtrail list-public-keys`; without it nothing on the trail is proven
+    #[arg(long, value_name = "FILE", requires = "trail")]
+    pub trail_keys: Option<PathBuf>,
+    /// A broker's key ledger, a file or the directory that holds its files; may be given once for each broker
+    #[arg(long, value_name = "PATH", requires = "trail")]
+    pub key_ledger: Vec<PathBuf>,
+    /// Seconds that the clocks of brokers and key service may differ
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "trail")]
+    pub clock_skew: u32,
     /// Replace an evidence directory that exists
     #[arg(long)]
     pub force: bool,
@@ -58,6 +74,8 @@ pub(crate) enum Collector {
     Azure,
     /// Kafka clusters
     Kafka,
+    /// The files of --trail and --key-ledger
+    Logs,
 }
 
 /// `cadastre init`

@@ -45,7 +45,7 @@ struct Recorded {
     boundary: &'static str,
     waivers: &'static str,
     manifest: &'static str,
-    files: [(&'static str, &'static [u8]); 2],
+    files: [(&'static str, &'static [u8]); 3],
 }
 
 macro_rules! recorded {
@@ -69,6 +69,14 @@ macro_rules! recorded {
                         "../../../../fixtures/",
                         $variant,
                         "/evidence/records/kafka.ndjson"
+                    )),
+                ),
+                (
+                    "logs.ndjson",
+                    include_bytes!(concat!(
+                        "../../../../fixtures/",
+                        $variant,
+                        "/evidence/records/logs.ndjson"
                     )),
                 ),
             ],

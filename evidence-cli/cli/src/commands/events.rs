@@ -72,7 +72,7 @@ pub(super) fn reconcile_keys(arguments: &ReconcileKeys, terminal: &Terminal) -> 
     terminal.finish();
     say_refusals(&read, terminal);
     let keys: BTreeSet<String> = arguments.key.iter().cloned().collect();
-    let mut result = reconcile(&ledger, &uses, &read, &keys, arguments.skew);
+    let mut result = reconcile(&[ledger], &uses, &read, &keys, arguments.skew);
     result.incomplete.append(&mut unproven);
     if arguments.public_keys.is_none() {
         terminal.say(

@@ -7,11 +7,14 @@ use anyhow::Context;
 use cadastre_collect::aws::{self, AccountTarget, AwsTarget};
 use cadastre_collect::azure::{self, AzureTarget};
 use cadastre_collect::kafka::{self, KafkaOptions, KafkaTarget};
+use cadastre_logs::events::KeyLedger;
+use cadastre_logs::evidence::{self, LogSources};
+use cadastre_logs::trail::PublicKeys;
 use cadastre_model::checklist::Verdict;
 use cadastre_model::declaration::{Declaration, Provider};
 use cadastre_model::evidence::{Evidence, EvidenceWriter, Manifest};
 use cadastre_model::progress::Progress;
-use cadastre_model::{Clock, SystemClock, Timestamp};
+use cadastre_model::{Clock, Observation, RecordSink, SystemClock, Timestamp};
 use cadastre_offline::OfflineFile;
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +50,11 @@ pub(super) fn run(arguments: &Scan, terminal: &Terminal) -> anyhow::Result<Exit>
     let clock = SystemClock;
     let writer =
         EvidenceWriter::create(directory, env!("CARGO_PKG_VERSION"), clock.now().truncated_to_seconds())?;
+    if arguments.only.is_empty() || arguments.only.contains(&Collector::Logs) {
+        for observation in logs(arguments, &declaration, terminal)? {
+            writer.put(observation)?;
+        }
+    }
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     let cancelled = CancellationToken::new();
     let collected = runtime.block_on(collect(arguments, &declaration, &writer, terminal, &cancelled));
@@ -61,14 +69,17 @@ pub(super) fn run(arguments: &Scan, terminal: &Terminal) -> anyhow::Result<Exit>
 /// Turns files that others exported into evidence. Their own times date the evidence, so that the same files give the
 /// same bytes.
 fn offline(files: &Path, directory: &Path, arguments: &Scan, terminal: &Terminal) -> anyhow::Result<Exit> {
-    Declaration::read(&arguments.boundary)?;
+    let declaration = Declaration::read(&arguments.boundary)?;
     if arguments.force {
         output::remove_evidence(directory)?;
     }
     terminal.step("reading files");
     let mut exported = Vec::new();
     gather(files, files, &mut exported, terminal)?;
-    let read = cadastre_offline::read(&exported)?;
+    let mut read = cadastre_offline::read(&exported)?;
+    for observation in logs(arguments, &declaration, terminal)? {
+        read.records.push(observation.seal()?);
+    }
     anyhow::ensure!(!read.records.is_empty(), "`{}` holds no answer that can be read", files.display());
     let times = || read.records.iter().map(|record| record.observed_at);
     let (Some(started_at), Some(finished_at)) = (times().min(), times().max()) else {
@@ -83,6 +94,39 @@ fn offline(files: &Path, directory: &Path, arguments: &Scan, terminal: &Terminal
     terminal.finish();
     summarize(&manifest, directory, terminal);
     Ok(if settled(&manifest) { Exit::Clean } else { Exit::Incomplete })
+}
+
+/// What the files of `--trail` and `--key-ledger` tell.
+fn logs(
+    arguments: &Scan,
+    declaration: &Declaration,
+    terminal: &Terminal,
+) -> anyhow::Result<Vec<Observation>> {
+    let Some(trail) = &arguments.trail else { return Ok(Vec::new()) };
+    terminal.step("verifying and reading the trail");
+    let public_keys = arguments.trail_keys.as_deref().map(PublicKeys::read).transpose()?;
+    let ledgers: Vec<KeyLedger> =
+        arguments.key_ledger.iter().map(|path| KeyLedger::read(path)).collect::<Result<_, _>>()?;
+    let accounts = declaration.accounts.iter().filter(|account| account.provider == Provider::Aws);
+    let fields = accounts
+        .flat_map(|account| {
+            declaration.regions.iter().map(move |region| (account.id.clone(), region.clone()))
+        })
+        .collect();
+    Ok(evidence::observe(&LogSources {
+        trail,
+        public_keys: public_keys.as_ref(),
+        ledgers: &ledgers,
+        keys: declaration
+            .keys
+            .iter()
+            .filter(|key| key.id.starts_with("arn:"))
+            .map(|key| key.id.clone())
+            .collect(),
+        skew: arguments.clock_skew,
+        window: declaration.limits.usage_window.seconds(),
+        fields,
+    })?)
 }
 
 /// Every file below a directory, with the time at which it was written.

@@ -1,12 +1,13 @@
 //! Questions about a graph: who can, the matrix, an explanation, granted against used.
 
-use cadastre_graph::{ExplainError, ObservedUse, ObservedUses, UsageState, granted_versus_used};
+use cadastre_graph::{ExplainError, granted_versus_used};
 use cadastre_model::access::Capability::{
     self, AlterLogs, Assume, ChangePolicy, Decrypt, ManageKey, OperateHost, ReadObjects, ReadRecords,
     WriteObjects, WriteRecords,
 };
 use cadastre_model::access::Decision;
 use cadastre_model::refusal::{Obstacle, ObstacleKind, Refusal};
+use cadastre_model::usage::{ObservedUse, ObservedUses, UsageState};
 
 use crate::support::*;
 

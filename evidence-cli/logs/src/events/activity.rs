@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use cadastre_model::Timestamp;
-use cadastre_model::declaration::{Declaration, Job, Vendor};
+use cadastre_model::declaration::{Declaration, Job};
+use cadastre_model::usage::Act;
 use serde::{Deserialize, Serialize};
 
 use super::event::Event;
@@ -176,8 +177,16 @@ pub struct ActivityCollector {
 impl ActivityCollector {
     /// Takes one.
     pub fn take(&mut self, event: &Event) {
+        let called = event.action();
+        let act = Act {
+            principal: event.identity.principal(),
+            account: event.identity.account.as_deref(),
+            action: &called,
+            resources: &event.resources,
+            source: event.source_address.as_deref(),
+        };
         for vendor in &self.declaration.vendors {
-            if let Some(function) = of_vendor(vendor, event) {
+            if let Some(function) = vendor.function_of(&act) {
                 self.vendor.add(event, Some(&vendor.name), function);
             }
         }
@@ -193,8 +202,7 @@ impl ActivityCollector {
         if event.source == "kms.amazonaws.com" && KEY_USES.contains(&event.name.as_str()) {
             self.key_uses.add(event, None, None);
         }
-        let action = event.action();
-        if event.read_only != Some(true) && POLICY_CHANGES.iter().any(|pattern| matches(pattern, &action)) {
+        if event.read_only != Some(true) && POLICY_CHANGES.iter().any(|pattern| matches(pattern, &called)) {
             self.policy_changes.add(event, None, None);
         }
     }
@@ -209,25 +217,4 @@ impl ActivityCollector {
             policy_changes: self.policy_changes.finish(),
         }
     }
-}
-
-/// Whether a vendor did it, and the declared function that it serves.
-fn of_vendor<'v>(vendor: &'v Vendor, event: &Event) -> Option<Option<&'v str>> {
-    let principal = event.identity.principal();
-    let action = event.action();
-    let taking = event.source == "sts.amazonaws.com" && event.name.starts_with("Assume");
-    for role in &vendor.roles {
-        if role.arn == principal {
-            let needed = role.actions.iter().any(|pattern| matches(pattern, &action));
-            return Some(needed.then_some(role.function.as_str()));
-        }
-        if taking && event.resources.contains(&role.arn) {
-            return Some(Some(role.function.as_str()));
-        }
-    }
-    let account = event.identity.account.as_ref().is_some_and(|account| vendor.accounts.contains(account));
-    let address =
-        event.source_address.as_deref().and_then(|address| address.parse::<std::net::IpAddr>().ok());
-    let network = address.is_some_and(|address| vendor.networks.iter().any(|range| range.contains(&address)));
-    (account || network).then_some(None)
 }

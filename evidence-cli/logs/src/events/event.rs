@@ -25,6 +25,8 @@ pub struct Event {
     pub identity: Identity,
     /// ARNs of what it was done to, sorted.
     pub resources: Vec<String>,
+    /// What the request names: ids, names and ARNs of what it was about, sorted.
+    pub names: Vec<String>,
     /// The KMS key that was used, as an ARN where the event says so.
     pub key: Option<String>,
     /// KMS's encryption context.
@@ -79,6 +81,42 @@ pub enum EventError {
     Time(String),
 }
 
+/// Members of requests that name what the call is about. A name stands for the one thing of the account that has it.
+const NAMING: [&str; 20] = [
+    "keyId",
+    "roleArn",
+    "roleName",
+    "userName",
+    "groupName",
+    "policyArn",
+    "name",
+    "trailName",
+    "resourceArn",
+    "instanceId",
+    "target",
+    "secretId",
+    "functionName",
+    "logGroupName",
+    "volumeId",
+    "snapshotId",
+    "imageId",
+    "launchTemplateId",
+    "clusterArn",
+    "certificateAuthorityArn",
+];
+
+/// What a request names.
+fn names(parameters: Option<&Value>) -> Vec<String> {
+    let Some(parameters) = parameters else { return Vec::new() };
+    let mut names: Vec<String> = NAMING.iter().filter_map(|member| text(parameters, member)).collect();
+    names.extend(text(parameters, "bucketName").map(|name| format!("arn:aws:s3:::{name}")));
+    let instances = parameters.pointer("/instancesSet/items").and_then(Value::as_array);
+    names.extend(instances.into_iter().flatten().filter_map(|item| text(item, "instanceId")));
+    names.sort();
+    names.dedup();
+    names
+}
+
 fn text(value: &Value, member: &str) -> Option<String> {
     value.get(member)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
@@ -124,6 +162,7 @@ impl Event {
                     .and_then(|issuer| text(issuer, "arn")),
                 invoked_by: text(identity, "invokedBy"),
             },
+            names: names(parameters),
             key,
             encryption_context: context
                 .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))

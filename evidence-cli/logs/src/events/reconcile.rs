@@ -26,6 +26,9 @@ pub struct KeyUse {
     pub request: Option<String>,
     /// Who, where the trail says it.
     pub principal: Option<String>,
+    /// The service that called on the principal's behalf.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
     /// The event's id, or the entry's sequence.
     pub reference: String,
     /// Why it has no partner.
@@ -35,7 +38,10 @@ pub struct KeyUse {
 /// Both sides, joined.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Reconciliation {
-    /// Uses of the ledger's keys that the trail shows.
+    /// The keys whose uses were looked for.
+    #[serde(default)]
+    pub keys: BTreeSet<String>,
+    /// Uses of these keys that the trail shows.
     pub events: u64,
     /// Entries about uses.
     pub entries: u64,
@@ -83,20 +89,22 @@ impl Reconciliation {
     }
 }
 
-/// Joins a trail's events with a ledger.
+/// Joins a trail's events with the ledgers of all components that use the keys.
 ///
-/// Keys are those of the ledger and `keys`. `skew` is how many seconds the two clocks may differ; it widens the window at whose edges
+/// Keys are those of the ledgers and `keys`. `skew` is how many seconds the two clocks may differ; it widens the window at whose edges
 /// an entry need not be in the trail.
 #[must_use]
 pub fn reconcile(
-    ledger: &KeyLedger,
+    ledgers: &[KeyLedger],
     events: &[Event],
     read: &EventFiles,
     keys: &BTreeSet<String>,
     skew: u32,
 ) -> Reconciliation {
-    let mut result = Reconciliation { ledger_broken: ledger.broken.clone(), ..Reconciliation::default() };
-    let uses: Vec<&LedgerLine> = ledger.lines.iter().filter(|line| is_use(line)).collect();
+    let ledger_broken = ledgers.iter().flat_map(|ledger| ledger.broken.iter().cloned()).collect();
+    let mut result = Reconciliation { ledger_broken, ..Reconciliation::default() };
+    let lines = ledgers.iter().flat_map(|ledger| &ledger.lines);
+    let uses: Vec<&LedgerLine> = lines.filter(|line| is_use(line)).collect();
     result.entries = count(uses.len());
     let elsewhere = uses.iter().filter(|line| !of_kms(line)).count();
     if elsewhere > 0 {
@@ -162,7 +170,8 @@ pub fn reconcile(
             result.outside = result.outside.saturating_add(1);
         }
     }
-    result.incomplete.extend(missing(ledger, read, &result));
+    result.keys = own.into_iter().map(str::to_owned).collect();
+    result.incomplete.extend(missing(ledgers, read, &result));
     for list in [&mut result.unexplained, &mut result.attempts, &mut result.unseen] {
         list.sort();
     }
@@ -170,7 +179,7 @@ pub fn reconcile(
 }
 
 /// What the verdict rests on and is not there.
-fn missing(ledger: &KeyLedger, read: &EventFiles, result: &Reconciliation) -> Vec<String> {
+fn missing(ledgers: &[KeyLedger], read: &EventFiles, result: &Reconciliation) -> Vec<String> {
     let mut missing = Vec::new();
     if !read.is_whole() {
         missing.push(format!("{} files or events of the trail could not be used", read.refused));
@@ -183,14 +192,19 @@ fn missing(ledger: &KeyLedger, read: &EventFiles, result: &Reconciliation) -> Ve
     } else if result.outside == result.entries {
         missing.push("no entry of the ledger lies in the trail's window".to_owned());
     }
-    if !ledger.refused.is_empty() {
-        missing.push(format!("{} lines of the ledger could not be read", ledger.refused.len()));
-    }
-    if let Some(first) = ledger.lines.first().filter(|line| line.sequence != 1) {
-        missing.push(format!("the ledger begins with entry {}", first.sequence));
-    }
-    if !ledger.gaps.is_empty() {
-        missing.push(format!("{} entries of the ledger say that others were not written", ledger.gaps.len()));
+    for ledger in ledgers {
+        if !ledger.refused.is_empty() {
+            missing.push(format!("{} lines of the ledger could not be read", ledger.refused.len()));
+        }
+        if let Some(first) = ledger.lines.first().filter(|line| line.sequence != 1) {
+            missing.push(format!("the ledger begins with entry {}", first.sequence));
+        }
+        if !ledger.gaps.is_empty() {
+            missing.push(format!(
+                "{} entries of the ledger say that others were not written",
+                ledger.gaps.len()
+            ));
+        }
     }
     missing
 }
@@ -248,6 +262,7 @@ fn of_event(event: &Event, reason: String) -> KeyUse {
         key: event.key.clone().unwrap_or_default(),
         request: event.request.clone(),
         principal: Some(event.identity.principal().to_owned()),
+        via: event.identity.invoked_by.clone(),
         reference: event.id.clone(),
         reason,
     }
@@ -260,6 +275,7 @@ fn of_line(line: &LedgerLine, reason: &str) -> KeyUse {
         key: line.key_id.clone().unwrap_or_default(),
         request: line.request_id.clone(),
         principal: None,
+        via: None,
         reference: line.sequence.to_string(),
         reason: reason.to_owned(),
     }

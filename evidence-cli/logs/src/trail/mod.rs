@@ -14,8 +14,17 @@ mod sidecar;
 mod verify;
 
 pub use public_keys::{PublicKey, PublicKeys};
-pub use report::{Problem, ProblemKind, TrailOutcome, TrailVerification, Unchecked};
-pub use verify::{TrailWindow, verify_trail};
+pub use report::{ChainSpan, Problem, ProblemKind, TrailOutcome, TrailVerification, Unchecked};
+pub use verify::{TrailWindow, trail_end, verify_trail};
+
+/// The account and region that a file of a trail is about; absent where its path does not say.
+pub(crate) fn field_of(path: &str) -> Option<(String, String)> {
+    match place::classify(path) {
+        place::Place::Digest { chain, .. } => Some((chain.account, chain.region)),
+        place::Place::Log(log) if !log.account.is_empty() => Some((log.account, log.region)),
+        place::Place::Log(_) | place::Place::NoDigest | place::Place::Other => None,
+    }
+}
 
 /// Whether a path is a digest's, a log file's or a digest's metadata's, and so no flow log's.
 pub(crate) fn is_trail_file(path: &str) -> bool {

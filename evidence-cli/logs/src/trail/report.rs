@@ -24,6 +24,9 @@ pub struct TrailVerification {
     pub from: Option<Timestamp>,
     /// Where the newest digest's hour ends.
     pub to: Option<Timestamp>,
+    /// Each chain of digests and the time it speaks of, sorted.
+    #[serde(default)]
+    pub chains: Vec<ChainSpan>,
     /// What is wrong, and digests whose key is not known; sorted by file.
     pub problems: Vec<Problem>,
     /// What could not be checked for another reason; sorted by file.
@@ -36,6 +39,21 @@ pub struct TrailVerification {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
+}
+
+/// One account's digests in one region, of one trail.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ChainSpan {
+    /// The account.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// The trail's name.
+    pub trail: String,
+    /// Where the oldest digest's hour begins.
+    pub from: Timestamp,
+    /// Where the newest digest's hour ends.
+    pub to: Timestamp,
 }
 
 /// Something about one file.

@@ -11,7 +11,7 @@ use super::coverage::{self, DIGEST_DUE, Expected, FieldFacts};
 use super::digest::{Digest, ListedLog};
 use super::place::{self, ChainName, LogPlace, METADATA_SUFFIX, Place};
 use super::public_keys::PublicKeys;
-use super::report::{Findings, ProblemKind, TrailVerification};
+use super::report::{ChainSpan, Findings, ProblemKind, TrailVerification};
 use super::sidecar::Sidecar;
 use crate::error::LogsError;
 use crate::files::{self, Listing};
@@ -123,10 +123,43 @@ pub fn verify_trail(
         logs: bucket.logs.len(),
         from: hours().map(|digest| digest.start).min(),
         to: hours().map(|digest| digest.end).max(),
+        chains: spans(&chains),
         problems: findings.problems,
         unchecked: findings.unchecked,
         omitted,
     })
+}
+
+/// The time that each chain speaks of.
+fn spans(chains: &BTreeMap<&ChainName, Vec<&Entry>>) -> Vec<ChainSpan> {
+    let span = |(name, entries): (&&ChainName, &Vec<&Entry>)| {
+        let digests = || {
+            entries.iter().filter_map(|entry| match &entry.content {
+                EntryContent::Digest(digest) => Some(digest),
+                _ => None,
+            })
+        };
+        Some(ChainSpan {
+            account: name.account.clone(),
+            region: name.region.clone(),
+            trail: name.trail.clone(),
+            from: digests().map(|digest| digest.start).min()?,
+            to: digests().map(|digest| digest.end).max()?,
+        })
+    };
+    chains.iter().filter(|(name, _)| !name.backfill).filter_map(span).collect()
+}
+
+/// The end of the newest digest below a directory, by the digests' names; absent without digests.
+///
+/// # Errors
+/// When the directory cannot be listed.
+pub fn trail_end(directory: &Path) -> Result<Option<Timestamp>, LogsError> {
+    let end = |path: &String| match place::classify(path) {
+        Place::Digest { end, .. } => Some(end),
+        Place::NoDigest | Place::Log(_) | Place::Other => None,
+    };
+    Ok(files::list(directory)?.files.iter().filter_map(end).max().and_then(Timestamp::from_seconds))
 }
 
 /// The files of a directory by what they are.

@@ -3,6 +3,7 @@
 //! Names and values are the services' own words. Every asset has `evidence`, the ids of the records it was
 //! read from; a property that no record settles is [`crate::Known::Unknown`].
 
+pub mod activity;
 pub mod azure;
 pub mod compute;
 pub mod identity;
