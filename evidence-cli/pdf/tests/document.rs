@@ -55,6 +55,7 @@ impl Sample {
             coverage: &assessment.coverage,
             access: &assessment.access,
             reachability: &assessment.reachability,
+            usage: &assessment.usage,
             graph: &assessment.graph,
             checklist: &assessment.checklist,
             frameworks: &frameworks,

@@ -10,7 +10,7 @@ use crate::input::ReportInput;
 use crate::section::trails::Trails;
 use crate::section::{
     appendix, coverage, decision, flows, frameworks, incidents, kafka, keys, paths, permissions, readiness,
-    retention, runbooks, safeguards,
+    retention, runbooks, safeguards, usage,
 };
 use crate::text;
 
@@ -20,7 +20,7 @@ const EXCERPT: usize = 480;
 const PLACES: usize = 2;
 
 /// The sections of the report as one JSON object, with the members that the templates under `report-templates/` know:
-/// `name`, `decision`, `readiness`, `paths`, `permissions`, `safeguards`, `flows`, `keys`, `kafka`, `retention`, `runbooks`,
+/// `name`, `decision`, `readiness`, `paths`, `permissions`, `safeguards`, `usage`, `flows`, `keys`, `kafka`, `retention`, `runbooks`,
 /// `incidents`, `frameworks`, `coverage` and `appendix`. Every record that a statement cites has its entry in the appendix, under a `short` id that is unique.
 ///
 /// Every string is inert: what would change how its neighbours are shown is named by its code point. Excerpts are cut
@@ -46,6 +46,7 @@ pub fn document(input: &ReportInput<'_>) -> Result<Value, ReportError> {
     put("paths", to_value(&paths))?;
     put("permissions", to_value(&permissions::build(input.access, input.graph, &mut citations)))?;
     put("safeguards", to_value(&safeguards::build(input.access, input.graph, &mut citations)))?;
+    put("usage", to_value(&usage::build(input, &mut citations)))?;
     put("flows", to_value(&flows::build(input, &mut citations)))?;
     put("keys", to_value(&keys::build(input, &mut citations)))?;
     put("kafka", to_value(&kafka::build(input, &mut citations)))?;

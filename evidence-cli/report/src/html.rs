@@ -11,7 +11,7 @@ use crate::input::ReportInput;
 use crate::section::trails::Trails;
 use crate::section::{
     appendix, coverage, decision, flows, frameworks, incidents, kafka, keys, paths, permissions, readiness,
-    retention, runbooks, safeguards,
+    retention, runbooks, safeguards, usage,
 };
 use crate::templates::{
     self, DIAGRAM_PAGE_STYLE, DIAGRAM_SCRIPT, DIAGRAM_STYLE, REPORT_STYLE, SCRIPT, Templates,
@@ -38,6 +38,7 @@ pub fn html_with(input: &ReportInput<'_>, templates: &Templates) -> Result<Strin
     let readiness = readiness::build(input.checklist, &trails, &mut citations);
     let permissions = permissions::build(input.access, input.graph, &mut citations);
     let safeguards = safeguards::build(input.access, input.graph, &mut citations);
+    let usage = usage::build(input, &mut citations);
     let flows = flows::build(input, &mut citations);
     let keys = keys::build(input, &mut citations);
     let kafka = kafka::build(input, &mut citations);
@@ -56,6 +57,7 @@ pub fn html_with(input: &ReportInput<'_>, templates: &Templates) -> Result<Strin
             paths => Value::from(Serde(&paths)),
             permissions => Value::from(Serde(&permissions)),
             safeguards => Value::from(Serde(&safeguards)),
+            usage => Value::from(Serde(&usage)),
             flows => Value::from(Serde(&flows)),
             keys => Value::from(Serde(&keys)),
             kafka => Value::from(Serde(&kafka)),

@@ -9,6 +9,7 @@ use cadastre_model::framework::FrameworkStanding;
 use cadastre_model::graph::BoundaryGraph;
 use cadastre_model::inventory::Inventory;
 use cadastre_model::reach::Reachability;
+use cadastre_model::usage::UsageReport;
 
 /// One assessment, with the evidence it rests on. A report is a pure function of it.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +26,8 @@ pub struct ReportInput<'a> {
     pub access: &'a Access,
     /// Which packets pass.
     pub reachability: &'a Reachability,
+    /// What was granted against what was used, and what vendors did.
+    pub usage: &'a UsageReport,
     /// Nodes, edges and plaintext paths.
     pub graph: &'a BoundaryGraph,
     /// The verdicts.

@@ -64,6 +64,8 @@ pub(crate) fn all(input: &ReportInput<'_>) -> Vec<Table> {
         permissions(input),
         destruction(input),
         guards(input),
+        usage(input),
+        vendor_actions(input),
         keys(input),
         stores(input),
         flows(input),
@@ -251,6 +253,74 @@ fn destruction(input: &ReportInput<'_>) -> Table {
             "decision",
             "condition or what is missing",
             "statements",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+fn usage(input: &ReportInput<'_>) -> Table {
+    let rows = input.usage.rows.iter().map(|row| {
+        let used: Vec<&str> = row.used.keys().map(String::as_str).collect();
+        let granted: Vec<&str> = row.granted.iter().map(String::as_str).collect();
+        row![
+            row.principal.as_str(),
+            row.capability.name(),
+            row.target.as_str(),
+            row.state.name(),
+            row.count(),
+            row.last.map_or_else(String::new, |last| last.to_string()),
+            used.join(" "),
+            granted.join(", "),
+            row.blind.clone().unwrap_or_default(),
+            ids(&row.evidence),
+        ]
+    });
+    Table {
+        name: "usage",
+        header: vec![
+            "principal",
+            "capability",
+            "target",
+            "state",
+            "uses",
+            "last use",
+            "used actions",
+            "granted actions",
+            "why not known",
+            "evidence",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+fn vendor_actions(input: &ReportInput<'_>) -> Table {
+    let rows = input.usage.vendors.iter().map(|act| {
+        row![
+            act.vendor.as_str(),
+            act.principal.as_str(),
+            act.action.as_str(),
+            act.targets.join(" "),
+            act.function.clone().unwrap_or_default(),
+            act.error.clone().unwrap_or_default(),
+            act.count,
+            act.first.to_string(),
+            act.last.to_string(),
+            ids(&act.evidence),
+        ]
+    });
+    Table {
+        name: "vendor actions",
+        header: vec![
+            "vendor",
+            "principal",
+            "action",
+            "targets",
+            "declared function",
+            "refused",
+            "times",
+            "first",
+            "last",
+            "evidence",
         ],
         rows: rows.collect(),
     }

@@ -32,6 +32,7 @@ const TEMPLATES: [(&str, &str); 21] = [
     template!("sections/paths.html"),
     template!("sections/permissions.html"),
     template!("sections/safeguards.html"),
+    template!("sections/usage.html"),
     template!("sections/flows.html"),
     template!("sections/keys.html"),
     template!("sections/kafka.html"),

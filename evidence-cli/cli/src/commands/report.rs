@@ -162,6 +162,7 @@ pub(super) fn input<'j>(judged: &'j Judged, frameworks: &'j [FrameworkStanding])
         coverage: &assessment.coverage,
         access: &assessment.access,
         reachability: &assessment.reachability,
+        usage: &assessment.usage,
         graph: &assessment.graph,
         checklist: &assessment.checklist,
         frameworks,

@@ -14,6 +14,7 @@ use cadastre_model::graph::{
 use cadastre_model::inventory::Inventory;
 use cadastre_model::reach::Reachability;
 use cadastre_model::record::{Observation, Outcome, Page, RecordId, Scope};
+use cadastre_model::usage::UsageReport;
 use cadastre_report::ReportInput;
 use serde_json::json;
 
@@ -38,6 +39,7 @@ pub(crate) struct MadeUp {
     coverage: Coverage,
     access: Access,
     reachability: Reachability,
+    usage: UsageReport,
     graph: BoundaryGraph,
     checklist: Checklist,
 }
@@ -95,6 +97,7 @@ impl MadeUp {
             coverage: coverage(&evidence),
             inventory: Inventory::default(),
             reachability: Reachability::default(),
+            usage: UsageReport::default(),
             evidence,
             access,
             graph,
@@ -110,6 +113,7 @@ impl MadeUp {
             coverage: &self.coverage,
             access: &self.access,
             reachability: &self.reachability,
+            usage: &self.usage,
             graph: &self.graph,
             checklist: &self.checklist,
             frameworks: &[],

@@ -16,3 +16,4 @@ pub(crate) mod runbooks;
 pub(crate) mod safeguards;
 pub(crate) mod standing;
 pub(crate) mod trails;
+pub(crate) mod usage;

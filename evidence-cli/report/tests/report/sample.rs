@@ -17,6 +17,7 @@ use cadastre_model::graph::{BoundaryGraph, Node, NodeKind, PlaintextPath, Plane,
 use cadastre_model::inventory::Inventory;
 use cadastre_model::reach::{Crossing, Direction, Hop, PermittedFlow, Ports, Reachability};
 use cadastre_model::record::{Page, Problem};
+use cadastre_model::usage::{Usage, UsageReport, UsageState, VendorAct};
 use cadastre_model::{Known, Observation, Outcome, Record, RecordId, Scope, Timestamp};
 use cadastre_report::ReportInput;
 use serde_json::json;
@@ -44,6 +45,7 @@ pub(crate) struct Sample {
     pub(crate) coverage: Coverage,
     pub(crate) access: Access,
     pub(crate) reachability: Reachability,
+    pub(crate) usage: UsageReport,
     pub(crate) graph: BoundaryGraph,
     pub(crate) checklist: Checklist,
     pub(crate) frameworks: Vec<FrameworkStanding>,
@@ -89,6 +91,7 @@ impl Sample {
         sample.coverage = Coverage::default();
         sample.access = Access::default();
         sample.reachability = Reachability::default();
+        sample.usage = UsageReport::default();
         sample.graph = BoundaryGraph::default();
         sample.checklist.controls.clear();
         sample.checklist.not_examined.clear();
@@ -104,6 +107,7 @@ impl Sample {
             coverage: &self.coverage,
             access: &self.access,
             reachability: &self.reachability,
+            usage: &self.usage,
             graph: &self.graph,
             checklist: &self.checklist,
             frameworks: &self.frameworks,
@@ -222,6 +226,7 @@ impl Sample {
             inventory: inventory(&say, &key_arn, &ids),
             coverage: coverage(&records),
             reachability: reachability(&say, &ids),
+            usage: usage(&say, &ids),
             checklist: checklist(&say, &role, &ids),
             frameworks: frameworks(),
             evidence: Evidence::from_records(records, "0.1.0", at(), at(), true),
@@ -310,6 +315,43 @@ fn coverage(records: &[Record]) -> Coverage {
         });
     }
     Coverage { questions }
+}
+
+fn usage(say: &dyn Fn(&str) -> String, ids: &[RecordId]) -> UsageReport {
+    let row = |state, count, blind| Usage {
+        principal: say("arn:aws:iam::111122223333:role/streamco-support"),
+        capability: Capability::Decrypt,
+        target: say("arn:aws:kms:eu-central-1:111122223333:key/1"),
+        state,
+        granted: [say("kms:Decrypt")].into(),
+        used: [(say("kms:Decrypt"), count)].into(),
+        last: Some(at()),
+        blind,
+        evidence: ids.iter().cloned().collect(),
+    };
+    UsageReport {
+        since: Some(at()),
+        until: Some(at()),
+        observed: true,
+        rows: vec![
+            row(UsageState::NotGranted, 3, None),
+            row(UsageState::Unobserved, 0, Some(say("no trail of it is in the evidence"))),
+        ],
+        vendors: vec![VendorAct {
+            vendor: say("StreamCo"),
+            principal: say("arn:aws:iam::111122223333:role/streamco-support"),
+            action: say("kms:Decrypt"),
+            targets: vec![say("arn:aws:kms:eu-central-1:111122223333:key/1")],
+            function: None,
+            error: Some(say("AccessDenied")),
+            count: 2,
+            first: at(),
+            last: at(),
+            evidence: ids.iter().cloned().collect(),
+        }],
+        doubts: vec![],
+        unseen_keys: vec![],
+    }
 }
 
 fn reachability(say: &dyn Fn(&str) -> String, ids: &[RecordId]) -> Reachability {
