@@ -100,6 +100,16 @@ fn record_variant(
         .arg(&evidence);
     process::run(account.sign_in(&mut scan)?)?;
     drop(cluster);
+    let told = output.join(variant.name()).join("boundary.yaml");
+    if !told.exists() {
+        fs::copy(&boundary, &told)?;
+    }
+    // What the account's trail would have recorded is told by a story, for no cloud wrote any.
+    process::run(
+        process::cargo()
+            .args(["run", "--quiet", "--package", "cadastre-assess", "--example", "reference_trail"])
+            .arg(output.join(variant.name())),
+    )?;
     println!("recorded {}", evidence.display());
     Ok(())
 }

@@ -27,10 +27,6 @@ mod grammar;
 mod guards;
 mod index;
 mod kafka;
-mod kafka_cloud;
-mod kafka_guards;
-mod kafka_links;
-mod kafka_names;
 mod passing;
 mod pattern;
 mod reason;
@@ -85,8 +81,8 @@ pub fn evaluate(inventory: &Inventory, declaration: &Declaration) -> Access {
     for cluster in &inventory.clusters {
         kafka::evaluate(cluster, inventory, declaration, &mut edges, &mut access.unknown);
     }
-    let subject = kafka_links::Subject { inventory, declaration, world: &world, index: &index };
-    kafka_links::link(&subject, &mut compiler, &mut edges, &mut access.unknown);
+    let subject = kafka::links::Subject { inventory, declaration, world: &world, index: &index };
+    kafka::links::link(&subject, &mut compiler, &mut edges, &mut access.unknown);
     azure::evaluate(&inventory.azure, &mut edges);
     access.unknown.append(&mut edges.unknown);
     access.edges = edges.all;
@@ -97,7 +93,7 @@ pub fn evaluate(inventory: &Inventory, declaration: &Declaration) -> Access {
     access.destruction.dedup();
     let guards = || {
         let mut guards = guards::dead(&world, &targets, &access.edges);
-        guards.extend(kafka_guards::dead(inventory, declaration, &world, &access.edges));
+        guards.extend(kafka::guards::dead(inventory, declaration, &world, &access.edges));
         guards.sort_unstable();
         guards.dedup();
         guards

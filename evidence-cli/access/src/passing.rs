@@ -22,6 +22,7 @@ use crate::reason::{Reason, ask, combine, tidy};
 use crate::remembered::{Remembered, Starters};
 use crate::requester::{Identity, Named, Requester};
 use crate::roles::{Identities, Towards, bare, trusted};
+use crate::statement_set::StatementSet;
 use crate::targets::{Target, named_by};
 
 const INSTANCES: &str = "ec2.amazonaws.com";
@@ -42,72 +43,85 @@ impl Identities<'_> {
             let wanted = services.contains(&named) || services.contains(&Named::Anybody);
             let trust =
                 || trusted(world, Requester::Named(&named), target, world.actions.assume, "sts:assumerole");
-            wanted.then(trust).unwrap_or_default().into_iter().next()
+            wanted.then(trust).unwrap_or_default()
         };
         let passers = self.index.candidates(&role.account, world.actions.pass_role, &role.arn);
-        let mut became: Vec<(usize, String, Arc<[Reason]>)> = Vec::new();
+        let mut became: Vec<(usize, String, Arc<[Reason]>, StatementSet)> = Vec::new();
         for (number, launch) in world.catalogue.launches().iter().enumerate() {
-            let Some(trust) = trusts(&launch.service) else { continue };
-            let Some(prepared) = Prepared::of(world, &launch.action, &launch.on, &launch.also, target) else {
-                continue;
-            };
-            let starters = self.starters(role, &prepared, remembered);
-            for &actor in passers.iter().filter(|actor| **actor != place) {
-                if starters.binary_search(&actor).is_err() {
+            for trust in trusts(&launch.service) {
+                let Some(prepared) = Prepared::of(world, &launch.action, &launch.on, &launch.also, target)
+                else {
                     continue;
-                }
-                let Some(asking) = world.identities.get(actor) else { continue };
-                let plain = || {
-                    let actions = [world.actions.pass_role, world.actions.add_role_to_profile];
-                    trust.expression == Expression::Yes
-                        && prepared.is_plain_for(world, asking)
-                        && actions.into_iter().all(|action| is_plain_for(world, asking, action))
                 };
-                let passes = || self.passes(asking, role, target, launch, &prepared, &trust);
-                let reasons = if trust.expression == Expression::Yes {
-                    let question = (number, actor, role.instance_profiles.is_empty());
-                    remembered.launches.answer(question, plain, passes)
-                } else {
-                    passes().into()
-                };
-                if !reasons.is_empty() {
-                    became.push((actor, launch.told(), reasons));
+                let starters = self.starters(role, &prepared, remembered);
+                for &actor in passers.iter().filter(|actor| **actor != place) {
+                    if starters.binary_search(&actor).is_err() {
+                        continue;
+                    }
+                    let Some(asking) = world.identities.get(actor) else { continue };
+                    let plain = || {
+                        let actions = [world.actions.pass_role, world.actions.add_role_to_profile];
+                        trust.expression == Expression::Yes
+                            && prepared.is_plain_for(world, asking)
+                            && actions.into_iter().all(|action| is_plain_for(world, asking, action))
+                    };
+                    let passes = || self.passes(asking, role, target, launch, &prepared, &trust);
+                    let reasons = if trust.expression == Expression::Yes {
+                        let question = (number, actor, role.instance_profiles.is_empty());
+                        remembered.launches.answer(question, plain, passes)
+                    } else {
+                        passes().into()
+                    };
+                    if !reasons.is_empty() {
+                        became.push((actor, launch.told(), reasons, trust.statements.clone()));
+                    }
                 }
             }
         }
         for (number, takeover) in world.catalogue.takeovers().iter().enumerate() {
-            let Some(trust) = trusts(&takeover.service) else { continue };
-            let Some(prepared) = Prepared::of(world, &takeover.action, &takeover.on, &takeover.also, target)
-            else {
-                continue;
-            };
-            if takeover.service == INSTANCES && role.instance_profiles.is_empty() {
-                continue;
-            }
-            let place_of_it = Target { resource: elsewhere(&target.resource), ..bare(target) };
-            // Whether code runs as the role that the actor could change is for other evidence to say.
-            let missing =
-                format!("{} was not asked, which shows what runs as {}", takeover.shown_by, role.arn);
-            for &actor in self.starters(role, &prepared, remembered).iter() {
-                let Some(asking) = world.identities.get(actor).filter(|_| actor != place) else { continue };
-                let plain = || prepared.is_plain_for(world, asking);
-                let reasons = remembered.takeovers.answer((number, actor), plain, || {
-                    let requester = Requester::Identity(asking);
-                    prepared.reasons(world, requester, &place_of_it, Request::default(), Supposing::Actual)
-                });
-                let reasons = under(&trust, reasons.to_vec());
-                let reasons: Arc<[Reason]> =
-                    reasons.into_iter().map(|reason| reason.while_missing(&missing)).collect();
-                if !reasons.is_empty() {
-                    became.push((actor, takeover.told(), reasons));
+            for trust in trusts(&takeover.service) {
+                let Some(prepared) =
+                    Prepared::of(world, &takeover.action, &takeover.on, &takeover.also, target)
+                else {
+                    continue;
+                };
+                if takeover.service == INSTANCES && role.instance_profiles.is_empty() {
+                    continue;
+                }
+                let place_of_it = Target { resource: elsewhere(&target.resource), ..bare(target) };
+                // Whether code runs as the role that the actor could change is for other evidence to say.
+                let missing =
+                    format!("{} was not asked, which shows what runs as {}", takeover.shown_by, role.arn);
+                for &actor in self.starters(role, &prepared, remembered).iter() {
+                    let Some(asking) = world.identities.get(actor).filter(|_| actor != place) else {
+                        continue;
+                    };
+                    let plain = || prepared.is_plain_for(world, asking);
+                    let reasons = remembered.takeovers.answer((number, actor), plain, || {
+                        let requester = Requester::Identity(asking);
+                        prepared.reasons(
+                            world,
+                            requester,
+                            &place_of_it,
+                            Request::default(),
+                            Supposing::Actual,
+                        )
+                    });
+                    let reasons = under(&trust, reasons.to_vec());
+                    let reasons: Arc<[Reason]> =
+                        reasons.into_iter().map(|reason| reason.while_missing(&missing)).collect();
+                    if !reasons.is_empty() {
+                        became.push((actor, takeover.told(), reasons, trust.statements.clone()));
+                    }
                 }
             }
         }
-        for (actor, action, reasons) in became {
+        for (actor, action, reasons, trust) in became {
             if let Some(asking) = world.identities.get(actor) {
-                towards.edges.add(&asking.arn, Capability::Assume, &role.arn, &action, None, &reasons);
+                let cited: Vec<Reason> = reasons.iter().map(|reason| reason.citing(&trust)).collect();
+                towards.edges.add(&asking.arn, Capability::Assume, &role.arn, &action, None, &cited);
             }
-            towards.becomes.push((actor, reasons));
+            towards.becomes.push((actor, reasons, trust));
             towards.actors.insert(actor);
         }
     }

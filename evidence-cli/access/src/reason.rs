@@ -69,6 +69,14 @@ impl Reason {
         }
     }
 
+    /// The same, resting on these statements as well.
+    pub(crate) fn citing(&self, further: &StatementSet) -> Self {
+        if further.len() == 0 {
+            return self.clone();
+        }
+        Self { statements: self.statements.union(further), ..self.clone() }
+    }
+
     /// The same within a limit.
     pub(crate) fn within(mut self, limit: &Expression) -> Self {
         if *limit != Expression::Yes {

@@ -22,6 +22,7 @@ use crate::index::{Index, once};
 use crate::reason::{Reason, ask};
 use crate::remembered::Remembered;
 use crate::requester::{Identity, Named, Requester};
+use crate::statement_set::StatementSet;
 use crate::targets::{Target, named_by};
 use crate::world::World;
 
@@ -57,7 +58,7 @@ pub(crate) struct Towards {
     /// Who can do any of it, itself aside.
     pub(crate) actors: BTreeSet<usize>,
     /// Who can become it.
-    pub(crate) becomes: Vec<(usize, Arc<[Reason]>)>,
+    pub(crate) becomes: Vec<(usize, Arc<[Reason]>, StatementSet)>,
     /// Who can change what it is allowed.
     edits: Vec<(usize, Edit)>,
 }
@@ -138,8 +139,9 @@ impl<'a> Identities<'a> {
         seen.extend(unread.map(|(place, _)| place));
         let mut steps: Vec<(Edges, BTreeSet<usize>)> = Vec::with_capacity(world.identities.len());
         for (place, towards) in self.towards().into_iter().enumerate() {
-            for (actor, reasons) in towards.becomes {
-                self.becoming.entry((actor, place)).or_default().extend(reasons.iter().cloned());
+            for (actor, reasons, trust) in towards.becomes {
+                let cited = reasons.iter().map(|reason| reason.citing(&trust));
+                self.becoming.entry((actor, place)).or_default().extend(cited);
             }
             for (actor, edit) in towards.edits {
                 self.editing.entry((actor, place)).or_default().push(edit);
@@ -302,7 +304,7 @@ impl<'a> Identities<'a> {
                 }
                 if entry.becomes {
                     if actor != place {
-                        towards.becomes.push((actor, reasons));
+                        towards.becomes.push((actor, reasons, StatementSet::new()));
                     }
                 } else if entry.edits || binds {
                     let edit = Edit { action: entry.action.clone(), unbinds: binds, joins: None, reasons };

@@ -15,7 +15,7 @@ use crate::decide::{Rule, grantee};
 use crate::document::{Body, Guard, Policy};
 use crate::expression::Expression;
 use crate::facts::{Resource, Tagging};
-use crate::kafka_cloud;
+use crate::kafka;
 use crate::requester::Named;
 use crate::world::{Compiler, World};
 
@@ -185,7 +185,7 @@ pub(crate) fn all(
             targets.push(plain(id, TargetKind::Organization, organization, resource));
         }
     }
-    targets.extend(kafka_cloud::targets(inventory, declaration, world, compiler));
+    targets.extend(kafka::cloud::targets(inventory, declaration, world, compiler));
     targets
 }
 

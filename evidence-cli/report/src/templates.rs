@@ -19,7 +19,7 @@ macro_rules! template {
 }
 
 /// Every template by name.
-const TEMPLATES: [(&str, &str); 21] = [
+const TEMPLATES: [(&str, &str); 22] = [
     template!("macros.html"),
     template!("marks.html"),
     template!("report.html"),

@@ -274,6 +274,44 @@ fn trust_policies_that_it_edits() {
     check("Create a service-linked role", &world, ReadObjects, BUCKET, &[]);
 }
 
+/// "Grant a user permissions to pass a role to an AWS service", IAM User Guide: the role's trust policy lets the service in.
+#[test]
+fn passing_a_role_rests_on_each_statement_that_trusts_the_service() {
+    let trusts = |service: &str| json!({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"});
+    let mut world = account(json!([
+        allow("iam:PassRole", DATA),
+        allow("lambda:CreateFunction", "*"),
+        allow("ecs:RunTask", "*")
+    ]));
+    // Two statements let the same service in: taking one away closes nothing.
+    world.trust(
+        DATA,
+        json!([
+            trusts("lambda.amazonaws.com"),
+            trusts("ecs-tasks.amazonaws.com"),
+            trusts("lambda.amazonaws.com")
+        ]),
+    );
+    let access = cadastre_access::evaluate(&world.inventory, &world.declaration);
+    let cited = |action: &str| {
+        let mut cited: Vec<String> = access
+            .edges
+            .iter()
+            .filter(|edge| edge.principal == APP && edge.target == DATA && edge.action.ends_with(action))
+            .flat_map(|edge| &edge.statements)
+            .filter(|statement| statement.policy.starts_with("trust"))
+            .map(|statement| statement.pointer.to_string())
+            .collect();
+        cited.sort();
+        cited
+    };
+    assert_eq!(
+        cited("lambda:CreateFunction"),
+        ["/response/Policy/Statement/0", "/response/Policy/Statement/2"]
+    );
+    assert_eq!(cited("ecs:RunTask"), ["/response/Policy/Statement/1"]);
+}
+
 #[test]
 fn passing_a_role_to_each_service_that_runs_code() {
     let services = [

@@ -16,7 +16,8 @@ Examples:
   cadastre scan -b boundary.yaml -o evidence --trail trail --trail-keys keys.json --key-ledger ledger
 
 What CloudTrail and brokers' key ledgers say is read from files: `aws s3 sync s3://BUCKET/AWSLogs trail/AWSLogs`, and
-`aws cloudtrail list-public-keys > keys.json` for as long as the trail reaches back (docs/formats/trail-records.md).
+`aws cloudtrail list-public-keys > keys.json` for as long as the trail reaches back, and the metadata of the newest
+digests (docs/formats/trail-records.md).
 
 AWS credentials come from the environment, profiles or instance roles, as with the AWS CLI. Azure's come from AZURE_ACCESS_TOKEN_FILE; from
 AZURE_TENANT_ID and AZURE_CLIENT_ID with AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE; or from the machine with AZURE_USE_MANAGED_IDENTITY=true.")]

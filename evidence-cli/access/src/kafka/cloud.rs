@@ -3,7 +3,7 @@
 //! Source: "Authentication and authorization for Apache Kafka APIs", Amazon MSK Developer Guide. Three planes decide.
 //! Under IAM access control IAM authenticates and authorizes, and ACLs are not asked. Clients with a password from
 //! Secrets Manager, with a client certificate, or with neither where that is switched on, are bound by ACLs. And the
-//! cluster as an AWS resource has settings that open either. Who can be which Kafka principal is `kafka_links`'.
+//! cluster as an AWS resource has settings that open either. Who can be which Kafka principal is `links`'.
 
 use std::collections::BTreeSet;
 

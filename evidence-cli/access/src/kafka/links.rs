@@ -16,9 +16,9 @@ use crate::catalogue::TargetKind;
 use crate::decide::Rule;
 use crate::document::Guard;
 use crate::index::Index;
+use crate::kafka::cloud::{Managed, managed};
+use crate::kafka::names::MappingRules;
 use crate::kafka::{self, EVERYONE};
-use crate::kafka_cloud::{Managed, managed};
-use crate::kafka_names::MappingRules;
 use crate::targets::{Target, located};
 use crate::world::{Compiler, World};
 

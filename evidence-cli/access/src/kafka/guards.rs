@@ -14,8 +14,8 @@ use cadastre_model::declaration::{ClusterKind, Declaration};
 use cadastre_model::inventory::Inventory;
 
 use crate::document::Body;
+use crate::kafka::cloud::{acl_plane, shown};
 use crate::kafka::{self, EVERYONE, Settings};
-use crate::kafka_cloud::{acl_plane, shown};
 use crate::world::World;
 
 /// Every dead rule of every cluster.

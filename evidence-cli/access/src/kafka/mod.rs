@@ -5,8 +5,13 @@
 //! the resource. ACLs that name a client address become conditions.
 //!
 //! On Amazon MSK these rules bind the clients that do not authenticate with IAM; what IAM allows is
-//! `kafka_cloud`'s to say. A default that MSK's brokers do not state is to allow ("Apache Kafka ACLs", Amazon MSK
+//! `cloud`'s to say. A default that MSK's brokers do not state is to allow ("Apache Kafka ACLs", Amazon MSK
 //! Developer Guide).
+
+pub(crate) mod cloud;
+pub(crate) mod guards;
+pub(crate) mod links;
+pub(crate) mod names;
 
 use std::collections::BTreeSet;
 
@@ -19,10 +24,10 @@ use cadastre_model::inventory::Inventory;
 
 use crate::bulk::Edges;
 use crate::expression::{Expression, Quantifier, Relation, TestBody};
-use crate::kafka_cloud::{AclPlane, acl_plane};
-use crate::kafka_names::{self, MappingRules};
 use crate::reason::{Reason, tidy};
 use crate::statements::place_in;
+use cloud::{AclPlane, acl_plane};
+use names::MappingRules;
 
 /// Everybody who authenticates, in ACLs.
 pub(crate) const EVERYONE: &str = "User:*";
@@ -201,7 +206,7 @@ impl Settings {
 /// # Errors
 /// In words, when brokers' rules cannot be evaluated.
 pub(crate) fn mapping_rules(cluster: &KafkaCluster) -> Result<Vec<MappingRules>, String> {
-    let values = values_of(cluster, kafka_names::SETTING);
+    let values = values_of(cluster, names::SETTING);
     if values.is_empty() && cluster.brokers.observed().is_some() {
         return Ok(vec![MappingRules::parse("")?]);
     }
