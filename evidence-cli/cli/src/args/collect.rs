@@ -56,7 +56,7 @@ pub(crate) struct Scan {
     #[arg(long, value_name = "PATH", requires = "trail")]
     pub key_ledger: Vec<PathBuf>,
     /// Seconds that the clocks of brokers and key service may differ
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "trail")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub clock_skew: u32,
     /// Replace an evidence directory that exists
     #[arg(long)]
