@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::asset::azure::AzureInventory;
 use crate::asset::activity::{Activity, KeyReconciliation, TrailCheck};
+use crate::asset::azure::AzureInventory;
 use crate::asset::compute::{Instance, LaunchTemplate, MachineImage};
 use crate::asset::identity::{CloudAccount, Group, Principal};
 use crate::asset::kafka::KafkaCluster;
