@@ -25,12 +25,19 @@ pub(crate) struct Options {
     /// How many threads; each runs seeds of its own
     #[arg(long, default_value_t = 2)]
     threads: u64,
+    /// In a release build: some 3 ms of processor time a seed
+    #[arg(long)]
+    release: bool,
 }
 
 /// Runs the seeds; fails when one of them breaks a promise.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let mut command = process::cargo();
-    command.args(["run", "--quiet", "--package", "cadastre-simulation", "--bin", "cadastre-simulate", "--"]);
+    command.args(["run", "--quiet", "--package", "cadastre-simulation", "--bin", "cadastre-simulate"]);
+    if options.release {
+        command.arg("--release");
+    }
+    command.arg("--");
     match options.seed {
         Some(seed) => {
             command.args(["--seed", &seed.to_string()]);

@@ -80,7 +80,7 @@ impl Server {
         let data = directory.path().join("data");
         let mut properties = format!(
             "node.id=1\nlog.dirs={}\nnum.partitions=4\nauto.create.topics.enable=false\n\
-             offsets.topic.replication.factor=1\ngroup.initial.rebalance.delay.ms=0\n",
+             offsets.topic.replication.factor=1\nlog.retention.ms=-1\ngroup.initial.rebalance.delay.ms=0\n",
             data.display()
         );
         if setting.is_kafka() {

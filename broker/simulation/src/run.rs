@@ -197,7 +197,8 @@ impl Stage {
 
     /// Starts a broker, as often as it takes; how often that was.
     async fn start(&self, broker: &Broker) -> u64 {
-        const MOST: u64 = 300;
+        // A start needs the key of every segment, and one refusal ends it: where keys are refused often, many starts are.
+        const MOST: u64 = 3000;
         for attempt in 1..=MOST {
             match broker.start().await {
                 Ok(()) => {

@@ -58,6 +58,8 @@ pub(crate) async fn prepare(mode: Mode, fault: Fault, count: usize, root: &Path)
             )
         }
     };
+    let key = format!("cadastre.key.file={}/kek\n", root.display());
+    let key = if of_fault.contains("key.provider") { String::new() } else { key };
     let brokers: Vec<Broker> = (1..=count)
         .map(|node_id| {
             let directory = root.join(format!("broker-{node_id}"));
@@ -65,10 +67,9 @@ pub(crate) async fn prepare(mode: Mode, fault: Fault, count: usize, root: &Path)
             let port = free_port(&mut random);
             let properties = format!(
                 "process.roles=broker\nnode.id={node_id}\nlisteners=PLAINTEXT://127.0.0.1:{port}\n\
-                 log.dirs={own}/data\ncadastre.key.file={root}/kek\nlog.cleaner.backoff.ms=200\n\
+                 log.dirs={own}/data\n{key}log.cleaner.backoff.ms=200\n\
                  cadastre.objects.cache.bytes=262144\n{shared}{of_fault}",
                 own = directory.display(),
-                root = root.display(),
             );
             std::fs::write(directory.join("server.properties"), properties).unwrap();
             Broker { directory, address: Address { host: "127.0.0.1".to_owned(), port }, child: None }

@@ -56,7 +56,7 @@ impl Ground {
                 let cloud = Cloud::start().await;
                 properties = format!(
                     "cadastre.objects.location=s3://{BUCKET}/kill\ncadastre.objects.options=aws_endpoint=http://{},\
-                     aws_region=eu-central-1,aws_access_key_id={ACCESS_KEY},aws_secret_access_key={SECRET_KEY},\
+                     aws_region=us-east-1,aws_access_key_id={ACCESS_KEY},aws_secret_access_key={SECRET_KEY},\
                      aws_allow_http=true,aws_virtual_hosted_style_request=false\n",
                     cloud.proxy.address
                 );
@@ -197,7 +197,7 @@ impl Cloud {
         let mut socket = TcpStream::connect(self.address).unwrap();
         let text = format!(
             "{line} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\
-             Authorization: AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20260101/eu-central-1/{service}/aws4_request, \
+             Authorization: AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20260101/us-east-1/{service}/aws4_request, \
              SignedHeaders=host, Signature=00\r\n\r\n{body}",
             self.address,
             body.len(),

@@ -302,6 +302,8 @@ impl ClusterStorage {
         let sequencer = self.sequencer.as_ref();
         let (records, next_offset) =
             self.reader.read(sequencer, partition, offset, high_watermark, maximum_bytes).await?;
+        // A slice that another broker has rewritten may reach further than is known here: all of it is committed.
+        let high_watermark = high_watermark.max(next_offset);
         Ok(Fetched { records: records.freeze(), next_offset, high_watermark, log_start_offset })
     }
 
