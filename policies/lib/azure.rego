@@ -49,7 +49,10 @@ key_uses contains result if {
 	some account in shown("storage_accounts")
 	holds_records(account.id)
 	is_string(account.key)
-	result := {"account": account.id, "address": account.key, "evidence": account.evidence}
+	result := {
+		"account": account.id, "address": account.key, "version": object.get(account, "key_version", null),
+		"evidence": account.evidence,
+	}
 }
 
 holds_records(id) if {

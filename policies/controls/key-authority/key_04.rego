@@ -178,3 +178,9 @@ findings contains result if {
 	count({key.id | some key in data.cadastre.lib.azure.data_keys; azure.key_address(key) == use.address}) == 0
 	result := finding.unproven(use.address, sprintf("protects %s and is in no list of keys that was read", [use.account]), use.evidence)
 }
+
+findings contains result if {
+	some use in data.cadastre.lib.azure.key_uses
+	is_string(use.version)
+	result := finding.red(use.account, sprintf("stays with version %s of %s, so that no rotation reaches it", [use.version, use.address]), use.evidence)
+}

@@ -111,3 +111,11 @@ test_unproven_azure_key_that_was_not_read if {
 	document := in_vault({"id": "/subscriptions/s/vaults/v/keys/other", "name": "other"}, [])
 	fixture.subjects_of(key_04.findings, "unproven") == {"https://v.vault.azure.net/keys/k"} with input as document
 }
+
+test_red_azure_account_stays_with_a_version if {
+	document := in_vault({}, [vault_key.id])
+	accounts := [fixture.changed(account, {"key_version": "1"}) | some account in document.inventory.azure.storage_accounts]
+	azure := fixture.changed(document.inventory.azure, {"storage_accounts": accounts})
+	pinned := fixture.changed(document, {"inventory": fixture.changed(document.inventory, {"azure": azure})})
+	fixture.subjects_of(key_04.findings, "red-flag") == {"/subscriptions/s/accounts/a"} with input as pinned
+}

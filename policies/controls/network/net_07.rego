@@ -192,3 +192,14 @@ findings contains result if {
 	count({identity | some identity in input.declaration.identities; identity.principal == holder(assignment)}) == 0
 	result := finding.unproven(holder(assignment), "may accept connections, and who is in this group is neither declared nor in the evidence", {assignment.record})
 }
+
+# Azure Lighthouse gives another tenant roles, and Privileged Identity Management gives roles for a while; neither is in a
+# list of role assignments.
+findings contains result if {
+	some subscription in data.cadastre.lib.azure.subscriptions
+	result := finding.unproven(
+		subscription,
+		"what Azure Lighthouse delegates and what may be activated by Privileged Identity Management is not read",
+		coverage.records_in("Microsoft.Authorization/roleAssignments/read", subscription, null),
+	)
+}

@@ -88,9 +88,10 @@ linked(link_changes, role_changes, assignment_changes, vendors) := fixture.with_
 	}},
 })
 
-test_pass_azure_connections_wait if {
+test_unproven_azure_delegations if {
 	document := linked({}, {}, {}, [])
-	count(net_07.findings) == 0 with input as document
+	{result.subject | some result in net_07.findings} == {subscription} with input as document
+	fixture.subjects_of(net_07.findings, "unproven") == {subscription} with input as document
 	fixture.examined_subjects(net_07.subjects) == {link.id} with input as document
 }
 
@@ -109,18 +110,18 @@ test_red_azure_vendor_accepts if {
 	fixture.subjects_of(net_07.findings, "red-flag") == {"entra:c1"} with input as document
 }
 
-test_pass_azure_vendor_reads if {
+test_azure_vendor_reads if {
 	reads := [{"actions": ["*/read"], "not_actions": [], "data_actions": [], "not_data_actions": [], "condition": null}]
 	document := linked({}, {"permissions": reads}, {}, ["entra:c1"])
-	count(net_07.findings) == 0 with input as document
+	{result.subject | some result in net_07.findings} == {subscription} with input as document
 }
 
 test_unproven_azure_group if {
 	document := linked({}, {}, {"principal_kind": "Group"}, [])
-	fixture.subjects_of(net_07.findings, "unproven") == {"entra:c1"} with input as document
+	fixture.subjects_of(net_07.findings, "unproven") == {"entra:c1", subscription} with input as document
 }
 
 test_unproven_azure_role_not_read if {
 	document := linked({}, {}, {"definition": "r9"}, [])
-	fixture.subjects_of(net_07.findings, "unproven") == {"entra:c1"} with input as document
+	fixture.subjects_of(net_07.findings, "unproven") == {"entra:c1", subscription} with input as document
 }

@@ -107,6 +107,7 @@ fn world() -> AzureInventory {
             region: "westeurope".to_owned(),
             key_source: "Microsoft.Storage".to_owned(),
             key: None,
+            key_version: None,
             shared_key: true,
             public_containers: Known::Observed(false),
             https_only: true,

@@ -16,7 +16,7 @@ pub(super) fn accounts(reader: &mut Reader<'_>) -> Vec<StorageAccount> {
         let own = properties(account)?;
         let encryption = own.optional_object("encryption")?;
         let mut key_source = String::new();
-        let mut key = None;
+        let (mut key, mut key_version) = (None, None);
         if let Some(encryption) = encryption {
             key_source = encryption.optional_text("keySource")?.unwrap_or_default().to_owned();
             let vault = match encryption.optional_object("keyvaultproperties")? {
@@ -26,6 +26,8 @@ pub(super) fn accounts(reader: &mut Reader<'_>) -> Vec<StorageAccount> {
             if let Some(vault) = vault {
                 let uri = super::fields::text_of(&vault, "keyvaulturi", "keyVaultUri")?;
                 let name = super::fields::text_of(&vault, "keyname", "keyName")?;
+                let version = super::fields::text_of(&vault, "keyversion", "keyVersion")?;
+                key_version = version.filter(|version| !version.is_empty()).map(str::to_owned);
                 key = uri
                     .zip(name)
                     .map(|(uri, name)| format!("{}/keys/{name}", uri.trim_end_matches('/')).to_lowercase());
@@ -47,6 +49,7 @@ pub(super) fn accounts(reader: &mut Reader<'_>) -> Vec<StorageAccount> {
             region: region(account)?,
             key_source,
             key,
+            key_version,
             shared_key: own.optional_boolean("allowSharedKeyAccess")?.unwrap_or(true),
             public_containers: own.optional_boolean("allowBlobPublicAccess")?.map_or_else(
                 || Known::Unknown("`allowBlobPublicAccess` is left to the service".to_owned()),

@@ -20,6 +20,9 @@ pub struct StorageAccount {
     pub key_source: String,
     /// The vault key that encrypts it, `https://vault.vault.azure.net/keys/name`, where there is one.
     pub key: Option<String>,
+    /// The version of that key that it stays with, where it names one; otherwise it follows rotation ("Customer-managed
+    /// keys for Azure Storage encryption", Microsoft Learn).
+    pub key_version: Option<String>,
     /// Whether whoever has an account key may do everything; the service's default is yes.
     pub shared_key: bool,
     /// Whether containers may be public; the service's default is no for accounts made since late 2023, and yes before.
