@@ -42,6 +42,8 @@ pub struct Options {
     pub waivers: Vec<Waiver>,
     /// Whether to keep what policies saw.
     pub keep_input: bool,
+    /// Whether the evidence tells what will be: nobody can have used that yet, so nothing is said about use.
+    pub is_ahead: bool,
 }
 
 impl Options {
@@ -123,14 +125,18 @@ pub fn assess(
     let reachability = cadastre_network::reachability(&inventory);
     let graph = cadastre_graph::build(&inventory, &access, &reachability, declaration);
     let as_of = options.as_of.unwrap_or(evidence.manifest().finished_at);
-    let usage = usage::report(&usage::Subject {
-        records: evidence.records(),
-        inventory: &inventory,
-        access: &access,
-        graph: &graph,
-        declaration,
-        as_of,
-    });
+    let usage = if options.is_ahead {
+        UsageReport::default()
+    } else {
+        usage::report(&usage::Subject {
+            records: evidence.records(),
+            inventory: &inventory,
+            access: &access,
+            graph: &graph,
+            declaration,
+            as_of,
+        })
+    };
     let input = PolicyInput {
         as_of,
         declaration,

@@ -69,6 +69,7 @@ fn assess_with(
         policies: inputs.policies.as_deref().map(policies).transpose()?,
         waivers,
         keep_input,
+        is_ahead: false,
     };
     terminal.step("evaluating access, reachability and controls");
     let assessment = assess(&evidence, &declaration, &options)?;

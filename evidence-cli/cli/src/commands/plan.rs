@@ -52,6 +52,7 @@ pub(super) fn run(arguments: &Plan, terminal: &Terminal) -> anyhow::Result<Exit>
         }),
         waivers: inputs::waivers(&like_check)?.waivers,
         keep_input: false,
+        is_ahead: true,
     };
     terminal.step("evaluating access, reachability and controls as they are");
     let before = assess(&projection.before, &accepting, &options)?;
