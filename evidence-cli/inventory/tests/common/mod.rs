@@ -81,6 +81,7 @@ pub(crate) fn everything() -> Vec<Observation> {
     all.extend(managed_kafka());
     all.extend(organization());
     all.extend(cluster());
+    all.extend(trails());
     all
 }
 
@@ -639,5 +640,26 @@ fn cluster() -> Vec<Observation> {
             json!({"probe": true, "operation": "CreateTopics", "resource": "topic:x"}),
             json!({"refused": true, "code": "TOPIC_AUTHORIZATION_FAILED"}),
         ),
+    ]
+}
+
+fn trails() -> Vec<Observation> {
+    let key = format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/1");
+    let place = format!("{ACCOUNT}/{REGION}");
+    let checked = json!({"Trails": ["audit"], "Valid": true, "Wrong": false, "From": "2026-08-23T10:00:00Z",
+        "To": "2026-11-21T12:00:00Z", "Events": 4711, "Refused": 0, "Problems": [], "ProblemCount": 0});
+    let activity = json!({"Rows": [{"Principal": BROKER_ROLE, "Account": ACCOUNT, "Action": "kms:Decrypt", "Names": [key],
+        "Source": "10.20.1.10", "Error": null, "Count": 96, "First": "2026-11-20T10:00:00Z", "Last": "2026-11-21T10:00:00Z",
+        "Events": ["1f0c"]}]});
+    let lone = json!({"Time": "2026-11-21T10:00:00Z", "Operation": "Decrypt", "Key": key, "Principal": BROKER_ROLE,
+        "Via": null, "Reference": "1f0c", "Reason": "no entry has the request"});
+    let reconciled = json!({"Keys": [key], "TrailUses": 97, "LedgerUses": 96, "Matched": 96, "OutsideTheTrail": 0,
+        "Unexplained": [lone], "Attempts": [], "Unseen": [], "LedgerBroken": [], "Incomplete": [],
+        "LedgerFrom": "2026-08-23T10:00:00Z", "LedgerTo": "2026-11-21T12:00:00Z"});
+    let of_logs = |observation: Observation| Observation { collector: "logs".into(), ..observation };
+    vec![
+        of_logs(regional("trail:VerifyFiles", &place, checked)),
+        of_logs(regional("trail:ListActivity", &place, activity)),
+        of_logs(observed("ledger:ReconcileKeyUses", Scope::default(), "key-ledger", json!({}), reconciled)),
     ]
 }
