@@ -84,16 +84,24 @@ pub(crate) fn not_public() -> [IpNet; 13] {
     ]
 }
 
-/// Every range of IPv4 that an internet gateway carries, sorted.
-pub(crate) fn public_v4() -> Vec<IpNet> {
-    let mut public = vec![everywhere_v4()];
-    for hole in not_public().into_iter().filter(|range| !is_v6(*range)) {
-        let outside = |range: IpNet| match intersection(range, hole) {
-            Some(_) => without(range, hole),
-            None => vec![range],
-        };
-        public = public.into_iter().flat_map(outside).collect();
+/// What is left of ranges without holes.
+pub(crate) fn outside(ranges: &[IpNet], holes: &[IpNet]) -> Vec<IpNet> {
+    let mut left = ranges.to_vec();
+    for hole in holes {
+        left = left
+            .into_iter()
+            .flat_map(|range| match intersection(range, *hole) {
+                Some(shared) => without(range, shared),
+                None => vec![range],
+            })
+            .collect();
     }
+    left
+}
+
+/// Every range of IPv4 that the internet routes and its gateways carry, sorted.
+pub(crate) fn public_v4() -> Vec<IpNet> {
+    let mut public = outside(&[everywhere_v4()], &not_public());
     public.sort();
     public
 }

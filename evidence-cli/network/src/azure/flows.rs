@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use super::AzureTracer;
 use super::spaces;
+use crate::range;
 use crate::trace::{Fate, Party, PortRange, Question};
 
 /// Protocols that are asked about: TCP, UDP and ICMP.
@@ -43,7 +44,7 @@ fn one(
     unknown: &mut BTreeSet<OpenQuestion>,
 ) {
     let own = Party::Interface(nic.id.clone());
-    let world = Party::Outside(spaces::everything());
+    let world = Party::Outside(range::everywhere_v4());
     let (from, to) = match direction {
         Direction::Ingress => (world, own),
         Direction::Egress => (own, world),
@@ -92,8 +93,8 @@ fn one(
 /// The fewest ranges; all public addresses are told as everything, as rules word it.
 fn widest(mut peers: Vec<IpNet>) -> Vec<IpNet> {
     peers = IpNet::aggregate(&peers);
-    let missing = spaces::without(&spaces::public(), &peers);
-    if missing.iter().all(|range| *range == spaces::host()) { vec![spaces::everything()] } else { peers }
+    let missing = range::outside(&range::public_v4(), &peers);
+    if missing.iter().all(|range| *range == spaces::host()) { vec![range::everywhere_v4()] } else { peers }
 }
 
 /// Everything that a flow of an interface rests on.

@@ -99,7 +99,7 @@ impl<'a> AzureTracer<'a> {
             Party::Outside(range) => Ok(End::Outside(vec![range.trunc()])),
             // The platform's own address is none of the internet's, however public it looks.
             Party::Internet(Family::Ipv4) => {
-                Ok(End::Outside(spaces::without(&spaces::public(), &[spaces::host()])))
+                Ok(End::Outside(range::outside(&range::public_v4(), &[spaces::host()])))
             }
             Party::Internet(Family::Ipv6) => Ok(End::Outside(vec![range::global_unicast()])),
             Party::Interface(id) => {

@@ -4,7 +4,6 @@ use cadastre_model::asset::azure::network::{NextHop, Peer, Peering, Route};
 use ipnet::IpNet;
 
 use super::sites::{Place, Sites, working};
-use super::spaces;
 use crate::range;
 use crate::trace::Packets;
 use crate::trace::packets::Address;
@@ -118,7 +117,7 @@ fn candidates<'a>(sites: &Sites<'a>, place: &Place<'_, 'a>) -> Vec<Candidate<'a>
     for range in dropped() {
         add(range, 4, Leads::Nowhere);
     }
-    add(spaces::everything(), 4, Leads::Internet);
+    add(range::everywhere_v4(), 4, Leads::Internet);
     candidates
 }
 

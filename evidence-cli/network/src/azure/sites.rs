@@ -10,6 +10,7 @@ use cadastre_model::asset::azure::network::{
 use ipnet::IpNet;
 
 use super::spaces::{self, Space};
+use crate::range;
 
 /// One network.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl<'a> Sites<'a> {
             public_addresses: inventory.public_addresses.iter().map(|one| (one.id.as_str(), one)).collect(),
             nat_gateways: inventory.nat_gateways.iter().map(|one| (one.id.as_str(), one)).collect(),
             tags,
-            public: spaces::public(),
+            public: range::public_v4(),
         }
     }
 
@@ -114,9 +115,9 @@ impl<'a> Sites<'a> {
     /// What a rule's or a route's peer stands for where a rule is applied.
     pub(super) fn space(&self, peer: &Peer, place: &Place<'_, 'a>) -> Space {
         match peer {
-            Peer::Any => Space::sure([spaces::everything()]),
+            Peer::Any => Space::sure([range::everywhere_v4()]),
             Peer::Cidr(range) => Space::sure([*range]),
-            Peer::NetworkGroup(_) => Space::maybe([spaces::everything()]),
+            Peer::NetworkGroup(_) => Space::maybe([range::everywhere_v4()]),
             Peer::ApplicationGroup(group) => self.members(group, place.site),
             Peer::Tag(name) => match name.to_ascii_lowercase().as_str() {
                 "virtualnetwork" => self.virtual_network(place),
@@ -166,7 +167,7 @@ impl<'a> Sites<'a> {
             }
         }
         if place.site.learns {
-            space.maybe = vec![spaces::everything()];
+            space.maybe = vec![range::everywhere_v4()];
         }
         space
     }
@@ -174,9 +175,9 @@ impl<'a> Sites<'a> {
     /// `Internet`: public addresses that are not in `VirtualNetwork`.
     fn internet(&self, place: &Place<'_, 'a>) -> Space {
         let inside = self.virtual_network(place);
-        let outside = spaces::without(&self.public, &inside.sure);
+        let outside = range::outside(&self.public, &inside.sure);
         Space {
-            sure: spaces::without(&outside, &inside.maybe),
+            sure: range::outside(&outside, &inside.maybe),
             maybe: spaces::shared(&outside, &inside.maybe),
         }
     }

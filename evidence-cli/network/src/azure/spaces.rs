@@ -1,6 +1,6 @@
 //! Sets of IPv4 addresses of which some are certain and others possible.
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
 use crate::range;
 
@@ -40,34 +40,8 @@ fn v4(ranges: impl IntoIterator<Item = IpNet>) -> Vec<IpNet> {
     ranges.into_iter().filter(|range| !range::is_v6(*range)).collect()
 }
 
-/// All of IPv4.
-pub(super) fn everything() -> IpNet {
-    IpNet::V4(Ipv4Net::default())
-}
-
-/// What is left of ranges without holes.
-pub(super) fn without(ranges: &[IpNet], holes: &[IpNet]) -> Vec<IpNet> {
-    let mut left = ranges.to_vec();
-    for hole in holes {
-        left = left
-            .into_iter()
-            .flat_map(|range| match range::intersection(range, *hole) {
-                Some(shared) => range::without(range, shared),
-                None => vec![range],
-            })
-            .collect();
-    }
-    left
-}
-
 /// What ranges share with others.
 pub(super) fn shared(ranges: &[IpNet], others: &[IpNet]) -> Vec<IpNet> {
     let pairs = ranges.iter().flat_map(|a| others.iter().map(|b| range::intersection(*a, *b)));
     IpNet::aggregate(&pairs.flatten().collect::<Vec<_>>())
-}
-
-/// Addresses that the internet routes.
-pub(super) fn public() -> Vec<IpNet> {
-    let private: Vec<IpNet> = v4(range::not_public());
-    without(&[everything()], &private)
 }
