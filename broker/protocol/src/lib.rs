@@ -15,6 +15,7 @@ pub mod compression;
 pub mod frame;
 pub mod record;
 pub mod record_batch;
+pub mod transaction_marker;
 pub mod types;
 
 pub use proto_kafka::error::ResponseError;

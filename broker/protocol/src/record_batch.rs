@@ -440,6 +440,33 @@ impl RecordBatch {
         };
         Some(header.assemble(&encoded))
     }
+
+    /// A batch of one control record.
+    pub(crate) fn control(record: &Record, producer: Producer) -> Self {
+        let mut encoded = BytesMut::new();
+        record.encode(&mut encoded, 0, record.timestamp);
+        let header = BatchHeader {
+            base_offset: 0,
+            partition_leader_epoch: -1,
+            attributes: TRANSACTIONAL_BIT | CONTROL_BIT,
+            compression: Compression::None,
+            last_offset_delta: 0,
+            base_timestamp: record.timestamp,
+            max_timestamp: record.timestamp,
+            producer_id: producer.id,
+            producer_epoch: producer.epoch,
+            base_sequence: producer.base_sequence,
+            record_count: 1,
+        };
+        header.assemble(&encoded)
+    }
+
+    /// The batch as part of a transaction. The checksum is computed anew.
+    #[must_use]
+    pub fn in_transaction(&self) -> Self {
+        let header = BatchHeader { attributes: self.header.attributes | TRANSACTIONAL_BIT, ..self.header };
+        header.assemble(self.bytes.get(HEADER_BYTES..).unwrap_or_default())
+    }
 }
 
 impl std::fmt::Debug for RecordBatch {

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use cadastre_protocol::types::{TopicId, TopicPartition};
 use cadastre_sequencer::{
     BatchFacts, BrokerEpoch, CommitRequest, ObjectId, PartitionAppend, PostgresSequencer, ProducerStamp,
-    Sequencer,
+    Sequencer, TransactionRole,
 };
 use support::{Server, fresh_schema, open};
 
@@ -122,6 +122,7 @@ async fn append(
                     epoch: 0,
                     base_sequence: sequence,
                     last_sequence: sequence,
+                    role: TransactionRole::None,
                 }),
             }],
         });

@@ -1,6 +1,7 @@
 //! What a broker asks to be committed, and what became of it.
 
 use cadastre_protocol::record_batch::RecordBatch;
+use cadastre_protocol::transaction_marker::TransactionMarker;
 use cadastre_protocol::types::TopicPartition;
 use serde::{Deserialize, Serialize};
 
@@ -54,25 +55,69 @@ pub struct ProducerStamp {
     pub base_sequence: i32,
     /// Sequence number of the last record.
     pub last_sequence: i32,
+    /// What the batch is to a transaction.
+    pub role: TransactionRole,
+}
+
+/// What a batch is to a transaction. A producer's transactions are numbered; the numbers rise, and wrap around.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TransactionRole {
+    /// Nothing, or the transaction was not looked at.
+    #[default]
+    None,
+    /// It belongs to the transaction with this number, which was found to go on.
+    Within(i32),
+    /// It is the marker that ends the transaction with this number; it takes no sequence number.
+    Ends(i32),
+}
+
+impl ProducerStamp {
+    /// The stamp of a marker that ends the transaction with this number.
+    #[must_use]
+    pub const fn marker(id: i64, epoch: i16, number: i32) -> Self {
+        Self { id, epoch, base_sequence: -1, last_sequence: -1, role: TransactionRole::Ends(number) }
+    }
 }
 
 impl BatchFacts {
     /// The facts of a checked batch.
     #[must_use]
     pub fn of(batch: &RecordBatch) -> Self {
-        let is_stamped = batch.producer_id() >= 0 && batch.base_sequence() >= 0;
         Self {
             offsets: batch.last_offset_delta().unsigned_abs().saturating_add(1),
             bytes: u32::try_from(batch.size()).unwrap_or(u32::MAX),
             maximum_timestamp: batch.max_timestamp(),
-            producer: is_stamped.then(|| ProducerStamp {
-                id: batch.producer_id(),
-                epoch: batch.producer_epoch(),
-                base_sequence: batch.base_sequence(),
-                last_sequence: batch.last_sequence(),
-            }),
+            producer: stamp_of(batch),
         }
     }
+
+    /// The facts of a checked batch that belongs to the transaction with this number, where it is known.
+    #[must_use]
+    pub fn within(batch: &RecordBatch, transaction: Option<i32>) -> Self {
+        let mut facts = Self::of(batch);
+        if let (Some(stamp), Some(number)) = (&mut facts.producer, transaction) {
+            stamp.role = TransactionRole::Within(number);
+        }
+        facts
+    }
+}
+
+fn stamp_of(batch: &RecordBatch) -> Option<ProducerStamp> {
+    if let Some(marker) = TransactionMarker::of(batch) {
+        return Some(ProducerStamp::marker(
+            marker.producer_id,
+            marker.producer_epoch,
+            marker.coordinator_epoch,
+        ));
+    }
+    let is_stamped = batch.producer_id() >= 0 && batch.base_sequence() >= 0;
+    is_stamped.then(|| ProducerStamp {
+        id: batch.producer_id(),
+        epoch: batch.producer_epoch(),
+        base_sequence: batch.base_sequence(),
+        last_sequence: batch.last_sequence(),
+        role: TransactionRole::None,
+    })
 }
 
 /// What became of an object: for each part of the request, in order, one outcome for each batch.
@@ -134,6 +179,9 @@ pub enum AppendRefusal {
         /// The epoch that wrote last.
         known: i16,
     },
+    /// `INVALID_TXN_STATE`.
+    #[error("the transaction has ended already")]
+    TransactionEnded,
 }
 
 /// A run of batches of one partition inside one object.

@@ -21,7 +21,7 @@ mod sequencer;
 
 pub use commit::{
     AppendRefusal, BatchFacts, BatchOutcome, CommitOutcome, CommitRequest, PartitionAppend, Placement,
-    ProducerStamp, Slice,
+    ProducerStamp, Slice, TransactionRole,
 };
 pub use error::SequencerError;
 pub use ids::{BrokerEpoch, ObjectId};

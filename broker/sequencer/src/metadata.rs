@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
@@ -115,6 +116,28 @@ impl MetadataView {
             .take_while(|((of, _), _)| *of == table)
             .filter_map(|((_, key), entry)| Some((key.clone(), entry.value.clone()?)))
             .collect()
+    }
+
+    /// Shows `see` the entries of a table from the key `from` to before `to`, in order, until it has enough. They are shown at
+    /// one moment; `see` must be quick and must not ask for metadata itself.
+    pub fn visit(
+        &self,
+        table: MetadataTable,
+        (from, to): (&str, &str),
+        mut see: impl FnMut(&str, &[u8]) -> ControlFlow<()>,
+    ) {
+        if from >= to {
+            return;
+        }
+        let copy = self.read();
+        let range = copy.entries.range((table, from.to_owned())..(table, to.to_owned()));
+        for ((_, key), entry) in range {
+            if let Some(value) = &entry.value
+                && see(key, value).is_break()
+            {
+                return;
+            }
+        }
     }
 
     /// One entry's value.

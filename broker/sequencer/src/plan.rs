@@ -204,7 +204,7 @@ mod tests {
     use cadastre_protocol::types::TopicId;
 
     use super::*;
-    use crate::commit::ProducerStamp;
+    use crate::commit::{ProducerStamp, TransactionRole};
     use crate::ids::{BrokerEpoch, ObjectId};
 
     const PARTITION: TopicPartition = TopicPartition { topic: TopicId([1; 16]), partition: 0 };
@@ -215,6 +215,7 @@ mod tests {
             epoch: 0,
             base_sequence,
             last_sequence: base_sequence + i32::try_from(offsets).unwrap() - 1,
+            role: TransactionRole::None,
         });
         BatchFacts { offsets, bytes: 100, maximum_timestamp: 7, producer }
     }

@@ -16,6 +16,7 @@ conformance! {
     offsets_are_dense_over_partitions_and_objects,
     the_same_object_is_committed_once,
     producers_are_judged_as_kafka_judges_them,
+    a_transaction_is_ended_once_in_a_partition,
     a_refused_batch_costs_only_itself,
     a_fenced_broker_changes_nothing,
     a_node_that_registers_again_ends_its_earlier_registration,

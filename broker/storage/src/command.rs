@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(shape, [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
         let kinds: Vec<u8> =
             MetadataKind::ALL.iter().map(|kind| postcard::to_allocvec(kind).unwrap()[0]).collect();
-        assert_eq!(kinds, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(kinds, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
     }
 
     #[test]

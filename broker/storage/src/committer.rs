@@ -127,8 +127,8 @@ impl Committer {
         }
         for request in group {
             match request {
-                Request::Append { partition, batch, permit, reply } => {
-                    self.stage_append(partition, &batch, permit, reply);
+                Request::Append { partition, batch, transaction, permit, reply } => {
+                    self.stage_append(partition, &batch, transaction, permit, reply);
                 }
                 Request::Commit { changes, permit, reply } => self.stage_commit(changes, permit, reply),
                 Request::Change { change, reply } => {
@@ -217,6 +217,7 @@ impl Committer {
         &mut self,
         partition: TopicPartition,
         batch: &RecordBatch,
+        transaction: Option<i32>,
         permit: OwnedSemaphorePermit,
         reply: oneshot::Sender<Result<Appended, AppendError>>,
     ) {
@@ -228,7 +229,7 @@ impl Committer {
                 answer(reply, Err(AppendError::UnknownPartition { partition }));
                 return;
             };
-            let verdict = known.check_producer(&BatchDescription::of(partition, batch, now_ms));
+            let verdict = known.check_producer(&BatchDescription::of(partition, batch, now_ms), transaction);
             match verdict {
                 SequenceVerdict::Next => {}
                 SequenceVerdict::Duplicate { base_offset, appended_at_ms } => {

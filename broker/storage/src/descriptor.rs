@@ -1,8 +1,9 @@
 //! What a frame is: sealed beside its body, so that a damaged body can still be named.
 
 use cadastre_protocol::record_batch::RecordBatch;
+use cadastre_protocol::transaction_marker::TransactionMarker;
 use cadastre_protocol::types::{TopicId, TopicPartition};
-use cadastre_sequencer::ProducerStamp;
+use cadastre_sequencer::{ProducerStamp, TransactionRole};
 
 use cadastre_objects::codec::{CodecError, FieldReader};
 
@@ -46,26 +47,35 @@ pub(crate) struct BatchDescription {
     pub(crate) maximum_timestamp: i64,
     pub(crate) producer_id: i64,
     pub(crate) producer_epoch: i16,
+    /// -1 without a sequence number.
     pub(crate) base_sequence: i32,
+    /// -1 without a sequence number; of a marker the number of the transaction that it ends.
     pub(crate) last_sequence: i32,
     /// When the log took the batch, milliseconds since the epoch.
     pub(crate) appended_at_ms: i64,
 }
 
 impl BatchDescription {
-    /// The stamp of an idempotent producer.
+    /// The stamp of an idempotent producer, or of a marker: nothing else bears a producer id without a sequence number.
     pub(crate) fn stamp(&self) -> Option<ProducerStamp> {
-        let is_stamped = self.producer_id >= 0 && self.base_sequence >= 0;
-        is_stamped.then_some(ProducerStamp {
+        if self.producer_id < 0 {
+            return None;
+        }
+        if self.base_sequence < 0 {
+            return Some(ProducerStamp::marker(self.producer_id, self.producer_epoch, self.last_sequence));
+        }
+        Some(ProducerStamp {
             id: self.producer_id,
             epoch: self.producer_epoch,
             base_sequence: self.base_sequence,
             last_sequence: self.last_sequence,
+            role: TransactionRole::None,
         })
     }
 
     /// Describes `batch`, which bears its offsets already.
     pub(crate) fn of(partition: TopicPartition, batch: &RecordBatch, appended_at_ms: i64) -> Self {
+        let ended = TransactionMarker::of(batch).map(|marker| marker.coordinator_epoch);
         Self {
             partition,
             base_offset: batch.base_offset(),
@@ -75,7 +85,7 @@ impl BatchDescription {
             producer_id: batch.producer_id(),
             producer_epoch: batch.producer_epoch(),
             base_sequence: batch.base_sequence(),
-            last_sequence: batch.last_sequence(),
+            last_sequence: ended.unwrap_or_else(|| batch.last_sequence()),
             appended_at_ms,
         }
     }

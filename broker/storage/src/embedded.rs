@@ -137,6 +137,7 @@ impl EmbeddedStorage {
         &self,
         partition: TopicPartition,
         batch: RecordBatch,
+        transaction: Option<i32>,
     ) -> Result<Appended, AppendError> {
         let maximum = self.inner.maximum_frame_bytes;
         if batch.size() > maximum {
@@ -144,7 +145,7 @@ impl EmbeddedStorage {
         }
         let permit = self.wait_for_room(batch.size()).await.ok_or(AppendError::Closed)?;
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Append { partition, batch, permit, reply })
+        self.send(Request::Append { partition, batch, transaction, permit, reply })
             .map_err(|_closed| AppendError::Closed)?;
         answer.await.map_err(|_gone| AppendError::Closed)?
     }

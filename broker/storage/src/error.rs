@@ -182,6 +182,14 @@ pub enum AppendError {
         /// The epoch that wrote last.
         known: i16,
     },
+    /// Kafka's `INVALID_TXN_STATE`: the batch belongs to a transaction that was ended in the partition.
+    #[error("the transaction of producer {producer_id} has ended in `{partition}`")]
+    TransactionEnded {
+        /// Where.
+        partition: TopicPartition,
+        /// Whose.
+        producer_id: i64,
+    },
     /// Kafka's `RECORD_LIST_TOO_LARGE`.
     #[error("record batch of {bytes} bytes is larger than the allowed {maximum}")]
     TooLarge {
@@ -212,6 +220,7 @@ impl AppendError {
             AppendRefusal::InvalidProducerEpoch { found, known } => {
                 Self::InvalidProducerEpoch { partition, producer_id, found, known }
             }
+            AppendRefusal::TransactionEnded => Self::TransactionEnded { partition, producer_id },
         }
     }
 

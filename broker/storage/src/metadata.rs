@@ -1,6 +1,7 @@
 //! The metadata area: a small durable, encrypted key-value store in the same log as the records.
 
 use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
 
 use tokio::sync::watch;
 
@@ -17,6 +18,8 @@ pub enum Sight {
     Absent,
     /// There was one.
     Present,
+    /// It does not matter.
+    Any,
 }
 
 /// Access to the metadata of a log. Cheap to clone.
@@ -56,7 +59,24 @@ impl Metadata {
             Mode::Embedded(storage) => {
                 storage.commit(changes.into_iter().map(|(change, _)| change).collect()).await
             }
-            Mode::Cluster(cluster) => cluster.current().commit_unchanged(version, changes).await,
+            Mode::Cluster(cluster) => cluster.current().commit_unchanged(version, None, changes).await,
+        }
+    }
+
+    /// As [`Metadata::commit_unchanged`], provided also that no broker came or went since the registry had version `registry`,
+    /// where that matters.
+    ///
+    /// # Errors
+    /// [`StorageError::RegistryChanged`] beside those of [`Metadata::commit_unchanged`].
+    pub async fn commit_unchanged_as_coordinator(
+        &self,
+        registry: Option<i64>,
+        version: u64,
+        changes: Vec<(MetadataChange, Sight)>,
+    ) -> Result<(), StorageError> {
+        match self.storage.mode() {
+            Mode::Embedded(_) => self.commit_unchanged(version, changes).await,
+            Mode::Cluster(cluster) => cluster.current().commit_unchanged(version, registry, changes).await,
         }
     }
 
@@ -104,6 +124,29 @@ impl Metadata {
                 storage.shared().read().metadata.get(&kind).cloned().unwrap_or_default()
             }
             Mode::Cluster(cluster) => cluster.current().entries(kind),
+        }
+    }
+
+    /// Shows `see` the entries of a kind from the key `from` to before `to`, in order and as they are at one moment, until it has
+    /// enough. It must be quick: nothing is written meanwhile.
+    pub fn visit(
+        &self,
+        kind: MetadataKind,
+        (from, to): (&str, &str),
+        mut see: impl FnMut(&str, &[u8]) -> ControlFlow<()>,
+    ) {
+        match self.storage.mode() {
+            Mode::Embedded(storage) => {
+                let state = storage.shared().read();
+                let Some(table) = state.metadata.get(&kind).filter(|_| from < to) else { return };
+                let range = (Bound::Included(from), Bound::Excluded(to));
+                for (key, value) in table.range::<str, _>(range) {
+                    if see(key, value).is_break() {
+                        return;
+                    }
+                }
+            }
+            Mode::Cluster(cluster) => cluster.current().visit(kind, (from, to), see),
         }
     }
 

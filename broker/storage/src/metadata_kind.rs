@@ -28,11 +28,19 @@ pub enum MetadataKind {
     ClientMetrics,
     /// Wrapped scope keys, by the id that data keys under them bear.
     ScopeKey,
+    /// Transactional ids, who writes under them, and how far their transactions are. Since format version 5, as those below.
+    Transaction,
+    /// The transactions that go on in each partition.
+    OpenTransaction,
+    /// The transactions that were aborted in each partition.
+    AbortedTransaction,
+    /// Offsets that consumer groups are to have when a transaction is committed.
+    PendingOffset,
 }
 
 impl MetadataKind {
     /// Every kind, in the order of the format.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Cluster,
         Self::Topic,
         Self::TopicConfig,
@@ -44,6 +52,10 @@ impl MetadataKind {
         Self::ProducerId,
         Self::ClientMetrics,
         Self::ScopeKey,
+        Self::Transaction,
+        Self::OpenTransaction,
+        Self::AbortedTransaction,
+        Self::PendingOffset,
     ];
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cadastre_objects::{ObjectId, ObjectKind};
-use cadastre_sequencer::{ProducerEntry, SequenceVerdict};
+use cadastre_sequencer::{ProducerEntry, SequenceVerdict, TransactionRole};
 use tokio::sync::watch;
 
 use crate::descriptor::BatchDescription;
@@ -87,11 +87,18 @@ impl Partition {
         self.size_bytes
     }
 
-    /// Judges the sequence numbers of a batch that bears no offsets yet.
-    pub(crate) fn check_producer(&self, batch: &BatchDescription) -> SequenceVerdict {
-        batch.stamp().map_or(SequenceVerdict::Next, |stamp| {
-            ProducerEntry::check(self.producers.get(&stamp.id), &stamp)
-        })
+    /// Judges the sequence numbers of a batch that bears no offsets yet, and whether the transaction to which it belongs goes
+    /// on.
+    pub(crate) fn check_producer(
+        &self,
+        batch: &BatchDescription,
+        transaction: Option<i32>,
+    ) -> SequenceVerdict {
+        let Some(mut stamp) = batch.stamp() else { return SequenceVerdict::Next };
+        if let (TransactionRole::None, Some(number)) = (stamp.role, transaction) {
+            stamp.role = TransactionRole::Within(number);
+        }
+        ProducerEntry::check(self.producers.get(&stamp.id), &stamp)
     }
 
     /// Takes note of a batch that will be, or was, written: offsets and producers, not yet for readers.

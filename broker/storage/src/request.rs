@@ -28,6 +28,8 @@ pub(crate) enum Request {
     Append {
         partition: TopicPartition,
         batch: RecordBatch,
+        /// The number of the transaction to which the batch belongs.
+        transaction: Option<i32>,
         /// Held until the reply: back-pressure counts what waits.
         permit: OwnedSemaphorePermit,
         reply: oneshot::Sender<Result<Appended, AppendError>>,

@@ -7,7 +7,7 @@ use cadastre_objects::codec::{CodecError, FieldReader, put_short_bytes};
 /// Bytes before the first frame.
 pub(crate) const HEADER_LENGTH: u64 = 4096;
 /// The only format version this code writes, and the newest that it reads.
-pub(crate) const FORMAT_VERSION: u32 = 4;
+pub(crate) const FORMAT_VERSION: u32 = 5;
 
 const MAGIC: [u8; 8] = *b"CADASWAL";
 /// Length of one copy of the header.

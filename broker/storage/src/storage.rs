@@ -185,9 +185,33 @@ impl Storage {
         partition: TopicPartition,
         batch: RecordBatch,
     ) -> Result<Appended, AppendError> {
+        self.append_batch(partition, batch, None).await
+    }
+
+    /// As [`Storage::append`], for a batch of the transaction with this number: refused once the partition holds the marker that
+    /// ends it, however late the batch comes. A marker itself is appended by [`Storage::append`]; a second one for the same
+    /// transaction is answered as a duplicate.
+    ///
+    /// # Errors
+    /// [`AppendError::TransactionEnded`] beside those of [`Storage::append`].
+    pub async fn append_in_transaction(
+        &self,
+        partition: TopicPartition,
+        batch: RecordBatch,
+        number: i32,
+    ) -> Result<Appended, AppendError> {
+        self.append_batch(partition, batch, Some(number)).await
+    }
+
+    async fn append_batch(
+        &self,
+        partition: TopicPartition,
+        batch: RecordBatch,
+        transaction: Option<i32>,
+    ) -> Result<Appended, AppendError> {
         match &self.mode {
-            Mode::Embedded(storage) => storage.append(partition, batch).await,
-            Mode::Cluster(cluster) => cluster.current().append(partition, batch).await,
+            Mode::Embedded(storage) => storage.append(partition, batch, transaction).await,
+            Mode::Cluster(cluster) => cluster.current().append(partition, batch, transaction).await,
         }
     }
 

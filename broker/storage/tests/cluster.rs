@@ -21,6 +21,7 @@ use cadastre_keys::{
 use cadastre_objects::{ObjectId, ObjectKind, ObjectName, Store, StoreLocation, StoreSettings};
 use cadastre_protocol::record::Record;
 use cadastre_protocol::record_batch::{Producer, RecordBatch};
+use cadastre_protocol::transaction_marker::{TransactionMarker, TransactionResult};
 use cadastre_sequencer::history::{Answer, Found, History, Sent};
 use cadastre_sequencer::{MemorySequencer, Sequencer as _};
 use cadastre_storage::{
@@ -66,6 +67,27 @@ impl Cluster {
         }
         count(&self.root.path().join("store"))
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_broker_ended_comes_late_at_another() {
+    let cluster = Cluster::new();
+    let (one, two) = (cluster.broker(1).await, cluster.broker(2).await);
+    one.create_partitions(TOPIC, 1).await.unwrap();
+    let here = partition(0);
+    let data = |base_sequence| {
+        let producer = Producer { id: 9, epoch: 0, base_sequence };
+        batch_at(1_700_000_000_000, &[b"x"], Some(producer)).in_transaction()
+    };
+    let result = TransactionResult::Commit;
+    let marker = TransactionMarker { producer_id: 9, producer_epoch: 0, result, coordinator_epoch: 1 };
+    one.append_in_transaction(here, data(0), 1).await.unwrap();
+    assert_eq!(two.append(here, marker.to_batch(1)).await.unwrap().base_offset, 1);
+    let late = one.append_in_transaction(here, data(1), 1).await;
+    assert!(matches!(late, Err(AppendError::TransactionEnded { .. })), "{late:?}");
+    let repeated = one.append(here, marker.to_batch(2)).await.unwrap();
+    assert_eq!((repeated.base_offset, repeated.duplicate), (1, true));
+    assert_eq!(two.append_in_transaction(here, data(1), 2).await.unwrap().base_offset, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -256,13 +256,13 @@ async fn another_cluster_and_a_newer_format_are_refused_by_name() {
     let segment = home.segments()[0].clone();
     let mut bytes = fs::read(&segment).unwrap();
     for copy in [0, 2048] {
-        bytes[copy + 8..copy + 12].copy_from_slice(&5_u32.to_be_bytes());
+        bytes[copy + 8..copy + 12].copy_from_slice(&6_u32.to_be_bytes());
         let checksum = crc32c::crc32c(&bytes[copy..copy + 12]);
         bytes[copy + 12..copy + 16].copy_from_slice(&checksum.to_be_bytes());
     }
     fs::write(&segment, &bytes).unwrap();
     let refused = home.open_with(home.config()).await.unwrap_err();
-    assert!(matches!(refused, StorageError::NewerFormat { version: 5, newest_known: 4, .. }), "{refused}");
+    assert!(matches!(refused, StorageError::NewerFormat { version: 6, newest_known: 5, .. }), "{refused}");
     assert_eq!(fs::read(&segment).unwrap(), bytes);
 }
 

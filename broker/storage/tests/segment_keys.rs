@@ -72,7 +72,7 @@ async fn a_segment_whose_key_cannot_be_told_is_named_with_the_reason() {
     let last_id = before.last().unwrap().trim_start_matches("segment/").trim_start_matches('0');
     let reasons = [
         "both copies of its header are damaged".to_owned(),
-        "it has format version 99, this release knows up to 4".to_owned(),
+        "it has format version 99, this release knows up to 5".to_owned(),
         format!("its header is that of segment {last_id}"),
     ];
     assert_eq!(

@@ -7,7 +7,7 @@ use cadastre_protocol::types::{TopicId, TopicPartition};
 use cadastre_sequencer::{
     AppendRefusal, BatchFacts, BatchOutcome, BrokerEpoch, CommitOutcome, CommitRequest, Condition,
     MetadataChange, MetadataCommit, MetadataTable, ObjectId, ObjectState, PartitionAppend, Placement,
-    ProducerStamp, Replacement, Sequencer, SequencerError, Slice,
+    ProducerStamp, Replacement, Sequencer, SequencerError, Slice, TransactionRole,
 };
 
 pub(crate) const TOPIC: TopicId = TopicId([7; 16]);
@@ -23,7 +23,8 @@ pub(crate) fn batch(offsets: u32, maximum_timestamp: i64) -> BatchFacts {
 
 pub(crate) fn stamped(offsets: u32, id: i64, epoch: i16, base_sequence: i32) -> BatchFacts {
     let last_sequence = base_sequence + i32::try_from(offsets).unwrap() - 1;
-    let producer = Some(ProducerStamp { id, epoch, base_sequence, last_sequence });
+    let producer =
+        Some(ProducerStamp { id, epoch, base_sequence, last_sequence, role: TransactionRole::None });
     BatchFacts { producer, ..batch(offsets, 0) }
 }
 
@@ -113,6 +114,32 @@ pub(crate) async fn producers_are_judged_as_kafka_judges_them(it: &dyn Sequencer
     assert_eq!(it.expire_producers(epoch, 51).await.unwrap(), 1);
     assert_eq!(it.producers(partition(0)).await.unwrap(), []);
     assert_eq!(flat(&append(vec![stamped(1, 9, 0, 44)]).await.unwrap()), [Ok((7, false))]);
+}
+
+pub(crate) async fn a_transaction_is_ended_once_in_a_partition(it: &dyn Sequencer) {
+    let epoch = broker(it, 1).await;
+    let mut number = 0;
+    let mut append = |batches: Vec<BatchFacts>| {
+        number += 1;
+        it.commit(request(epoch, number, &[(0, &batches)]))
+    };
+    let within = |transaction, facts: BatchFacts| {
+        let role = TransactionRole::Within(transaction);
+        BatchFacts { producer: facts.producer.map(|stamp| ProducerStamp { role, ..stamp }), ..facts }
+    };
+    let ends = |producer_epoch, transaction| {
+        let producer = Some(ProducerStamp::marker(9, producer_epoch, transaction));
+        BatchFacts { producer, ..batch(1, 0) }
+    };
+    let first = append(vec![within(1, stamped(2, 9, 0, 0)), ends(0, 1)]).await.unwrap();
+    assert_eq!(flat(&first), [Ok((0, false)), Ok((2, false))]);
+    let late = append(vec![within(1, stamped(1, 9, 0, 2)), ends(0, 1)]).await.unwrap();
+    assert_eq!(flat(&late), [Err(AppendRefusal::TransactionEnded), Ok((2, true))]);
+    let second = append(vec![within(2, stamped(1, 9, 0, 2)), ends(1, 2)]).await.unwrap();
+    assert_eq!(flat(&second), [Ok((3, false)), Ok((4, false))]);
+    let zombie = append(vec![within(3, stamped(1, 9, 0, 3)), within(3, stamped(1, 9, 1, 0))]).await.unwrap();
+    let fenced = AppendRefusal::InvalidProducerEpoch { found: 0, known: 1 };
+    assert_eq!(flat(&zombie), [Err(fenced), Ok((5, false))]);
 }
 
 pub(crate) async fn a_refused_batch_costs_only_itself(it: &dyn Sequencer) {

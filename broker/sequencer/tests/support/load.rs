@@ -8,7 +8,7 @@ use cadastre_protocol::types::{TopicId, TopicPartition};
 use cadastre_sequencer::history::{Answer, Found, History, Sent};
 use cadastre_sequencer::{
     BatchFacts, BatchOutcome, BrokerEpoch, CommitRequest, ObjectId, PartitionAppend, ProducerStamp,
-    Sequencer, SequencerError,
+    Sequencer, SequencerError, TransactionRole,
 };
 
 pub(crate) const TOPIC: TopicId = TopicId([9; 16]);
@@ -53,6 +53,7 @@ impl Load {
                     epoch: 0,
                     base_sequence: *next,
                     last_sequence: *next + i32::try_from(offsets).unwrap() - 1,
+                    role: TransactionRole::None,
                 });
                 *next += i32::try_from(offsets).unwrap();
                 let facts = BatchFacts { offsets, bytes: 10, maximum_timestamp: 0, producer };

@@ -8,6 +8,7 @@ mod slices;
 mod uploader;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
@@ -165,6 +166,7 @@ impl ClusterStorage {
         &self,
         partition: TopicPartition,
         batch: RecordBatch,
+        transaction: Option<i32>,
     ) -> Result<Appended, AppendError> {
         let maximum = self.config.maximum_frame_bytes;
         if batch.size() > maximum {
@@ -183,7 +185,7 @@ impl ClusterStorage {
             let appends = self.appends.lock().unwrap_or_else(PoisonError::into_inner);
             let appends = appends.as_ref().ok_or(AppendError::Closed)?;
             appends
-                .send(WaitingAppend { partition, batch, appended_at_ms, permit, reply })
+                .send(WaitingAppend { partition, batch, transaction, appended_at_ms, permit, reply })
                 .map_err(|_closed| AppendError::Closed)?;
         }
         answer.await.map_err(|_gone| AppendError::Closed)?
@@ -206,6 +208,7 @@ impl ClusterStorage {
     pub(crate) async fn commit_unchanged(
         &self,
         version: u64,
+        registry: Option<i64>,
         changes: Vec<(MetadataChange, Sight)>,
     ) -> Result<(), StorageError> {
         let (changes, sights): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
@@ -214,12 +217,13 @@ impl ClusterStorage {
         let condition = |change: &MetadataChange| {
             let found = view.entry_version(table(change.kind), &change.key);
             match (sights.next(), found) {
+                (Some(Sight::Any), _) => Ok(Condition::Any),
                 (Some(Sight::Absent), None) => Ok(Condition::Absent),
                 (Some(Sight::Present), Some(found)) if found <= version => Ok(Condition::Version(found)),
                 _ => Err(StorageError::Conflict { what: format!("entry `{}`", change.key) }),
             }
         };
-        self.commit_bound(changes, None, condition).await
+        self.commit_bound(changes, registry, condition).await
     }
 
     async fn commit_bound(
@@ -267,6 +271,15 @@ impl ClusterStorage {
 
     pub(crate) fn entries(&self, kind: MetadataKind) -> BTreeMap<String, Vec<u8>> {
         self.sequencer.metadata().entries(table(kind))
+    }
+
+    pub(crate) fn visit(
+        &self,
+        kind: MetadataKind,
+        range: (&str, &str),
+        see: impl FnMut(&str, &[u8]) -> ControlFlow<()>,
+    ) {
+        self.sequencer.metadata().visit(table(kind), range, see);
     }
 
     pub(crate) fn get(&self, kind: MetadataKind, key: &str) -> Option<Vec<u8>> {

@@ -30,6 +30,8 @@ const NAMES_TRIED: u32 = 4;
 pub(crate) struct WaitingAppend {
     pub(crate) partition: TopicPartition,
     pub(crate) batch: RecordBatch,
+    /// The number of the transaction to which the batch belongs.
+    pub(crate) transaction: Option<i32>,
     pub(crate) appended_at_ms: i64,
     /// Held until the reply: back-pressure counts what waits.
     pub(crate) permit: OwnedSemaphorePermit,
@@ -181,7 +183,7 @@ impl Uploader {
         };
         let mut appends: Vec<PartitionAppend> = Vec::new();
         for (append, block) in uploaded.group.iter().zip(0u32..) {
-            let facts = BatchFacts::of(&append.batch);
+            let facts = BatchFacts::within(&append.batch, append.transaction);
             match appends.last_mut().filter(|last| last.partition == append.partition) {
                 Some(last) => last.batches.push(facts),
                 None => appends.push(PartitionAppend {
