@@ -1,10 +1,12 @@
-//! Consumer groups as state machines: no sockets, no storage, no clock.
+//! Consumer groups and transactions as state machines: no sockets, no storage, no clock.
 //!
 //! [`GroupCoordinator`] is Kafka's classic group protocol: members join and are parked until the group is complete,
 //! the leader hands out assignments, heartbeats keep members alive, offsets are committed. What it wants done comes out
 //! as [`Effect`]s: replies to requests, named by the caller's [`ReplyToken`]s, and records to persist, acknowledged
 //! through [`GroupCoordinator::persisted`]. Nothing that depends on a record is answered before that record is durable.
 //! Time is an argument, in milliseconds since the epoch.
+//!
+//! [`Transaction`] is what is known of a transactional id, and its methods are the steps that requests take it through.
 
 mod admin;
 mod config;
@@ -24,6 +26,7 @@ mod response;
 mod subscription;
 mod sync;
 mod timers;
+mod transaction;
 
 pub use config::CoordinatorConfig;
 pub use coordinator::GroupCoordinator;
@@ -38,4 +41,7 @@ pub use request::{
 pub use response::{
     DeleteGroupsResponse, DescribedGroup, DescribedMember, JoinResponse, JoinedMember, LeaveResponse,
     LeftMember, ListedGroup, OffsetCommitResponse, OffsetDeleteResponse, Response, SyncResponse,
+};
+pub use transaction::{
+    End, Ended, Initialize, Initialized, ProducerIdentity, Transaction, TransactionError, TransactionState,
 };
