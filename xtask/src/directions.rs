@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::process;
 
 /// Each room and the rooms that it may use, tests apart.
-const ALLOWED: [(&str, &[&str]); 31] = [
+const ALLOWED: [(&str, &[&str]); 32] = [
     ("cadastre-protocol", &[]),
     ("cadastre-keys", &[]),
     ("cadastre-key-services", &["cadastre-keys"]),
@@ -39,6 +39,7 @@ const ALLOWED: [(&str, &[&str]); 31] = [
     ("cadastre-inventory", &["cadastre-model"]),
     ("cadastre-collect", &["cadastre-model", "cadastre-protocol"]),
     ("cadastre-offline", &["cadastre-model"]),
+    ("cadastre-documents", &["cadastre-model"]),
     ("cadastre-access", &["cadastre-model"]),
     ("cadastre-network", &["cadastre-model"]),
     ("cadastre-logs", &["cadastre-model"]),
@@ -69,6 +70,7 @@ const ALLOWED: [(&str, &[&str]); 31] = [
             "cadastre-model",
             "cadastre-collect",
             "cadastre-offline",
+            "cadastre-documents",
             "cadastre-access",
             "cadastre-assess",
             "cadastre-graph",

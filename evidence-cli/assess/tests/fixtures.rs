@@ -40,6 +40,16 @@ fn the_planted_account_shows_what_was_planted_and_nothing_else() {
 }
 
 #[test]
-fn the_clean_account_leaves_only_the_hidden_super_users_open() {
-    assert_eq!(found("clean"), ["KAF-03 unproven cluster:payments"]);
+fn the_clean_account_leaves_only_the_hidden_super_users_and_the_missing_documents_open() {
+    assert_eq!(
+        found("clean"),
+        [
+            "EXT-05 unproven payments",
+            "KAF-03 unproven cluster:payments",
+            "OPS-01 unproven payments",
+            "OPS-04 unproven payments",
+            "OPS-06 unproven payments",
+            "SEM-05 unproven payments",
+        ]
+    );
 }

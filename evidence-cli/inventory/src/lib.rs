@@ -11,6 +11,7 @@ mod answers;
 mod assets;
 mod aws;
 mod azure;
+mod documents;
 mod kafka;
 mod logs;
 mod node;
@@ -36,6 +37,7 @@ pub fn build(records: &[Record], declaration: &Declaration) -> (Inventory, Cover
     inventory.azure = azure::read(&mut reader, declaration);
     inventory.clusters = kafka::read(&mut reader, declaration);
     logs::read(&mut reader, &mut inventory);
+    inventory.documents = documents::read(&mut reader);
     let unreadable = reader.into_unreadable();
     let coverage = answers.coverage(&unreadable);
     inventory.unreadable = unreadable.into_iter().collect();

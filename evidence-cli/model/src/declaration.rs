@@ -68,6 +68,9 @@ pub struct Declaration {
     /// Limits that controls compare with.
     #[serde(default)]
     pub limits: Limits,
+    /// Where runbooks and plans lie, and how old they may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub documents: Option<DocumentRules>,
     /// Controls that do not apply, and why. Anything observed that contradicts one reopens it.
     #[serde(default)]
     pub not_applicable: Vec<NotApplicable>,
@@ -627,6 +630,28 @@ impl Default for Limits {
     fn default() -> Self {
         Self { access_key_age: Period::days(90), usage_window: Period::days(90) }
     }
+}
+
+/// Where runbooks, ownership and plans lie, and how old they may be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DocumentRules {
+    /// The folder, relative to the declaration's own.
+    pub folder: String,
+    /// A document reviewed longer ago proves nothing.
+    #[serde(default = "default_review_age")]
+    pub review_age: Period,
+    /// What was exercised longer ago is not proven any more.
+    #[serde(default = "default_exercise_age")]
+    pub exercise_age: Period,
+}
+
+const fn default_review_age() -> Period {
+    Period::days(365)
+}
+
+const fn default_exercise_age() -> Period {
+    Period::days(365)
 }
 
 /// A control that does not apply.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::asset::activity::{Activity, KeyReconciliation, TrailCheck};
 use crate::asset::azure::AzureInventory;
 use crate::asset::compute::{Instance, LaunchTemplate, MachineImage};
+use crate::asset::document::Documents;
 use crate::asset::identity::{CloudAccount, Group, Principal};
 use crate::asset::kafka::KafkaCluster;
 use crate::asset::keys::Key;
@@ -97,6 +98,9 @@ pub struct Inventory {
     /// Key uses against components' own records.
     #[serde(default)]
     pub key_reconciliations: Vec<KeyReconciliation>,
+    /// Runbooks, ownership and plans.
+    #[serde(default, skip_serializing_if = "Documents::is_empty")]
+    pub documents: Documents,
     /// Responses that could not be read as the operation's answer. Nothing that depends on one passes.
     pub unreadable: Vec<Unreadable>,
 }

@@ -164,6 +164,7 @@ impl Ledger {
                 Some(Asked::Cluster) => {
                     declaration.clusters.iter().map(|cluster| Scope::cluster(&cluster.name)).collect()
                 }
+                Some(Asked::Boundary) => vec![Scope::default()],
                 Some(Asked::Thing) | None => Vec::new(),
             };
             for scope in scopes {
@@ -171,7 +172,11 @@ impl Ledger {
                     self.gaps.push(Gap {
                         operation: operation.to_owned(),
                         level: GapLevel::List,
-                        subject: scope.to_string(),
+                        subject: if scope == Scope::default() {
+                            declaration.name.clone()
+                        } else {
+                            scope.to_string()
+                        },
                         account: scope.account,
                         region: scope.region,
                         cluster: scope.cluster,
@@ -217,7 +222,8 @@ fn level(operation: &str, subject: &str) -> GapLevel {
         Some(Asked::Cluster) if subject.starts_with("topic:") || subject.starts_with("group:") => {
             GapLevel::Thing
         }
-        Some(Asked::Account | Asked::Region | Asked::Subscription | Asked::Cluster) | None => GapLevel::List,
+        Some(Asked::Account | Asked::Region | Asked::Subscription | Asked::Cluster | Asked::Boundary)
+        | None => GapLevel::List,
         Some(Asked::Thing) => GapLevel::Thing,
     }
 }

@@ -1,7 +1,7 @@
 //! Every operation that collectors make, and where it has to have been asked.
 //!
-//! `aws-records.md`, `azure-records.md`, `kafka-records.md` and `trail-records.md` in `docs/formats/` name the
-//! operations; a test keeps this table and those pages together.
+//! `aws-records.md`, `azure-records.md`, `kafka-records.md`, `trail-records.md` and `operating-documents.md` in
+//! `docs/formats/` name the operations; a test keeps this table and those pages together.
 
 /// Where an operation must have been asked before what it tells is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +14,8 @@ pub enum Asked {
     Subscription,
     /// Once in every declared cluster.
     Cluster,
+    /// Once, about the boundary as a whole.
+    Boundary,
     /// About one thing at a time, wherever there is one. Nobody can say how often, and so a missing
     /// question shows as an unknown property of that thing.
     Thing,
@@ -109,7 +111,10 @@ const CLUSTER: &[&str] = &[
     "probe:DeniedOperation",
 ];
 
+const BOUNDARY: &[&str] = &["documents:ListDocuments"];
+
 const THING: &[&str] = &[
+    "documents:ReadDocument",
     "sts:AssumeRole",
     "iam:ListAccessKeys",
     "iam:GetAccessKeyLastUsed",
@@ -166,7 +171,7 @@ const THING: &[&str] = &[
 
 /// Every operation, in no particular order.
 pub(crate) fn all() -> impl Iterator<Item = &'static str> {
-    [ACCOUNT, REGION, SUBSCRIPTION, CLUSTER, THING].into_iter().flatten().copied()
+    [ACCOUNT, REGION, SUBSCRIPTION, CLUSTER, BOUNDARY, THING].into_iter().flatten().copied()
 }
 
 /// Whether an operation is one of Azure's: `Microsoft.Network/virtualNetworks/read`.
@@ -182,6 +187,7 @@ pub fn asked(operation: &str) -> Option<Asked> {
         (REGION, Asked::Region),
         (SUBSCRIPTION, Asked::Subscription),
         (CLUSTER, Asked::Cluster),
+        (BOUNDARY, Asked::Boundary),
         (THING, Asked::Thing),
     ]
     .into_iter()
@@ -200,7 +206,8 @@ mod tests {
             include_str!("../../../docs/formats/aws-records.md"),
             include_str!("../../../docs/formats/azure-records.md"),
             include_str!("../../../docs/formats/kafka-records.md"),
-            include_str!("../../../docs/formats/trail-records.md")
+            include_str!("../../../docs/formats/trail-records.md"),
+            include_str!("../../../docs/formats/operating-documents.md")
         );
         let documented: BTreeSet<&str> = pages
             .lines()

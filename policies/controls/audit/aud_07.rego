@@ -62,7 +62,14 @@ subjects contains result if {
 findings contains result if {
 	some gap in input.gaps
 	gap.operation in {operation | some operation in input.required}
+	not undeclared(gap)
 	result := finding.unproven(gap.subject, sprintf("%s %s", [gap.operation, gap.problem]), {record | some record in gap.evidence})
+}
+
+# Where no folder of documents is declared there is nothing to collect; the controls that ask for documents say so.
+undeclared(gap) if {
+	startswith(gap.operation, "documents:")
+	not input.declaration.documents
 }
 
 findings contains result if {

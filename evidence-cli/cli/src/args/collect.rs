@@ -77,6 +77,8 @@ pub(crate) enum Collector {
     Kafka,
     /// The files of --trail and --key-ledger
     Logs,
+    /// Runbooks and plans in the declared folder
+    Documents,
 }
 
 /// `cadastre init`
@@ -84,11 +86,15 @@ pub(crate) enum Collector {
 #[command(after_help = "\
 Examples:
   cadastre init                                    boundary.yaml with what the AWS account shows
-  cadastre init --offline -o boundary.yaml         only the commented skeleton")]
+  cadastre init --offline -o boundary.yaml         only the commented skeleton
+  cadastre init --documents documents              starting texts of runbooks and plans, to be filled in")]
 pub(crate) struct Init {
     /// File to write
     #[arg(long, short, value_name = "FILE", default_value = "boundary.yaml")]
     pub output: PathBuf,
+    /// Write starting texts of runbooks, ownership and plans into this folder instead; files that exist are left as they are
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "offline", "aws_endpoint_url", "aws_profile", "regions", "force"])]
+    pub documents: Option<PathBuf>,
     /// Ask no cloud
     #[arg(long)]
     pub offline: bool,

@@ -13,13 +13,16 @@ use cadastre_model::progress::Progress;
 use cadastre_model::record::MemorySink;
 use tokio_util::sync::CancellationToken;
 
-use super::output;
+use super::{documents, output};
 use crate::args::collect::Init;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
 
 /// Writes the declaration.
 pub(super) fn run(arguments: &Init, terminal: &Terminal) -> anyhow::Result<Exit> {
+    if let Some(directory) = &arguments.documents {
+        return documents::write_starting_texts(directory, terminal);
+    }
     if arguments.output.exists() && !arguments.force {
         return Err(EvidenceError::Exists { path: arguments.output.display().to_string() }.into());
     }
@@ -205,6 +208,8 @@ fn declaration(inventory: &Inventory, regions: &[String]) -> String {
     push(
         "  callers: []                               # - \"arn:aws:sts::111122223333:assumed-role/cadastre-scanner/*\"",
     );
+    push("\n# Runbooks, ownership and plans; `cadastre init --documents documents` writes starting texts.");
+    push("# documents: {folder: documents, review-age: 365d, exercise-age: 365d}");
     text
 }
 

@@ -6,6 +6,7 @@ mod azure_path;
 mod broker;
 mod check;
 mod demo;
+mod documents;
 mod drift;
 mod events;
 mod explain;

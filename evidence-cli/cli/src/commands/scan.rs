@@ -18,7 +18,7 @@ use cadastre_model::{Clock, Observation, RecordSink, SystemClock, Timestamp};
 use cadastre_offline::OfflineFile;
 use tokio_util::sync::CancellationToken;
 
-use super::output;
+use super::{documents, output};
 use crate::args::collect::{Collector, Scan};
 use crate::exit::Exit;
 use crate::terminal::{self, Terminal};
@@ -55,6 +55,12 @@ pub(super) fn run(arguments: &Scan, terminal: &Terminal) -> anyhow::Result<Exit>
             writer.put(observation)?;
         }
     }
+    if arguments.only.is_empty() || arguments.only.contains(&Collector::Documents) {
+        let at = clock.now().truncated_to_seconds();
+        for observation in documents::observe(&declaration, &arguments.boundary, at, terminal) {
+            writer.put(observation)?;
+        }
+    }
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     let cancelled = CancellationToken::new();
     let collected = runtime.block_on(collect(arguments, &declaration, &writer, terminal, &cancelled));
@@ -85,6 +91,10 @@ fn offline(files: &Path, directory: &Path, arguments: &Scan, terminal: &Terminal
     let (Some(started_at), Some(finished_at)) = (times().min(), times().max()) else {
         anyhow::bail!("`{}` holds no answer that can be read", files.display());
     };
+    // Documents are read beside the newest answer, and dated like it: the same files give the same bytes.
+    for observation in documents::observe(&declaration, &arguments.boundary, finished_at, terminal) {
+        read.records.push(observation.seal()?);
+    }
     for (path, reason) in &read.skipped {
         terminal.warn(&format!("`{}` was not read: {}", terminal::inert(path), terminal::inert(reason)));
     }
