@@ -1,5 +1,7 @@
 //! The one thread that writes: it gathers what waits, writes it at once, syncs once, publishes, answers.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,13 +19,17 @@ use crate::file_system::DirectoryLock;
 use crate::log_keys::{FreshKey, LogKeys};
 use crate::metadata_kind::MetadataChange;
 use crate::packed::ObjectArea;
+use crate::partition::BeforeBatch;
 use crate::request::{Appended, Request, StateChange};
-use crate::segment::{FrameLocation, SegmentWriter};
+use crate::segment::{FrameLocation, SegmentWriter, segment_path};
 use crate::segment_header::{FORMAT_VERSION, SegmentHeader};
 use crate::shared::Shared;
 
 /// A group takes no further requests beyond this size, in bytes: it bounds the buffer and the wait of the first.
 const GROUP_BYTES: usize = 8 << 20;
+
+/// A full disk is tried again no sooner than this, in milliseconds: each attempt takes a data key.
+const NO_SPACE_PAUSE_MS: i64 = 500;
 
 /// Owner of the write side. Dropped when the last [`crate::Storage`] is, or when closed.
 #[derive(Debug)]
@@ -37,6 +43,9 @@ pub(crate) struct Committer {
     pub(crate) staged: Vec<Staged>,
     /// The metadata version of the last frame that was staged.
     pub(crate) metadata_version: u64,
+    /// When the disk was last found full, milliseconds since the epoch: nothing is written to the segment any more, and
+    /// once there is room the next one begins.
+    pub(crate) no_space_at_ms: Option<i64>,
     #[expect(dead_code, reason = "held, not read: the system unlocks the directory when it is dropped")]
     pub(crate) lock: Box<dyn DirectoryLock>,
 }
@@ -46,6 +55,7 @@ pub(crate) struct Committer {
 pub(crate) enum Staged {
     Batch {
         batch: BatchDescription,
+        before: BeforeBatch,
         bytes: Bytes,
         location: FrameLocation,
         appended: Appended,
@@ -117,6 +127,7 @@ impl Committer {
     fn serve(&mut self, group: Vec<Request>) -> Option<oneshot::Sender<Result<(), StorageError>>> {
         let mut closing = None;
         if let Err(refusal) = self.ready() {
+            self.writer.key().lay_down();
             for request in group {
                 match request {
                     Request::Close { reply } => closing = Some(reply),
@@ -132,14 +143,15 @@ impl Committer {
                 }
                 Request::Commit { changes, permit, reply } => self.stage_commit(changes, permit, reply),
                 Request::Change { change, reply } => {
-                    self.flush();
+                    // Who waits for what was staged has been told how it went.
+                    let _told = self.flush();
                     let result = self.change(change);
                     answer(reply, result);
                 }
                 Request::Close { reply } => closing = Some(reply),
             }
         }
-        self.flush();
+        let _told = self.flush();
         self.writer.key().lay_down();
         closing
     }
@@ -151,10 +163,29 @@ impl Committer {
         taken.map_err(|error| unavailable(&format!("the log's key cannot be had: {}", chain(&error))))
     }
 
+    /// Whether what is staged can be written.
+    fn writable(&self) -> Result<(), StorageError> {
+        match self.shared.failure() {
+            Some(reason) => Err(unavailable(reason)),
+            None if self.no_space_at_ms.is_some() => Err(unavailable("the disk is full")),
+            None => Ok(()),
+        }
+    }
+
     /// Makes sure that there is a segment to write to.
     fn ready(&mut self) -> Result<(), StorageError> {
         if let Some(reason) = self.shared.failure() {
-            return Err(StorageError::Unavailable { reason: reason.to_owned() });
+            return Err(unavailable(reason));
+        }
+        if let Some(tried_at_ms) = self.no_space_at_ms {
+            let waited = self.config.clock.now_ms().saturating_sub(tried_at_ms);
+            if (0..NO_SPACE_PAUSE_MS).contains(&waited) {
+                return self.writable();
+            }
+            let (id, key) = self.next_segment()?;
+            self.start(id, key)?;
+            tracing::info!(segment = id, "the disk has room again");
+            return Ok(());
         }
         self.take_up_key()?;
         if self.writer.end_position() < self.config.segment_bytes {
@@ -165,20 +196,51 @@ impl Committer {
 
     /// Ends the segment and starts the next. Without a key nothing changes, and the requests may be tried again.
     fn roll(&mut self) -> Result<(), StorageError> {
+        let (id, key) = self.next_segment()?;
+        self.end_segment()?;
+        self.start(id, key)
+    }
+
+    /// The id of the segment after this one, and a key for it.
+    fn next_segment(&self) -> Result<(u64, FreshKey), StorageError> {
         let id = self.writer.segment().id.saturating_add(1);
         let context = SegmentHeader::encryption_context(&self.config.cluster_id, id, FORMAT_VERSION);
         let generated = self.keys.generate(context);
-        let key = self
-            .config
-            .execution
-            .wait(&self.runtime, generated)
-            .map_err(|error| unavailable(&format!("no data key for the next segment: {error}")))?;
-        self.end_segment()?;
-        let next = match start_segment(&self.config, &self.shared, id, key) {
-            Ok(next) => next,
-            Err(error) => return Err(self.fail(&error)),
-        };
-        self.writer = next;
+        let key = self.config.execution.wait(&self.runtime, generated);
+        let key = key.map_err(|error| unavailable(&format!("no data key for the next segment: {error}")))?;
+        Ok((id, key))
+    }
+
+    /// Goes on in a segment of its own. What a full disk left of it is removed again.
+    fn start(&mut self, id: u64, key: FreshKey) -> Result<(), StorageError> {
+        match start_segment(&self.config, &self.shared, id, key) {
+            Ok(next) => {
+                self.writer = next;
+                self.no_space_at_ms = None;
+                Ok(())
+            }
+            Err(error) if error.is_no_space() => {
+                self.remove_segment(id).map_err(|error| self.fail(&error))?;
+                Err(self.refusal(error))
+            }
+            Err(error) => Err(self.fail(&error)),
+        }
+    }
+
+    /// Removes a segment that holds nothing but a snapshot, so that its id can be given again.
+    fn remove_segment(&self, id: u64) -> Result<(), StorageError> {
+        let failed =
+            |action, path: &Path, source| StorageError::File { action, path: path.to_owned(), source };
+        let (file_system, directory) = (self.config.file_system.as_ref(), self.config.directory.as_path());
+        let path = segment_path(directory, id);
+        match file_system.remove(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other.map_err(|error| failed("remove", &path, error))?,
+        }
+        if self.config.fsync {
+            file_system.sync_directory(directory).map_err(|error| failed("sync", directory, error))?;
+        }
+        self.shared.write().segments.remove(&id);
         Ok(())
     }
 
@@ -186,19 +248,34 @@ impl Committer {
         let descriptor = self.descriptor(FrameKind::End, None);
         let pushed = self.writer.push(&descriptor, &[]).map(|_| ());
         let flushed = pushed
-            .map_err(|error| unavailable(&error.to_string()))
+            .map_err(|error| self.fail(&unavailable(&error.to_string())))
             .and_then(|()| self.writer.flush(self.config.fsync));
-        flushed.map_err(|error| self.fail(&error))
+        flushed.map_err(|error| self.refusal(error))
     }
 
-    /// Ends the log in order, unless it failed.
+    /// Ends the log in order, unless it failed. On a full disk it ends with what was acknowledged.
     fn end(&mut self) -> Result<(), StorageError> {
         match self.shared.failure() {
             Some(reason) => Err(unavailable(reason)),
+            None if self.no_space_at_ms.is_some() => Ok(()),
             None => {
                 self.take_up_key()?;
                 self.end_segment()
             }
+        }
+    }
+
+    /// What is told of an error: a full disk is waited for, anything else ends all writing.
+    fn refusal(&mut self, error: StorageError) -> StorageError {
+        match error {
+            StorageError::Unavailable { .. } => error,
+            full if full.is_no_space() => {
+                let reason = describe(&full);
+                tracing::warn!(%reason, "the disk is full: nothing is written until there is room");
+                self.no_space_at_ms = Some(self.config.clock.now_ms());
+                StorageError::Unavailable { reason }
+            }
+            other => self.fail(&other),
         }
     }
 
@@ -222,7 +299,7 @@ impl Committer {
         reply: oneshot::Sender<Result<Appended, AppendError>>,
     ) {
         let now_ms = self.config.clock.now_ms();
-        let (placed, description, log_start_offset) = {
+        let (placed, description, before, log_start_offset) = {
             let mut state = self.shared.write();
             let leader_epoch = state.leader_epoch;
             let Some(known) = state.partitions.get_mut(&partition) else {
@@ -249,8 +326,9 @@ impl Committer {
             }
             let placed = batch.with_offsets(known.next_offset, leader_epoch);
             let description = BatchDescription::of(partition, &placed, now_ms);
+            let before = known.before(&description);
             known.advance(&description);
-            (placed, description, known.log_start)
+            (placed, description, before, known.log_start)
         };
         let descriptor = self.descriptor(FrameKind::Records, Some(description));
         let location = match self.writer.push(&descriptor, placed.bytes()) {
@@ -269,7 +347,15 @@ impl Committer {
             duplicate: false,
         };
         let bytes = placed.bytes().clone();
-        self.staged.push(Staged::Batch { batch: description, bytes, location, appended, permit, reply });
+        self.staged.push(Staged::Batch {
+            batch: description,
+            before,
+            bytes,
+            location,
+            appended,
+            permit,
+            reply,
+        });
     }
 
     fn stage_commit(
@@ -313,25 +399,44 @@ impl Committer {
     }
 
     /// Makes everything staged durable, shows it to readers and answers; or answers that nothing was written.
-    pub(crate) fn flush(&mut self) {
+    ///
+    /// # Errors
+    /// What those who waited were told, for who staged something that nobody waits for.
+    pub(crate) fn flush(&mut self) -> Result<(), StorageError> {
         let staged = std::mem::take(&mut self.staged);
         if staged.is_empty() {
-            return;
+            return Ok(());
         }
-        let failure = self.shared.failure().map(unavailable);
-        let written = failure.map_or_else(|| self.writer.flush(self.config.fsync), Err);
-        match written {
-            Ok(()) => self.publish(staged),
+        match self.writable().and_then(|()| self.writer.flush(self.config.fsync)) {
+            Ok(()) => {
+                self.publish(staged);
+                Ok(())
+            }
             Err(error) => {
-                let reason = match error {
-                    StorageError::Unavailable { reason } => reason,
-                    other => {
-                        let reason = describe(&other);
-                        self.shared.fail(reason.clone());
-                        reason
+                let refusal = self.refusal(error);
+                self.take_back(staged, &reason_of(&refusal));
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Forgets what was not written, the latest first, and says so to who waits.
+    fn take_back(&mut self, staged: Vec<Staged>, reason: &str) {
+        let mut state = self.shared.write();
+        self.metadata_version = state.metadata_version;
+        for staged in staged.into_iter().rev() {
+            match staged {
+                Staged::Batch { batch, before, reply, .. } => {
+                    if let Some(partition) = state.partitions.get_mut(&batch.partition) {
+                        partition.take_back(before);
                     }
-                };
-                staged.into_iter().for_each(|staged| staged.refuse(&reason));
+                    answer(reply, Err(AppendError::Unavailable { reason: reason.to_owned() }));
+                }
+                Staged::Duplicate { reply, .. } => {
+                    answer(reply, Err(AppendError::Unavailable { reason: reason.to_owned() }));
+                }
+                Staged::Commands { answer: Some((_, reply)), .. } => answer(reply, Err(unavailable(reason))),
+                Staged::Commands { answer: None, .. } | Staged::Moved { .. } => {}
             }
         }
     }
@@ -343,7 +448,7 @@ impl Committer {
             let mut recent = self.shared.recent();
             for staged in staged {
                 match staged {
-                    Staged::Batch { batch, bytes, location, appended, permit, reply } => {
+                    Staged::Batch { batch, bytes, location, appended, permit, reply, before: _ } => {
                         if let Some(partition) = state.partitions.get_mut(&batch.partition) {
                             let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
                             partition.index(&batch, location, size);
@@ -382,9 +487,7 @@ impl Committer {
     }
 
     fn change(&mut self, change: StateChange) -> Result<i64, StorageError> {
-        if let Some(reason) = self.shared.failure() {
-            return Err(unavailable(reason));
-        }
+        self.writable()?;
         if matches!(change, StateChange::Reclaim) {
             return self.reclaim();
         }
@@ -402,10 +505,7 @@ impl Committer {
             )
         });
         self.stage_commands(commands, None);
-        self.flush();
-        if let Some(reason) = self.shared.failure() {
-            return Err(unavailable(reason));
-        }
+        self.flush()?;
         if frees {
             self.delete_dead_objects()?;
             self.delete_dead_segments()?;
@@ -430,21 +530,6 @@ fn gather(first: Request, requests: &mut mpsc::UnboundedReceiver<Request>) -> Ve
 enum Answer {
     Append(OwnedSemaphorePermit, oneshot::Sender<Result<Appended, AppendError>>, Appended),
     Commit(OwnedSemaphorePermit, oneshot::Sender<Result<(), StorageError>>),
-}
-
-impl Staged {
-    fn refuse(self, reason: &str) {
-        let reason = reason.to_owned();
-        match self {
-            Self::Batch { reply, .. } | Self::Duplicate { reply, .. } => {
-                answer(reply, Err(AppendError::Unavailable { reason }));
-            }
-            Self::Commands { answer: Some((_, reply)), .. } => {
-                answer(reply, Err(StorageError::Unavailable { reason }));
-            }
-            Self::Commands { answer: None, .. } | Self::Moved { .. } => {}
-        }
-    }
 }
 
 /// Makes a segment that begins with a snapshot of the state; the snapshot is durable when this returns.

@@ -136,6 +136,13 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// Whether a file operation failed for want of space, which may come back.
+    #[must_use]
+    pub(crate) fn is_no_space(&self) -> bool {
+        const NO_SPACE: [io::ErrorKind; 2] = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        matches!(self, Self::File { source, .. } if NO_SPACE.contains(&source.kind()))
+    }
+
     /// Whether the same call may succeed later, here or after a restart.
     #[must_use]
     pub const fn is_retriable(&self) -> bool {

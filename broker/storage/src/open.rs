@@ -60,15 +60,13 @@ pub(crate) fn open(config: StorageConfig, keys: LogKeys, runtime: Handle) -> Res
         writer,
         staged: Vec::new(),
         metadata_version,
+        no_space_at_ms: None,
         lock,
     };
     if report.has_losses() {
         // Consumers that read beyond what is left notice by the epoch.
         committer.stage_commands(vec![Command::LeaderEpoch { epoch: leader_epoch.saturating_add(1) }], None);
-        committer.flush();
-        if let Some(reason) = shared.failure() {
-            return Err(unavailable(reason));
-        }
+        committer.flush()?;
     }
     committer.delete_dead_segments()?;
     committer.writer.key().lay_down();

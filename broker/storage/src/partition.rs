@@ -46,6 +46,14 @@ pub(crate) enum Plan {
     Object { id: ObjectId, kind: ObjectKind, end_offset: i64 },
 }
 
+/// What a batch that is not written yet changes in its partition, as it was before.
+#[derive(Debug)]
+pub(crate) struct BeforeBatch {
+    next_offset: i64,
+    /// The id of the batch's producer, and what was known of it.
+    producer: Option<(i64, Option<ProducerEntry>)>,
+}
+
 /// One partition's state.
 #[derive(Debug)]
 pub(crate) struct Partition {
@@ -109,6 +117,22 @@ impl Partition {
             let (base_offset, end_offset) = (batch.base_offset, batch.end_offset());
             let entry = ProducerEntry::remember(known, &stamp, base_offset, end_offset, batch.appended_at_ms);
             self.producers.insert(stamp.id, entry);
+        }
+    }
+
+    /// What [`Partition::advance`] is about to change.
+    pub(crate) fn before(&self, batch: &BatchDescription) -> BeforeBatch {
+        let producer = batch.stamp().map(|stamp| (stamp.id, self.producers.get(&stamp.id).cloned()));
+        BeforeBatch { next_offset: self.next_offset, producer }
+    }
+
+    /// Takes the latest batch back that was noted and could not be written: its offsets are given to another.
+    pub(crate) fn take_back(&mut self, before: BeforeBatch) {
+        self.next_offset = before.next_offset;
+        match before.producer {
+            Some((id, Some(entry))) => drop(self.producers.insert(id, entry)),
+            Some((id, None)) => drop(self.producers.remove(&id)),
+            None => {}
         }
     }
 

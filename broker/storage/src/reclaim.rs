@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cadastre_objects::ObjectName;
 
 use crate::command::Command;
-use crate::committer::{Committer, chain, unavailable};
+use crate::committer::{Committer, chain};
 use crate::error::StorageError;
 use crate::partition::PlannedBatch;
 use crate::segment::Segment;
@@ -30,10 +30,7 @@ impl Committer {
         }
         let ids = dead.iter().map(|name| (name.id.writer_epoch, name.id.sequence)).collect();
         self.stage_commands(vec![Command::RemoveObjects { ids }], None);
-        self.flush();
-        if let Some(reason) = self.shared.failure() {
-            return Err(unavailable(reason));
-        }
+        self.flush()?;
         self.runtime.spawn(async move {
             for name in dead {
                 area.reader.forget(&name);
@@ -56,10 +53,7 @@ impl Committer {
             budget = budget.saturating_sub(live);
             self.move_forward(&segment)?;
         }
-        self.flush();
-        if let Some(reason) = self.shared.failure() {
-            return Err(unavailable(reason));
-        }
+        self.flush()?;
         self.delete_dead_segments()
     }
 
@@ -80,10 +74,7 @@ impl Committer {
         let ids: Vec<u64> = dead.iter().map(|segment| segment.id).collect();
         // Said before it is done: a crash in between leaves files that nobody misses, not missing files.
         self.stage_commands(vec![Command::ForgetSegments { ids: ids.clone() }], None);
-        self.flush();
-        if let Some(reason) = self.shared.failure() {
-            return Err(unavailable(reason));
-        }
+        self.flush()?;
         self.shared.segments().retain(|segment| !ids.contains(&segment.id));
         for segment in &dead {
             self.config.file_system.remove(&segment.path).map_err(|source| StorageError::File {

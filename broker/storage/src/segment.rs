@@ -215,13 +215,16 @@ impl SegmentWriter {
     }
 
     /// Writes the buffer at once and makes it durable. After an error the segment must not be written again.
+    ///
+    /// # Errors
+    /// [`StorageError::is_no_space`] when the disk was full and the file ends, durably, where it ended before. Any other
+    /// error says that what is in the file is unknown until it is read again.
     pub(crate) fn flush(&mut self, fsync: bool) -> Result<(), StorageError> {
         if self.buffer.is_empty() {
             return Ok(());
         }
         if let Err(error) = self.write_out(fsync) {
-            self.take_back();
-            return Err(error);
+            return Err(self.take_back(fsync).err().unwrap_or(error));
         }
         self.position = self.end_position();
         self.segment.set_length(self.position);
@@ -242,10 +245,16 @@ impl SegmentWriter {
 
     /// Cuts off what could not be written or synced. Nobody was told of it, and it must not be found by the next opening:
     /// after a failed sync the system shows bytes as written that a later sync no longer writes.
-    fn take_back(&self) {
-        if let Err(error) = self.segment.file.truncate(self.position) {
-            tracing::error!(segment = self.segment.id, %error, "what could not be written cannot be cut off either");
+    fn take_back(&self, fsync: bool) -> Result<(), StorageError> {
+        let failed = |action, source| {
+            tracing::error!(segment = self.segment.id, error = %source, "what could not be written cannot be cut off either");
+            StorageError::File { action, path: self.segment.path.clone(), source: io::Error::other(source) }
+        };
+        self.segment.file.truncate(self.position).map_err(|error| failed("truncate", error))?;
+        if fsync {
+            self.segment.file.sync().map_err(|error| failed("sync", error))?;
         }
+        Ok(())
     }
 }
 

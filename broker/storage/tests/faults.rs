@@ -13,10 +13,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cadastre_keys::{DataKey, EncryptionContext, KeyError, KeyFuture, KeyProvider, Secret, WrappedKey};
+use cadastre_protocol::record_batch::Producer;
 use cadastre_storage::{AppendError, MetadataChange, MetadataKind, Storage, StorageConfig, StorageError};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use support::{CLUSTER, Faults, FaultyFileSystem, Home, TOPIC, batch, partition, read_all, values};
+use support::{CLUSTER, Faults, FaultyFileSystem, Home, TOPIC, batch, batch_at, partition, read_all, values};
 
 async fn faulty_home() -> (Home, Storage, Arc<Faults>) {
     let home = Home::new();
@@ -31,9 +32,21 @@ fn acl(key: &str) -> Vec<MetadataChange> {
     vec![MetadataChange { kind: MetadataKind::Acl, key: key.to_owned(), value: Some(vec![1]) }]
 }
 
+/// Tries until the log has noticed that there is room.
+async fn when_there_is_room<T>(mut attempt: impl AsyncFnMut() -> Result<T, AppendError>) -> T {
+    for _ in 0..100 {
+        match attempt().await {
+            Ok(done) => return done,
+            Err(error) => assert!(error.is_retriable(), "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the log does not notice that there is room");
+}
+
 /// Fills the disk after every possible number of bytes of a write.
 #[tokio::test]
-async fn a_full_disk_acknowledges_nothing_and_costs_nothing() {
+async fn a_full_disk_acknowledges_nothing_and_is_written_again_once_there_is_room() {
     let mut free = 0;
     loop {
         let (home, storage, faults) = faulty_home().await;
@@ -48,17 +61,20 @@ async fn a_full_disk_acknowledges_nothing_and_costs_nothing() {
         assert!(matches!(refused, AppendError::Unavailable { .. }));
         assert_eq!(values(&read_all(&storage, partition(0)).await), [b"before"], "reading goes on");
 
-        // Space comes back, but what is in the file is unknown until it was read again.
-        faults.free_bytes.store(-1, Ordering::SeqCst);
-        assert!(storage.append(partition(0), batch(&[b"later"])).await.is_err());
-        assert!(storage.failure().is_some_and(|reason| reason.contains("cannot write")));
+        assert!(storage.append(partition(0), batch(&[b"too soon"])).await.unwrap_err().is_retriable());
         assert!(matches!(storage.metadata().commit(acl("a")).await, Err(StorageError::Unavailable { .. })));
-        assert!(storage.close().await.is_err());
+
+        faults.free_bytes.store(-1, Ordering::SeqCst);
+        let appended = when_there_is_room(|| storage.append(partition(0), batch(&[b"later"]))).await;
+        assert_eq!(appended.base_offset, 1, "the offsets of what was refused are given again");
+        storage.metadata().commit(acl("a")).await.unwrap();
+        assert_eq!(values(&read_all(&storage, partition(0)).await), [&b"before"[..], b"later"]);
+        storage.close().await.unwrap();
 
         let reopened = home.open().await;
         assert!(!reopened.recovery().has_losses(), "{:?}", reopened.recovery());
-        assert_eq!(values(&read_all(&reopened, partition(0)).await), [b"before"]);
-        assert_eq!(reopened.append(partition(0), batch(&[b"after"])).await.unwrap().base_offset, 1);
+        assert_eq!(values(&read_all(&reopened, partition(0)).await), [&b"before"[..], b"later"]);
+        assert_eq!(reopened.append(partition(0), batch(&[b"after"])).await.unwrap().base_offset, 2);
         free += 37;
     }
     assert!(free > 150, "the loop must have met every part of the frame");
@@ -92,11 +108,42 @@ async fn a_disk_that_fills_up_between_segments_loses_nothing() {
         acknowledged += 1;
     }
     assert!(acknowledged > 5);
-    drop(storage.close().await);
+    assert_eq!(storage.watermarks(partition(0)).unwrap().high_watermark, acknowledged);
+    // The next segment cannot be begun either, and is tried again.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    faults.free_bytes.store(4000, Ordering::SeqCst);
+    assert!(storage.append(partition(0), batch(&[&[7; 500]])).await.unwrap_err().is_retriable());
+    faults.free_bytes.store(-1, Ordering::SeqCst);
+    for _ in 0..20 {
+        let appended = when_there_is_room(|| storage.append(partition(0), batch(&[&[7; 500]]))).await;
+        assert_eq!(appended.base_offset, acknowledged);
+        acknowledged += 1;
+    }
+    storage.close().await.unwrap();
     let reopened = home.open().await;
     assert!(!reopened.recovery().has_losses(), "{:?}", reopened.recovery());
-    let high_watermark = reopened.watermarks(partition(0)).unwrap().high_watermark;
-    assert!(high_watermark >= acknowledged, "{high_watermark} of {acknowledged}");
+    assert_eq!(reopened.watermarks(partition(0)).unwrap().high_watermark, acknowledged);
+    assert_eq!(read_all(&reopened, partition(0)).await.len(), usize::try_from(acknowledged).unwrap());
+}
+
+/// A sequence of an idempotent producer that was refused is taken when it is sent again, as the first.
+#[tokio::test]
+async fn a_producer_repeats_what_a_full_disk_refused() {
+    let (home, storage, faults) = faulty_home().await;
+    let numbered = |sequence, value: &[u8]| {
+        batch_at(1_700_000_000_000, &[value], Some(Producer { id: 9, epoch: 0, base_sequence: sequence }))
+    };
+    storage.append(partition(0), numbered(0, b"first")).await.unwrap();
+    faults.free_bytes.store(10, Ordering::SeqCst);
+    assert!(storage.append(partition(0), numbered(1, b"second")).await.is_err());
+    faults.free_bytes.store(-1, Ordering::SeqCst);
+    let repeated = when_there_is_room(|| storage.append(partition(0), numbered(1, b"second"))).await;
+    assert!(!repeated.duplicate);
+    assert!(storage.append(partition(0), numbered(1, b"second")).await.unwrap().duplicate);
+    assert_eq!(values(&read_all(&storage, partition(0)).await), [&b"first"[..], b"second"]);
+    storage.close().await.unwrap();
+    let reopened = home.open().await;
+    assert!(reopened.append(partition(0), numbered(1, b"second")).await.unwrap().duplicate);
 }
 
 #[tokio::test(flavor = "multi_thread")]
