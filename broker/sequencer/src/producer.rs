@@ -163,6 +163,17 @@ impl ProducerEntry {
         self.batches.iter().rfind(|batch| !batch.is_marker())
     }
 
+    /// Forgets the batches with offsets from `from` to before `to`: they are lost, and may be sent again.
+    pub fn forget(&mut self, from: i64, to: i64) {
+        self.batches.retain(|batch| batch.last_offset < from || batch.base_offset >= to);
+    }
+
+    /// Whether no batch is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
     /// When the producer wrote last, milliseconds since the epoch.
     #[must_use]
     pub fn last_appended_at_ms(&self) -> i64 {
@@ -277,6 +288,18 @@ mod tests {
         check(&written, within(2, stamp(0, 14, 1)), Err(Some(20)));
         let summary = after(&written).unwrap().summary(9).unwrap();
         assert_eq!((summary.last_sequence, summary.last_offset, summary.last_transaction), (19, 19, Some(1)));
+    }
+
+    #[test]
+    fn lost_batches_may_be_sent_again_and_earlier_ones_are_still_known() {
+        let first = ProducerEntry::remember(None, &stamp(0, 0, 3), 100, 103, 5);
+        let mut entry = ProducerEntry::remember(Some(first), &stamp(0, 3, 2), 103, 105, 5);
+        entry.forget(103, 105);
+        assert_eq!(ProducerEntry::check(Some(&entry), &stamp(0, 3, 2)), SequenceVerdict::Next);
+        let first = ProducerEntry::check(Some(&entry), &stamp(0, 0, 3));
+        assert_eq!(first, SequenceVerdict::Duplicate { base_offset: 100, appended_at_ms: 5 });
+        entry.forget(0, 101);
+        assert!(entry.is_empty());
     }
 
     #[test]

@@ -235,6 +235,20 @@ impl LogFile for OpenFile {
         self.with(|file| Ok(file.content.len() as u64))
     }
 
+    fn write_over(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        self.mounted.operate()?;
+        self.with(|file| {
+            let start = usize::try_from(position).unwrap_or(usize::MAX);
+            let target = file.content.get_mut(start..start.saturating_add(bytes.len()));
+            target.ok_or(io::ErrorKind::UnexpectedEof)?.copy_from_slice(bytes);
+            if start.saturating_add(bytes.len()) == file.content.len() {
+                // What the system took for clean is to be written again.
+                file.lost_from = file.lost_from.filter(|lost_from| *lost_from < start);
+            }
+            Ok(())
+        })
+    }
+
     fn truncate(&self, length: u64) -> io::Result<()> {
         // A process that dies between a failed sync and this cannot be helped: the next one sees bytes that no sync will write.
         if self.mounted.process.is_dead() {

@@ -32,6 +32,12 @@ pub trait LogFile: fmt::Debug + Send + Sync {
     /// The system's.
     fn length(&self) -> io::Result<u64>;
 
+    /// Writes `bytes` over what lies from `position` on; the file does not grow.
+    ///
+    /// # Errors
+    /// The system's.
+    fn write_over(&self, bytes: &[u8], position: u64) -> io::Result<()>;
+
     /// Cuts the file to `length` bytes.
     ///
     /// # Errors
@@ -109,6 +115,10 @@ impl LogFile for File {
 
     fn length(&self) -> io::Result<u64> {
         self.metadata().map(|metadata| metadata.len())
+    }
+
+    fn write_over(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        self.write_all_at(bytes, position)
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {

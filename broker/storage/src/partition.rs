@@ -136,6 +136,14 @@ impl Partition {
         }
     }
 
+    /// Forgets that producers wrote what is missing between two offsets: who sends it again is not told that it is there.
+    pub(crate) fn forget_sequences(&mut self, from: i64, to: i64) {
+        self.producers.retain(|_, entry| {
+            entry.forget(from, to);
+            !entry.is_empty()
+        });
+    }
+
     /// Puts a durable batch into the index; an entry with the same offset gives way.
     pub(crate) fn index(&mut self, batch: &BatchDescription, location: FrameLocation, size: u32) {
         let entry = BatchEntry {

@@ -24,6 +24,8 @@ use crate::state::LogState;
 
 /// How much of a file the scan after damage looks at in one go.
 const SCAN_CHUNK: usize = 1 << 20;
+/// The most that the writer puts into a segment before it syncs, but for one more frame and the segment's first, in bytes.
+const WRITTEN_AT_ONCE: u64 = 32 << 20;
 /// The directory for what does not authenticate.
 const QUARANTINE: &str = "quarantine";
 
@@ -165,6 +167,7 @@ impl Replay<'_> {
         let mut position = HEADER_LENGTH;
         let mut expected_sequence = 0;
         let mut ended = false;
+        let mut first_frame_end = HEADER_LENGTH;
         while position < length {
             let defect = match read_frame_at(segment, position, length)? {
                 // A number that was used before is a frame copied from elsewhere in the segment.
@@ -184,6 +187,9 @@ impl Replay<'_> {
                     ended |= frame.descriptor.kind == FrameKind::End;
                     let start = position;
                     position = position.saturating_add(frame.header.frame_length());
+                    if start == HEADER_LENGTH {
+                        first_frame_end = position;
+                    }
                     self.absorb(segment, start, frame);
                     continue;
                 }
@@ -201,17 +207,14 @@ impl Replay<'_> {
             match next {
                 None if is_last && !ended => {
                     self.cut_tail(segment, range, defect)?;
-                    return Ok(());
+                    return self.settle(segment, first_frame_end);
                 }
                 _ => self.set_aside(segment, range),
             }
             position = next.unwrap_or(length);
         }
-        if is_last && !ended && self.config.fsync {
-            // A process that was killed between writing and syncing left frames that only the system's memory holds. They
-            // are about to be served, and their producers told that they are there.
-            let failed = |source| StorageError::File { action: "sync", path: segment.path.clone(), source };
-            segment.file().sync().map_err(failed)?;
+        if is_last && !ended {
+            self.settle(segment, first_frame_end)?;
         }
         Ok(())
     }
@@ -300,7 +303,6 @@ impl Replay<'_> {
             range.quarantined = Some(copied.map_err(|error| failed("set aside the torn tail of", error))?);
         }
         segment.file().truncate(range.position).map_err(|error| failed("truncate", error))?;
-        segment.file().sync().map_err(|error| failed("sync", error))?;
         segment.set_length(range.position);
         tracing::warn!(
             segment = range.segment,
@@ -310,6 +312,31 @@ impl Replay<'_> {
         );
         self.report.torn_tail = Some(range);
         Ok(())
+    }
+
+    /// Makes durable what the last segment shows. A process that was killed between writing and syncing left frames that only
+    /// the system's memory holds; they are about to be served, and their producers told that they are there. If a sync had
+    /// failed before, the system takes them for written, and only what is written again reaches the disk.
+    fn settle(&self, segment: &Segment, first_frame_end: u64) -> Result<(), StorageError> {
+        if !self.config.fsync {
+            return Ok(());
+        }
+        let failed = |action, source| StorageError::File { action, path: segment.path.clone(), source };
+        let at_once = WRITTEN_AT_ONCE.saturating_add(self.config.maximum_frame_bytes as u64);
+        let length = segment.length();
+        // The snapshot that a segment begins with is written at once, however large it is.
+        let mut position = match length.saturating_sub(at_once) {
+            inside if inside < first_frame_end => 0,
+            behind => behind,
+        };
+        while position < length {
+            let size = usize::try_from(length.saturating_sub(position)).unwrap_or(SCAN_CHUNK).min(SCAN_CHUNK);
+            let mut chunk = vec![0; size];
+            segment.file().read_exact_at(&mut chunk, position).map_err(|error| failed("read", error))?;
+            segment.file().write_over(&chunk, position).map_err(|error| failed("write", error))?;
+            position = position.saturating_add(size as u64);
+        }
+        segment.file().sync().map_err(|error| failed("sync", error))
     }
 
     /// Copies a damaged range away and reports it. The bytes stay in the segment too, so a failing copy loses nothing.
@@ -343,7 +370,9 @@ impl Replay<'_> {
         }
         for (id, partition) in &mut self.state.partitions {
             partition.publish(partition.next_offset);
-            let missing = partition.holes().into_iter();
+            let holes = partition.holes();
+            holes.iter().for_each(|(from, to)| partition.forget_sequences(*from, *to));
+            let missing = holes.into_iter();
             self.report.missing_records.extend(missing.map(|(from, to)| MissingRecords {
                 partition: *id,
                 from,

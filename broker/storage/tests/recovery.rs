@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cadastre_keys::{KeyProvider, LocalKeyFile};
-use cadastre_protocol::record_batch::RecordBatch;
+use cadastre_protocol::record_batch::{Producer, RecordBatch};
 use cadastre_protocol::types::TopicPartition;
 use cadastre_storage::{
     HeldRecords, MetadataChange, MetadataKind, MissingRecords, ReadError, Storage, StorageConfig,
@@ -23,7 +23,7 @@ use cadastre_storage::{
 };
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use support::{EVERYTHING, Home, TOPIC, batch, partition, read_all, values};
+use support::{EVERYTHING, Home, TOPIC, batch, batch_at, partition, read_all, values};
 
 const HEADER: usize = 4096;
 
@@ -177,6 +177,34 @@ async fn damage_in_the_middle_names_what_it_held_and_reading_goes_on_behind_it()
     // Deleting the hole is how an operator accepts it.
     storage.delete_records(partition(0), 4).await.unwrap();
     assert_eq!(read_all(&storage, partition(0)).await.len(), 1);
+}
+
+/// The second of three batches of a producer is lost to damage: sent again it is no duplicate, and what is there still is one.
+#[tokio::test]
+async fn a_producer_is_not_told_that_a_lost_batch_is_there() {
+    let home = Home::new();
+    let numbered = |sequence| {
+        let producer = Producer { id: 9, epoch: 0, base_sequence: sequence };
+        batch_at(1_700_000_000_000, &[b"numbered"], Some(producer))
+    };
+    let storage = home.open().await;
+    storage.create_partitions(TOPIC, 1).await.unwrap();
+    for sequence in 0..2 {
+        storage.append(partition(0), numbered(sequence)).await.unwrap();
+    }
+    storage.close().await.unwrap();
+    // The next segment's snapshot knows of both.
+    home.open().await.close().await.unwrap();
+    let segment = home.segments()[0].clone();
+    let starts = frame_starts(&segment);
+    // The last frame says that the segment ended.
+    flip(&segment, starts[starts.len() - 2] + 60, 1);
+
+    let storage = home.open().await;
+    assert_eq!(storage.recovery().missing_records.len(), 1);
+    assert!(storage.append(partition(0), numbered(0)).await.unwrap().duplicate);
+    let again = storage.append(partition(0), numbered(1)).await.unwrap();
+    assert_eq!((again.duplicate, again.base_offset), (false, 2));
 }
 
 #[tokio::test]

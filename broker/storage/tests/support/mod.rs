@@ -239,6 +239,10 @@ impl LogFile for FaultyFile {
         self.file.length()
     }
 
+    fn write_over(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        self.file.write_over(bytes, position)
+    }
+
     fn truncate(&self, length: u64) -> io::Result<()> {
         self.file.truncate(length)
     }
