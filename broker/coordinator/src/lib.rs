@@ -27,6 +27,7 @@ mod subscription;
 mod sync;
 mod timers;
 mod transaction;
+mod transactional_offsets;
 
 pub use config::CoordinatorConfig;
 pub use coordinator::GroupCoordinator;

@@ -55,6 +55,10 @@ pub const KAFKA_4_1: &[ApiRange] = &[
     ApiRange::new(ApiKey::DeleteRecords, 0, 2),
     ApiRange::new(ApiKey::InitProducerId, 0, 5),
     ApiRange::new(ApiKey::OffsetForLeaderEpoch, 2, 4),
+    ApiRange::new(ApiKey::AddPartitionsToTxn, 0, 5),
+    ApiRange::new(ApiKey::AddOffsetsToTxn, 0, 4),
+    ApiRange::new(ApiKey::EndTxn, 0, 5),
+    ApiRange::new(ApiKey::TxnOffsetCommit, 0, 5),
     ApiRange::new(ApiKey::DescribeAcls, 1, 3),
     ApiRange::new(ApiKey::CreateAcls, 1, 3),
     ApiRange::new(ApiKey::DeleteAcls, 1, 3),
@@ -77,6 +81,7 @@ pub const KAFKA_4_1: &[ApiRange] = &[
     ApiRange::new(ApiKey::DescribeCluster, 0, 2),
     ApiRange::new(ApiKey::DescribeProducers, 0, 0),
     ApiRange::new(ApiKey::DescribeTransactions, 0, 0),
+    ApiRange::new(ApiKey::ListTransactions, 0, 2),
     ApiRange::new(ApiKey::DescribeTopicPartitions, 0, 0),
     ApiRange::new(ApiKey::ListConfigResources, 0, 1),
 ];

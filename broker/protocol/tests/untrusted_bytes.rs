@@ -52,7 +52,9 @@ fn decode_any(api: ApiKey, version: i16, body: Bytes) {
         DescribeUserScramCredentials: DescribeUserScramCredentialsRequest,
         AlterUserScramCredentials: AlterUserScramCredentialsRequest, DescribeQuorum: DescribeQuorumRequest,
         DescribeCluster: DescribeClusterRequest, DescribeProducers: DescribeProducersRequest,
-        DescribeTransactions: DescribeTransactionsRequest,
+        DescribeTransactions: DescribeTransactionsRequest, ListTransactions: ListTransactionsRequest,
+        AddPartitionsToTxn: AddPartitionsToTxnRequest, AddOffsetsToTxn: AddOffsetsToTxnRequest,
+        EndTxn: EndTxnRequest, TxnOffsetCommit: TxnOffsetCommitRequest,
         DescribeTopicPartitions: DescribeTopicPartitionsRequest, ListConfigResources: ListConfigResourcesRequest,
     );
 }

@@ -38,6 +38,8 @@ pub(crate) fn spawn(tasks: &mut JoinSet<()>, node: &Arc<Node>, keys: &BrokerKeys
     tasks.spawn(rewriting(Arc::clone(node)));
     tasks.spawn(group_time(Arc::clone(node)));
     tasks.spawn(group_records(Arc::clone(node)));
+    tasks.spawn(transaction_time(Arc::clone(node)));
+    tasks.spawn(transaction_remains(Arc::clone(node)));
 }
 
 /// Waits; false when the broker stops first.
@@ -258,6 +260,30 @@ async fn group_shares(node: Arc<Node>) {
 /// Moves groups on when members do not answer.
 async fn group_time(node: Arc<Node>) {
     node.groups.keep_time(node.stopped()).await;
+}
+
+/// Ends transactions that nobody else ends.
+async fn transaction_time(node: Arc<Node>) {
+    let interval = node.config.number("transaction.abort.timed.out.transaction.cleanup.interval.ms");
+    let interval = Duration::from_millis(interval.unsigned_abs().max(50));
+    loop {
+        // At once: what an earlier process decided is to be carried out.
+        node.transactions.maintain().await;
+        if !pause(&node, interval).await {
+            return;
+        }
+    }
+}
+
+/// Removes what is remembered of aborted transactions together with their records.
+async fn transaction_remains(node: Arc<Node>) {
+    loop {
+        let interval = node.settings.number("log.retention.check.interval.ms").unsigned_abs();
+        if !pause(&node, Duration::from_millis(interval.max(1))).await {
+            return;
+        }
+        node.transactions.prune().await;
+    }
 }
 
 /// Writes what groups decided.

@@ -33,6 +33,7 @@ use crate::state::quotas::Quotas;
 use crate::state::scram::ScramUsers;
 use crate::state::settings::Settings;
 use crate::state::topics::Topics;
+use crate::state::transactions::Transactions;
 
 /// What half-received requests may hold together when `queued.max.request.bytes` does not say.
 const DEFAULT_REQUEST_MEMORY_BYTES: usize = 512 << 20;
@@ -288,6 +289,7 @@ fn assemble(
         .map_err(|source| StartError::Audit { path: config.audit_directory.clone(), source })?;
     let shredding = Shredding::open(config.log_directory(), &identity.cluster_id, &storage, keys);
     let shredding = Arc::new(shredding.map_err(StartError::ReceiptKey)?);
+    let groups = Groups::load(&storage, &config, clock.clone())?;
     Ok(Node {
         peers: Peers::new(&storage),
         topics: Topics::load(&storage, &shredding)?,
@@ -295,7 +297,8 @@ fn assemble(
         acls: Acls::load(&storage, super_users, config.authorization.allow_everyone_if_no_acl_found)?,
         scram: Arc::new(ScramUsers::load(&storage)?),
         quotas: Quotas::load(&storage, &config)?,
-        groups: Groups::load(&storage, &config, clock.clone())?,
+        transactions: Transactions::new(&storage, &config, clock.clone(), Arc::clone(&groups)),
+        groups,
         apis: SupportedApis::kafka_4_1(&implemented()),
         bound: OnceLock::new(),
         data_path: RwLock::default(),

@@ -19,6 +19,7 @@ use crate::state::quotas::Quotas;
 use crate::state::scram::ScramUsers;
 use crate::state::settings::Settings;
 use crate::state::topics::Topics;
+use crate::state::transactions::Transactions;
 
 /// Everything a request may need.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub(crate) struct Node {
     pub(crate) scram: Arc<ScramUsers>,
     pub(crate) quotas: Quotas,
     pub(crate) groups: Arc<Groups>,
+    pub(crate) transactions: Arc<Transactions>,
     pub(crate) audit: AuditLog,
     pub(crate) request_memory: Arc<RequestMemory>,
     pub(crate) apis: SupportedApis,

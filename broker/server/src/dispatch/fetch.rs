@@ -10,10 +10,12 @@ use bytes::Bytes;
 use cadastre_protocol::ResponseError;
 use cadastre_protocol::api::{self, EnvelopeError};
 use cadastre_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use cadastre_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
-use cadastre_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
+use cadastre_protocol::messages::fetch_response::{
+    AbortedTransaction, FetchableTopicResponse, PartitionData,
+};
+use cadastre_protocol::messages::{BrokerId, FetchRequest, FetchResponse, ProducerId};
 use cadastre_protocol::types::TopicPartition;
-use cadastre_storage::ReadError;
+use cadastre_storage::{Fetched, ReadError};
 use futures::FutureExt as _;
 use futures::future::select_all;
 use tokio::sync::watch;
@@ -22,6 +24,7 @@ use tokio::time::{Instant, timeout_at};
 use super::context::RequestContext;
 use super::ends::confirm;
 use super::finish;
+use super::isolation::{Committed, is_committed, last_stable, restrict};
 use super::operations::READ_TOPIC;
 use crate::listeners::session::Reply;
 use crate::state::topics::Topic;
@@ -55,6 +58,7 @@ async fn handle(context: &RequestContext<'_>, request: &FetchRequest) -> (FetchR
         let started = Instant::now();
         // Subscribed before reading, so that records which arrive in between are not missed.
         let mut watches = watches(context, &wanted);
+        let mut ended_transactions = context.node.transactions.watch();
         let mut read = read_all(context, request, &wanted).await;
         busy += started.elapsed();
         // Once: what is acknowledged while this request waits is not older than the request.
@@ -67,7 +71,9 @@ async fn handle(context: &RequestContext<'_>, request: &FetchRequest) -> (FetchR
             }
         }
         let is_done = read.failed || read.bytes >= enough || watches.is_empty();
-        if is_done || !has_news(context, &mut watches, deadline).await {
+        // Only where a transaction holds records back is its end worth waking up for.
+        let ends = read.is_held_back.then_some(&mut ended_transactions);
+        if is_done || !has_news(context, &mut watches, ends, deadline).await {
             return (FetchResponse::default().with_responses(read.topics), read.bytes, busy);
         }
     }
@@ -89,7 +95,14 @@ fn correct_ends(
         let Ok(known) = context.node.storage.watermarks(partition) else { continue };
         let is_at_end = wanted.partition.fetch_offset >= answer.high_watermark;
         answer.high_watermark = known.high_watermark;
-        answer.last_stable_offset = known.high_watermark;
+        match last_stable(context, partition, known.high_watermark) {
+            Ok(offset) => answer.last_stable_offset = offset,
+            Err(error) => {
+                *answer = failed(answer.partition_index, error);
+                read.failed = true;
+                continue;
+            }
+        }
         has_more |= is_at_end && wanted.partition.fetch_offset < known.high_watermark;
         if let (Err(error), true) = (ends, is_at_end) {
             *answer = failed(answer.partition_index, error);
@@ -113,12 +126,21 @@ fn watches(context: &RequestContext<'_>, wanted: &[Vec<Wanted<'_>>]) -> Vec<watc
 async fn has_news(
     context: &RequestContext<'_>,
     watches: &mut [watch::Receiver<i64>],
+    ended_transactions: Option<&mut watch::Receiver<u64>>,
     deadline: Instant,
 ) -> bool {
     let changed = select_all(watches.iter_mut().map(|watch| watch.changed().boxed()));
+    let ended = async {
+        match ended_transactions {
+            // An error means that the broker itself is gone.
+            Some(ended) => drop(ended.changed().await),
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         () = context.node.stopped() => false,
         outcome = timeout_at(deadline, changed) => outcome.is_ok(),
+        () = ended => true,
     }
 }
 
@@ -177,12 +199,15 @@ struct Read {
     failed: bool,
     /// Partitions of which everything was read, as far as is known here; other brokers may have acknowledged more.
     ended: Vec<TopicPartition>,
+    /// Whether there are records that may be read once a transaction ends.
+    is_held_back: bool,
 }
 
 async fn read_all(context: &RequestContext<'_>, request: &FetchRequest, wanted: &[Vec<Wanted<'_>>]) -> Read {
     let limit = context.node.settings.number("fetch.max.bytes").min(i64::from(request.max_bytes.max(0)));
     let mut remaining = usize::try_from(limit).unwrap_or(0);
-    let mut read = Read { topics: Vec::new(), bytes: 0, failed: false, ended: Vec::new() };
+    let mut read =
+        Read { topics: Vec::new(), bytes: 0, failed: false, ended: Vec::new(), is_held_back: false };
     for (topic, wanted) in request.topics.iter().zip(wanted) {
         let mut partitions = Vec::with_capacity(wanted.len());
         for wanted in wanted {
@@ -217,22 +242,27 @@ async fn read_partition(
     };
     let wish = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(remaining);
     let partition = topic.partition(asked.partition);
-    match context.node.storage.read(partition, asked.fetch_offset, wish).await {
+    let fetched = context.node.storage.read(partition, asked.fetch_offset, wish).await;
+    match fetched {
         Ok(fetched) => {
+            let is_whole = fetched.next_offset >= fetched.high_watermark;
+            let readable = match readable(context, request, partition, fetched).await {
+                Ok(readable) => readable,
+                Err(error) => return failed(asked.partition, error),
+            };
+            let Readable { fetched, last_stable_offset, aborted } = readable;
+            read.is_held_back |= aborted.is_some() && last_stable_offset < fetched.high_watermark;
             // One batch comes even when it is larger than asked for, but only as the first of an answer (KIP-74).
             let oversized = fetched.records.len() > wish && read.bytes > 0;
             let records = if oversized { Bytes::new() } else { fetched.records };
-            if !oversized && fetched.next_offset >= fetched.high_watermark {
+            if !oversized && is_whole {
                 read.ended.push(partition);
             }
             let response = partition_data(asked.partition)
                 .with_high_watermark(fetched.high_watermark)
-                .with_last_stable_offset(fetched.high_watermark)
+                .with_last_stable_offset(last_stable_offset)
                 .with_records(Some(records));
-            let response = match request.isolation_level {
-                1 => response.with_aborted_transactions(Some(Vec::new())),
-                _ => response.with_aborted_transactions(None),
-            };
+            let response = response.with_aborted_transactions(aborted);
             if context.header.version >= 5 {
                 response.with_log_start_offset(fetched.log_start_offset)
             } else {
@@ -257,6 +287,37 @@ async fn read_partition(
             failed(asked.partition, ResponseError::KafkaStorageError)
         }
     }
+}
+
+/// What was read, as the client's isolation level lets it through.
+struct Readable {
+    fetched: Fetched,
+    last_stable_offset: i64,
+    /// `None` for clients that want everything.
+    aborted: Option<Vec<AbortedTransaction>>,
+}
+
+async fn readable(
+    context: &RequestContext<'_>,
+    request: &FetchRequest,
+    partition: TopicPartition,
+    fetched: Fetched,
+) -> Result<Readable, ResponseError> {
+    if !is_committed(request.isolation_level) {
+        let last_stable_offset = last_stable(context, partition, fetched.high_watermark)?;
+        return Ok(Readable { fetched, last_stable_offset, aborted: None });
+    }
+    let Committed { records, last_stable_offset, aborted } = restrict(context, partition, &fetched).await?;
+    let aborted = aborted.into_iter().map(|range| {
+        AbortedTransaction::default()
+            .with_producer_id(ProducerId(range.producer_id))
+            .with_first_offset(range.first_offset)
+    });
+    Ok(Readable {
+        fetched: Fetched { records, ..fetched },
+        last_stable_offset,
+        aborted: Some(aborted.collect()),
+    })
 }
 
 fn partition_data(index: i32) -> PartitionData {

@@ -12,6 +12,7 @@ use cadastre_storage::{ReadError, TimestampedOffset, Watermarks};
 
 use super::context::RequestContext;
 use super::ends::{confirm, read_error};
+use super::isolation::{is_committed, last_stable};
 use super::operations::DESCRIBE_TOPIC;
 use crate::state::topics::Topic;
 
@@ -38,14 +39,19 @@ pub(super) async fn handle(context: &RequestContext<'_>, request: ListOffsetsReq
         request.topics.iter().zip(&found).filter_map(|(asked, topic)| Some((asked, topic.as_ref().ok()?)));
     let wanted = wanted
         .flat_map(|(asked, topic)| topic.existing(asked.partitions.iter().map(|it| it.partition_index)));
-    let ends = confirm(context, wanted.collect()).await;
+    let mut ends = confirm(context, wanted.collect()).await;
+    let committed = is_committed(request.isolation_level);
+    // After the ends: what was acknowledged before them belongs to transactions that are known then.
+    if committed && context.node.transactions.refresh().await.is_err() {
+        ends = Err(ResponseError::KafkaStorageError);
+    }
     let mut topics = Vec::with_capacity(request.topics.len());
     for (asked, topic) in request.topics.into_iter().zip(found) {
         let topic = topic.and_then(|topic| ends.map(|()| topic));
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for partition in &asked.partitions {
             let found = match &topic {
-                Ok(topic) => find(context, topic, partition).await,
+                Ok(topic) => find(context, topic, partition, committed).await,
                 Err(error) => Err(*error),
             };
             partitions.push(response(context, partition.partition_index, found));
@@ -66,6 +72,7 @@ async fn find(
     context: &RequestContext<'_>,
     topic: &Topic,
     asked: &ListOffsetsPartition,
+    committed: bool,
 ) -> Result<Found, ResponseError> {
     if !topic.has(asked.partition_index) {
         return Err(ResponseError::UnknownTopicOrPartition);
@@ -78,11 +85,13 @@ async fn find(
     // A batch may begin before the first record that can still be read.
     let Watermarks { log_start_offset: start, high_watermark } =
         storage.watermarks(partition).map_err(failed)?;
+    let end = if committed { last_stable(context, partition, high_watermark)? } else { high_watermark };
     let stamped = |found: Option<TimestampedOffset>| {
-        found.map(|found| (found.timestamp, found.offset.max(start), found.leader_epoch))
+        let found = found.filter(|found| !committed || found.offset < end)?;
+        Some((found.timestamp, found.offset.max(start), found.leader_epoch))
     };
     Ok(match asked.timestamp {
-        LATEST => here(high_watermark),
+        LATEST => here(end),
         EARLIEST | EARLIEST_LOCAL | EARLIEST_PENDING_UPLOAD => here(start),
         LATEST_TIERED => None,
         MAXIMUM_TIMESTAMP => stamped(storage.latest_timestamp(partition).await.map_err(failed)?),

@@ -12,14 +12,17 @@ mod delete_records;
 mod delete_topics;
 mod describe_configs;
 mod describe_log_dirs;
+mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
 mod describe_transactions;
 mod ends;
+mod features;
 mod fetch;
 mod find_coordinator;
 mod groups;
 mod init_producer_id;
+mod isolation;
 mod list_config_resources;
 mod list_offsets;
 mod metadata;
@@ -31,6 +34,8 @@ mod quotas;
 mod scram;
 mod throttled;
 mod timestamps;
+mod transactional_offsets;
+mod transactions;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -105,6 +110,12 @@ pub(crate) async fn answer(context: &RequestContext<'_>, body: Bytes) -> Result<
         ApiKey::DescribeCluster => call!(context, body, cluster::describe),
         ApiKey::DescribeTopicPartitions => call!(context, body, describe_topic_partitions::handle),
         ApiKey::DescribeTransactions => call!(context, body, describe_transactions::handle),
+        ApiKey::ListTransactions => call!(context, body, describe_transactions::list),
+        ApiKey::DescribeProducers => call!(context, body, describe_producers::handle),
+        ApiKey::AddPartitionsToTxn => call!(context, body, transactions::add_partitions),
+        ApiKey::AddOffsetsToTxn => call!(context, body, transactions::add_offsets),
+        ApiKey::EndTxn => call!(context, body, transactions::end),
+        ApiKey::TxnOffsetCommit => call!(context, body, transactional_offsets::commit),
         ApiKey::ListConfigResources => call!(context, body, list_config_resources::handle),
         _ => Ok(Reply::CLOSE),
     }
@@ -127,7 +138,7 @@ pub(crate) fn api_versions(node: &Node, header: &RequestHeader, body: Bytes) -> 
     let response = if header.version >= 3 && !named {
         ApiVersionsResponse::default().with_error_code(ResponseError::InvalidRequest.code())
     } else {
-        response
+        features::announce(response, header.version)
     };
     api::encode_response(header.api, header.version, header.correlation_id, &response).map(Reply::from)
 }

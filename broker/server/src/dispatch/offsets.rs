@@ -1,6 +1,6 @@
 //! `OffsetCommit`, `OffsetFetch` and `OffsetDelete`: how far groups have read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cadastre_coordinator as coordinator;
 use cadastre_coordinator::{Command, CommittedOffset, GroupError, NO_OFFSET, OffsetCommit, Response};
@@ -84,6 +84,10 @@ pub(super) async fn commit(
         understands_group_not_found: version >= 9,
         offsets,
     });
+    let _settled = match context.node.groups.settled(&request.group_id).await {
+        Ok(settled) => settled,
+        Err(error) => return commit_response(&request.topics, |_, _| error.code()),
+    };
     let committed = match context.node.groups.ask(&request.group_id, command).await {
         Ok(Response::CommitOffsets(committed)) => committed.partitions,
         other => return commit_response(&request.topics, |_, _| unanswered(&other)),
@@ -116,6 +120,8 @@ fn commit_response(
 struct Wish {
     group_id: String,
     topics: Option<Vec<(TopicName, Vec<i32>)>>,
+    /// Whether offsets that a transaction may yet change are an error (KIP-447).
+    require_stable: bool,
 }
 
 /// What was found for one partition: an error, or an offset if there is one.
@@ -123,27 +129,27 @@ type Found = (i32, Result<Option<CommittedOffset>, i16>);
 
 pub(super) async fn fetch(context: &RequestContext<'_>, request: OffsetFetchRequest) -> OffsetFetchResponse {
     let confirmed = context.node.groups.confirm().await;
-    let find = |context: &RequestContext<'_>, wish: &Wish| {
-        confirmed.map_err(GroupError::code).and_then(|()| find(context, wish))
-    };
+    let require_stable = request.require_stable;
     if context.header.version >= 8 {
-        let groups = request.groups.into_iter().map(|group| {
+        let mut groups = Vec::with_capacity(request.groups.len());
+        for group in request.groups {
             let topics = group.topics.map(|topics| {
                 topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect::<Vec<_>>()
             });
             let response = OffsetFetchResponseGroup::default().with_group_id(group.group_id.clone());
-            match find(context, &Wish { group_id: group.group_id.to_string(), topics }) {
+            let wish = Wish { group_id: group.group_id.to_string(), topics, require_stable };
+            groups.push(match find(context, confirmed, &wish).await {
                 Ok(topics) => response.with_topics(topics.into_iter().map(grouped_topic).collect()),
                 Err(error) => response.with_error_code(error),
-            }
-        });
-        return OffsetFetchResponse::default().with_groups(groups.collect());
+            });
+        }
+        return OffsetFetchResponse::default().with_groups(groups);
     }
     let topics = request.topics.map(|topics| {
         topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect::<Vec<_>>()
     });
-    let wish = Wish { group_id: request.group_id.to_string(), topics };
-    match find(context, &wish) {
+    let wish = Wish { group_id: request.group_id.to_string(), topics, require_stable };
+    match find(context, confirmed, &wish).await {
         Ok(topics) => {
             OffsetFetchResponse::default().with_topics(topics.into_iter().map(single_topic).collect())
         }
@@ -158,16 +164,35 @@ pub(super) async fn fetch(context: &RequestContext<'_>, request: OffsetFetchRequ
     }
 }
 
-fn find(context: &RequestContext<'_>, wish: &Wish) -> Result<Vec<(TopicName, Vec<Found>)>, i16> {
+async fn find(
+    context: &RequestContext<'_>,
+    confirmed: Result<(), GroupError>,
+    wish: &Wish,
+) -> Result<Vec<(TopicName, Vec<Found>)>, i16> {
+    confirmed.map_err(GroupError::code)?;
     if !context.allows(DESCRIBE_GROUP, &wish.group_id) {
         return Err(DENIED);
     }
+    let groups = &context.node.groups;
+    let _settled = groups.settled(&wish.group_id).await.map_err(GroupError::code)?;
+    let unstable = match wish.require_stable {
+        true => groups.unstable(&wish.group_id).map_err(GroupError::code)?,
+        false => BTreeSet::new(),
+    };
+    let stable = |topic: &str, partition, offset| {
+        if unstable.contains(&(topic.to_owned(), partition)) {
+            Err(ResponseError::UnstableOffsetCommit.code())
+        } else {
+            Ok(offset)
+        }
+    };
     let mut committed: Offsets = context.node.groups.offsets(&wish.group_id).map_err(GroupError::code)?;
     let Some(topics) = &wish.topics else {
         let mut by_topic: BTreeMap<String, Vec<Found>> = BTreeMap::new();
         for ((topic, partition), offset) in committed {
             if context.sees(DESCRIBE_TOPIC, &topic) {
-                by_topic.entry(topic).or_default().push((partition, Ok(Some(offset))));
+                let found = stable(&topic, partition, Some(offset));
+                by_topic.entry(topic).or_default().push((partition, found));
             }
         }
         return Ok(by_topic.into_iter().map(|(topic, found)| (TopicName(text(topic)), found)).collect());
@@ -176,7 +201,7 @@ fn find(context: &RequestContext<'_>, wish: &Wish) -> Result<Vec<(TopicName, Vec
         let allowed = context.allows(DESCRIBE_TOPIC, topic);
         let find = |index: &i32| {
             let offset = if allowed {
-                Ok(committed.remove(&(topic.to_string(), *index)))
+                stable(topic, *index, committed.remove(&(topic.to_string(), *index)))
             } else {
                 Err(ResponseError::TopicAuthorizationFailed.code())
             };
@@ -243,6 +268,10 @@ pub(super) async fn delete(
         }
     }
     let command = coordinator::OffsetDeleteRequest { group_id: request.group_id.to_string(), partitions };
+    let _settled = match context.node.groups.settled(&request.group_id).await {
+        Ok(settled) => settled,
+        Err(error) => return OffsetDeleteResponse::default().with_error_code(error.code()),
+    };
     let answer = context.node.groups.ask(&request.group_id, Command::DeleteOffsets(command)).await;
     let error: Option<GroupError> = match answer {
         Ok(Response::DeleteOffsets(deleted)) => {

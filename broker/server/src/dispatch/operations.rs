@@ -95,6 +95,10 @@ pub(crate) const REQUIREMENTS: &[(ApiKey, &[Requirement])] = &[
     (ApiKey::DeleteRecords, &[DELETE_TOPIC]),
     (ApiKey::InitProducerId, &[IDEMPOTENT_WRITE, WRITE_TOPIC, WRITE_TRANSACTION]),
     (ApiKey::OffsetForLeaderEpoch, &[DESCRIBE_TOPIC]),
+    (ApiKey::AddPartitionsToTxn, &[WRITE_TRANSACTION, WRITE_TOPIC, CLUSTER_ACTION]),
+    (ApiKey::AddOffsetsToTxn, &[WRITE_TRANSACTION, READ_GROUP]),
+    (ApiKey::EndTxn, &[WRITE_TRANSACTION]),
+    (ApiKey::TxnOffsetCommit, &[WRITE_TRANSACTION, READ_GROUP, READ_TOPIC]),
     (ApiKey::DescribeAcls, &[DESCRIBE_CLUSTER]),
     (ApiKey::CreateAcls, &[ALTER_CLUSTER]),
     (ApiKey::DeleteAcls, &[ALTER_CLUSTER]),
@@ -114,7 +118,9 @@ pub(crate) const REQUIREMENTS: &[(ApiKey, &[Requirement])] = &[
     (ApiKey::DescribeQuorum, &[DESCRIBE_CLUSTER]),
     (ApiKey::DescribeCluster, &[]),
     (ApiKey::DescribeTopicPartitions, &[DESCRIBE_TOPIC]),
-    (ApiKey::DescribeTransactions, &[DESCRIBE_TRANSACTION]),
+    (ApiKey::DescribeProducers, &[READ_TOPIC]),
+    (ApiKey::DescribeTransactions, &[DESCRIBE_TRANSACTION, DESCRIBE_TOPIC]),
+    (ApiKey::ListTransactions, &[DESCRIBE_TRANSACTION]),
     (ApiKey::ListConfigResources, &[DESCRIBE_CLUSTER_CONFIGS]),
 ];
 

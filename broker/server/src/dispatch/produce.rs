@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use cadastre_coordinator::{ProducerIdentity, TransactionError};
 use cadastre_protocol::ResponseError;
 use cadastre_protocol::api::{self, EnvelopeError};
 use cadastre_protocol::compression::Compression;
@@ -12,6 +13,7 @@ use cadastre_protocol::messages::produce_response::{
 };
 use cadastre_protocol::messages::{BrokerId, ProduceRequest, ProduceResponse};
 use cadastre_protocol::record_batch::{RecordBatch, RecordBatchError, TimestampType};
+use cadastre_protocol::types::TopicPartition;
 use cadastre_storage::{AppendError, Appended};
 use futures::future::join_all;
 use tokio::time::Instant;
@@ -25,6 +27,19 @@ use crate::state::topics::Topic;
 
 /// The most a batch may unpack to, in bytes; bounds what a small request can make the broker hold.
 const MAXIMUM_UNPACKED_BYTES: usize = 256 << 20;
+
+/// The first version whose clients understand `TRANSACTION_ABORTABLE` (KIP-890).
+const ABORTABLE: i16 = 11;
+/// The first version by which partitions join a transaction (KIP-890).
+const JOINING: i16 = 12;
+/// The bit of a batch's attributes that says that it belongs to a transaction.
+const TRANSACTIONAL: i16 = 1 << 4;
+
+/// What holds for all partitions of a request.
+struct Writer<'request> {
+    refused: Option<ApiError>,
+    transaction: Option<&'request str>,
+}
 
 pub(super) async fn answer(context: &RequestContext<'_>, body: Bytes) -> Result<Reply, EnvelopeError> {
     let size = body.len();
@@ -48,7 +63,8 @@ pub(super) async fn answer(context: &RequestContext<'_>, body: Bytes) -> Result<
 }
 
 async fn handle(context: &RequestContext<'_>, request: ProduceRequest) -> ProduceResponse {
-    let transaction = request.transactional_id.as_ref();
+    let transaction = request.transactional_id.clone();
+    let transaction = transaction.as_ref();
     let refused = if !matches!(request.acks, -1..=1) {
         Some(ApiError::from(ResponseError::InvalidRequiredAcks))
     } else if transaction.is_some_and(|id| !context.allows(WRITE_TRANSACTION, id)) {
@@ -56,18 +72,22 @@ async fn handle(context: &RequestContext<'_>, request: ProduceRequest) -> Produc
     } else {
         None
     };
-    let refused = refused.as_ref();
+    let refused = match (refused, transaction) {
+        (None, Some(id)) if context.header.version >= JOINING => join(context, id, &request).await.err(),
+        (refused, _) => refused,
+    };
+    let writer = Writer { refused, transaction: transaction.map(|id| id.as_str()) };
     let topics =
-        join_all(request.topic_data.into_iter().map(|topic| produce_topic(context, topic, refused))).await;
+        join_all(request.topic_data.into_iter().map(|topic| produce_topic(context, topic, &writer))).await;
     ProduceResponse::default().with_responses(topics)
 }
 
 async fn produce_topic(
     context: &RequestContext<'_>,
     data: TopicProduceData,
-    refused: Option<&ApiError>,
+    writer: &Writer<'_>,
 ) -> TopicProduceResponse {
-    let topic = match refused {
+    let topic = match &writer.refused {
         Some(error) => Err(error.clone()),
         None => find_topic(context, &data),
     };
@@ -75,7 +95,7 @@ async fn produce_topic(
     let partitions = data.partition_data.into_iter().map(|partition| async move {
         let index = partition.index;
         let outcome = match topic {
-            Ok(topic) => append(context, topic, partition).await,
+            Ok(topic) => append(context, topic, partition, writer.transaction).await,
             Err(error) => Err(error.clone()),
         };
         partition_response(context, index, outcome)
@@ -107,6 +127,7 @@ async fn append(
     context: &RequestContext<'_>,
     topic: &Topic,
     data: PartitionProduceData,
+    transaction: Option<&str>,
 ) -> Result<Appended, ApiError> {
     if !topic.has(data.index) {
         return Err(ResponseError::UnknownTopicOrPartition.into());
@@ -114,9 +135,66 @@ async fn append(
     let batch = check(context, topic, data.records.unwrap_or_default())?;
     let stamped = batch.timestamp_type() == TimestampType::LogAppendTime;
     let log_append_time_ms = if stamped { batch.max_timestamp() } else { -1 };
-    let appended = context.node.storage.append(topic.partition(data.index), batch).await;
+    let (storage, partition) = (&context.node.storage, topic.partition(data.index));
+    let appended = if batch.is_transactional() {
+        let id = transaction.ok_or(ResponseError::TransactionalIdAuthorizationFailed)?;
+        let number = context.node.transactions.verify(id, producer_of(&batch), partition).await;
+        let number = number.map_err(|error| transaction_error(context.header.version, error))?;
+        storage.append_in_transaction(partition, batch, number).await
+    } else {
+        storage.append(partition, batch).await
+    };
     let appended = appended.map_err(|error| append_error(&error))?;
     Ok(Appended { log_append_time_ms, ..appended })
+}
+
+fn producer_of(batch: &RecordBatch) -> ProducerIdentity {
+    ProducerIdentity { id: batch.producer_id(), epoch: batch.producer_epoch() }
+}
+
+/// Has the partitions of a request take part in the producer's transaction (KIP-890).
+async fn join(context: &RequestContext<'_>, id: &str, request: &ProduceRequest) -> Result<(), ApiError> {
+    let mut joining: Vec<(ProducerIdentity, TopicPartition)> = Vec::new();
+    for data in &request.topic_data {
+        // What is wrong with it is said when it is appended.
+        let Ok(topic) = find_topic(context, data) else { continue };
+        for partition in data.partition_data.iter().filter(|partition| topic.has(partition.index)) {
+            let producer = partition.records.as_ref().and_then(|records| producer_in(records));
+            joining.extend(producer.map(|producer| (producer, topic.partition(partition.index))));
+        }
+    }
+    let Some((producer, _)) = joining.first().copied() else { return Ok(()) };
+    if joining.iter().any(|(other, _)| *other != producer) {
+        return Err(ApiError::new(ResponseError::InvalidRecord, "a transaction has one producer"));
+    }
+    let partitions = joining.into_iter().map(|(_, partition)| partition).collect();
+    let joined = context.node.transactions.join(id, producer, &partitions, None).await;
+    joined.map_err(|error| transaction_error(context.header.version, error))
+}
+
+/// The producer of a transactional batch, of which nothing else is checked yet.
+fn producer_in(records: &[u8]) -> Option<ProducerIdentity> {
+    let attributes = i16::from_be_bytes(records.get(21..)?.first_chunk().copied()?);
+    let id = i64::from_be_bytes(records.get(43..)?.first_chunk().copied()?);
+    let epoch = i16::from_be_bytes(records.get(51..)?.first_chunk().copied()?);
+    (attributes & TRANSACTIONAL != 0 && id >= 0).then_some(ProducerIdentity { id, epoch })
+}
+
+/// What a client of that version is told about its transaction.
+fn transaction_error(version: i16, error: TransactionError) -> ApiError {
+    ApiError::from(match error {
+        TransactionError::ProducerFenced => ResponseError::InvalidProducerEpoch,
+        TransactionError::InvalidProducerIdMapping => ResponseError::InvalidProducerIdMapping,
+        TransactionError::ConcurrentTransactions if version >= JOINING => {
+            ResponseError::ConcurrentTransactions
+        }
+        // A code that older clients repeat without asking for a coordinator.
+        TransactionError::ConcurrentTransactions | TransactionError::CoordinatorNotAvailable => {
+            ResponseError::NotEnoughReplicas
+        }
+        _ if version >= ABORTABLE => ResponseError::TransactionAbortable,
+        _ => ResponseError::InvalidTxnState,
+    })
 }
 
 /// Checks everything that can be checked about a batch before it is given an offset.
@@ -136,9 +214,6 @@ fn check(context: &RequestContext<'_>, topic: &Topic, records: Bytes) -> Result<
         return Err(ResponseError::UnsupportedCompressionType.into());
     }
     batch.check_producible().map_err(|error| batch_error(&error))?;
-    if batch.is_transactional() {
-        return Err(ApiError::new(ResponseError::InvalidTxnState, "transactions are not supported"));
-    }
     check_records(context, topic, &batch)?;
     let now_ms = context.node.clock.now_ms();
     if settings.topic_text(topic, "message.timestamp.type").as_deref() == Some("LogAppendTime") {
@@ -183,6 +258,7 @@ fn append_error(error: &AppendError) -> ApiError {
     let code = match error {
         AppendError::OutOfOrderSequence { .. } => ResponseError::OutOfOrderSequenceNumber,
         AppendError::InvalidProducerEpoch { .. } => ResponseError::InvalidProducerEpoch,
+        AppendError::TransactionEnded { .. } => ResponseError::InvalidTxnState,
         AppendError::UnknownPartition { .. } => ResponseError::UnknownTopicOrPartition,
         AppendError::TooLarge { .. } => ResponseError::MessageTooLarge,
         other => {

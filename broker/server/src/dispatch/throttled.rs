@@ -24,7 +24,8 @@ throttled! {
     CreatePartitionsResponse CreateTopicsResponse DeleteAclsResponse DeleteGroupsResponse DeleteRecordsResponse
     DeleteTopicsResponse DescribeAclsResponse DescribeClientQuotasResponse DescribeClusterResponse
     DescribeConfigsResponse DescribeDelegationTokenResponse DescribeLogDirsResponse DescribeTopicPartitionsResponse
-    DescribeTransactionsResponse
+    AddOffsetsToTxnResponse AddPartitionsToTxnResponse DescribeProducersResponse DescribeTransactionsResponse EndTxnResponse
+    ListTransactionsResponse TxnOffsetCommitResponse
     DescribeUserScramCredentialsResponse FetchResponse IncrementalAlterConfigsResponse InitProducerIdResponse
     ListConfigResourcesResponse OffsetDeleteResponse ProduceResponse
     DescribeGroupsResponse FindCoordinatorResponse HeartbeatResponse JoinGroupResponse LeaveGroupResponse

@@ -1,5 +1,7 @@
 //! The consumer groups: the coordinator's state machine, its clock, and its records in the storage's metadata.
 
+mod pending;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,6 +13,7 @@ use cadastre_coordinator::{
 use cadastre_storage::{Clock, MetadataChange, MetadataKind, Registry, Storage, StorageError};
 use tokio::sync::{mpsc, oneshot};
 
+use self::pending::OffsetLocks;
 use super::StateError;
 use crate::config::BrokerConfig;
 use crate::listeners::listener_security::chain;
@@ -32,6 +35,7 @@ pub(crate) struct Groups {
     settings: CoordinatorConfig,
     inner: Mutex<Inner>,
     records: Mutex<Option<mpsc::UnboundedReceiver<Record>>>,
+    offset_locks: OffsetLocks,
 }
 
 /// What a coordinator wants written.
@@ -142,6 +146,7 @@ impl Groups {
             settings,
             inner: Mutex::new(inner),
             records: Mutex::new(Some(receiver)),
+            offset_locks: OffsetLocks::default(),
         }))
     }
 

@@ -1,4 +1,4 @@
-//! What the cluster knows: topics, settings, ACLs, credentials, quotas and groups, each kept in the storage's metadata.
+//! What the cluster knows: topics, settings, ACLs, credentials, quotas, groups and transactions, each kept in the storage's metadata.
 
 pub(crate) mod acls;
 pub(crate) mod groups;
@@ -6,6 +6,7 @@ pub(crate) mod quotas;
 pub(crate) mod scram;
 pub(crate) mod settings;
 pub(crate) mod topics;
+pub(crate) mod transactions;
 
 /// A change to the cluster's metadata did not happen.
 #[derive(Debug, thiserror::Error)]
