@@ -12,16 +12,17 @@ mod common;
 
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cadastre_model::evidence::Evidence;
 use cadastre_model::record::Problem;
 use cadastre_model::{Outcome, Record};
-use cadastre_packet::redact::LeakError;
+use cadastre_packet::redact::{LeakError, Remade, Remake};
 use cadastre_packet::{
-    LocalKey, PackFile, PacketError, Randomness as _, RedactOptions, Redacted, Role, Rules, SeededRandomness,
-    Signer, UncheckedPacket, VerifiedPacket, VerifyOptions, create, redact, verify,
+    LocalKey, PackFile, PacketError, PacketPath, Randomness as _, RedactOptions, Redacted, Role, Rules,
+    SeededRandomness, Signer, UncheckedPacket, VerifiedPacket, VerifyOptions, create, redact, verify,
 };
 use common::*;
 use serde_json::json;
@@ -163,7 +164,8 @@ fn redacted_with(
     redactor: Option<&dyn Signer>,
 ) -> Result<(Vec<u8>, Redacted), PacketError> {
     let packet = verified(packet, &VerifyOptions::default())?;
-    let options = RedactOptions { tool_version: "0.1.0".into(), redacted_at: at(), companions };
+    let options =
+        RedactOptions { tool_version: "0.1.0".into(), redacted_at: at(), companions, remakes: Vec::new() };
     let mut output = Vec::new();
     let rules = Rules::from_yaml(rules)?;
     let result = redact(&packet, &rules, &options, redactor, &SeededRandomness::new(5), &mut output)?;
@@ -307,13 +309,84 @@ fn a_companion_that_still_holds_a_value_stops_everything() {
     assert_eq!(packet.read("redacted/reports/report.html").unwrap(), b"<p>rendered again</p>");
 }
 
+/// Makes a document that nobody can search of one text, and says what it shows.
+#[derive(Debug)]
+struct Typesetter {
+    path: PacketPath,
+    texts: Vec<Vec<u8>>,
+    shows: fn(&str) -> String,
+}
+
+impl Remake for Typesetter {
+    fn path(&self) -> &PacketPath {
+        &self.path
+    }
+
+    fn texts(&self) -> &[Vec<u8>] {
+        &self.texts
+    }
+
+    fn make(&self, texts: &[Vec<u8>]) -> Result<Remade, String> {
+        let text = String::from_utf8(texts[0].clone()).map_err(|error| error.to_string())?;
+        let bytes = [b"%PDF-1.7 ".as_slice(), &text.bytes().map(|byte| !byte).collect::<Vec<u8>>()].concat();
+        Ok(Remade { bytes, shown: (self.shows)(&text) })
+    }
+}
+
+#[test]
+fn a_document_is_made_again_of_its_redacted_texts_and_withheld_when_it_still_shows_a_value() {
+    let (_, packet) = planted();
+    let told = format!("role {ROLE} in {ACCOUNT}");
+    let redacted = |shows: fn(&str) -> String| {
+        let remake: Arc<dyn Remake> = Arc::new(Typesetter {
+            path: "reports/report.pdf".parse().unwrap(),
+            texts: vec![told.clone().into_bytes()],
+            shows,
+        });
+        let packet = verified(&packet, &VerifyOptions::default()).unwrap();
+        let options = RedactOptions {
+            tool_version: "0.1.0".into(),
+            redacted_at: at(),
+            companions: Vec::new(),
+            remakes: vec![remake],
+        };
+        let (mut output, rules) = (Vec::new(), Rules::from_yaml(RULES).unwrap());
+        let result = redact(&packet, &rules, &options, None, &SeededRandomness::new(5), &mut output).unwrap();
+        (output, result)
+    };
+    let (output, result) = redacted(str::to_owned);
+    assert!(!result.withheld_files.iter().any(|(path, _)| path.ends_with(".pdf")), "{result:?}");
+    let after = verified(&output, &VerifyOptions::default()).unwrap();
+    let document = after.read("redacted/reports/report.pdf").unwrap();
+    let text: Vec<u8> = document.strip_prefix(b"%PDF-1.7 ").unwrap().iter().map(|byte| !byte).collect();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.starts_with("role ") && !holds(text.as_bytes(), ROLE) && !holds(text.as_bytes(), ACCOUNT));
+    for shows in [
+        |_: &str| ROLE.to_owned(),
+        |_: &str| ROLE.chars().flat_map(|letter| [letter, '\n']).collect::<String>(),
+    ] {
+        let (output, result) = redacted(shows);
+        let withheld = result.withheld_files.iter().find(|(path, _)| path == "reports/report.pdf").unwrap();
+        let why = withheld.1.strip_prefix("cannot be rewritten: in what the new pages show").unwrap();
+        assert!(why.contains("a redacted value is left (of "), "{why}");
+        assert!(![ROLE, ACCOUNT].iter().any(|value| why.contains(value)), "{why}");
+        let after = verified(&output, &VerifyOptions::default()).unwrap();
+        assert!(after.read("redacted/reports/report.pdf").is_err());
+    }
+}
+
 #[test]
 fn a_redacted_packet_is_not_redacted_again_and_another_key_gives_other_pseudonyms() {
     let (_, packet) = planted();
     let (output, _) = redacted_with(&packet, RULES, Vec::new(), None).unwrap();
     assert!(matches!(redacted_with(&output, RULES, Vec::new(), None), Err(PacketError::AlreadyRedacted)));
     let packet = verified(&packet, &VerifyOptions::default()).unwrap();
-    let options = RedactOptions { tool_version: "0.1.0".into(), redacted_at: at(), companions: Vec::new() };
+    let options = RedactOptions {
+        tool_version: "0.1.0".into(),
+        redacted_at: at(),
+        companions: Vec::new(),
+        remakes: Vec::new(),
+    };
     let mut other = Vec::new();
     let rules = Rules::from_yaml(RULES).unwrap();
     redact(&packet, &rules, &options, None, &SeededRandomness::new(6), &mut other).unwrap();

@@ -38,8 +38,26 @@ pub struct Document<'a> {
 /// When the template is wrong, with the place in it; when the document would not conform; when this build has no
 /// typesetter ([`AVAILABLE`]).
 pub fn pdf(document: &Document<'_>) -> Result<Vec<u8>, PdfError> {
+    Ok(typeset(document)?.bytes)
+}
+
+/// A document that was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Typeset {
+    /// The file, as [`pdf`] gives it.
+    pub bytes: Vec<u8>,
+    /// What its pages say, each run of text on a line of its own, in the order in which it is drawn. The file itself
+    /// holds numbers of glyphs, which no search reads. Text inside the diagram is not part of it.
+    pub text: String,
+}
+
+/// As [`pdf`], with what the pages say.
+///
+/// # Errors
+/// As [`pdf`].
+pub fn typeset(document: &Document<'_>) -> Result<Typeset, PdfError> {
     #[cfg(feature = "typeset")]
-    return crate::typeset::pdf(document);
+    return crate::typeset::typeset(document);
     #[cfg(not(feature = "typeset"))]
     {
         let _unused = document;

@@ -23,5 +23,5 @@ mod typeset;
 #[cfg(feature = "typeset")]
 mod world;
 
-pub use document::{AVAILABLE, Document, TEMPLATE, TEMPLATE_NAME, pdf};
+pub use document::{AVAILABLE, Document, TEMPLATE, TEMPLATE_NAME, Typeset, pdf, typeset};
 pub use error::PdfError;

@@ -5,18 +5,19 @@ use jiff::tz::TimeZone;
 use typst::diag::{SourceDiagnostic, Warned};
 use typst::ecow::EcoVec;
 use typst::foundations::{Datetime, Smart};
+use typst::layout::{Frame, FrameItem};
 use typst::{World, WorldExt};
 use typst_layout::PagedDocument;
 use typst_pdf::{PdfOptions, PdfStandard, PdfStandards};
 
-use crate::document::{Document, TEMPLATE_NAME};
+use crate::document::{Document, TEMPLATE_NAME, Typeset};
 use crate::error::PdfError;
 use crate::glyphs::{Repertoire, printable, printable_text};
 use crate::picture;
 use crate::world::Files;
 
-/// As [`crate::pdf`].
-pub(crate) fn pdf(document: &Document<'_>) -> Result<Vec<u8>, PdfError> {
+/// As [`crate::typeset`].
+pub(crate) fn typeset(document: &Document<'_>) -> Result<Typeset, PdfError> {
     let outcome = match set(document, Repertoire::Fonts) {
         // Letters and marks that cannot be combined show only while the pages are written.
         Err(PdfError::Standard { .. }) => set(document, Repertoire::Ascii),
@@ -27,7 +28,7 @@ pub(crate) fn pdf(document: &Document<'_>) -> Result<Vec<u8>, PdfError> {
     outcome
 }
 
-fn set(document: &Document<'_>, repertoire: Repertoire) -> Result<Vec<u8>, PdfError> {
+fn set(document: &Document<'_>, repertoire: Repertoire) -> Result<Typeset, PdfError> {
     let mut data = document.data.clone();
     printable(&mut data, repertoire)?;
     let diagram = picture::plain(&printable_text(document.diagram, repertoire)?);
@@ -47,7 +48,24 @@ fn set(document: &Document<'_>, repertoire: Repertoire) -> Result<Vec<u8>, PdfEr
         tagged: true,
         pretty: false,
     };
-    typst_pdf::pdf(&pages, &options).map_err(|errors| standard_error(&errors))
+    let bytes = typst_pdf::pdf(&pages, &options).map_err(|errors| standard_error(&errors))?;
+    let mut text = String::new();
+    pages.pages().iter().for_each(|page| gather(&page.frame, &mut text));
+    Ok(Typeset { bytes, text })
+}
+
+/// Adds what a frame says, each run of text on a line of its own.
+fn gather(frame: &Frame, text: &mut String) {
+    for (_, item) in frame.items() {
+        match item {
+            FrameItem::Group(group) => gather(&group.frame, text),
+            FrameItem::Text(run) => {
+                text.push_str(&run.text);
+                text.push('\n');
+            }
+            FrameItem::Shape(..) | FrameItem::Image(..) | FrameItem::Link(..) | FrameItem::Tag(_) => {}
+        }
+    }
 }
 
 fn datetime(at: Timestamp) -> Result<Datetime, PdfError> {

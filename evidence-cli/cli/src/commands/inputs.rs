@@ -71,8 +71,21 @@ fn assess_with(
         keep_input,
         is_ahead: false,
     };
+    assessed(declaration, evidence, &options, terminal)
+}
+
+/// Assesses what was read.
+///
+/// # Errors
+/// When a policy cannot be evaluated at all.
+pub(super) fn assessed(
+    declaration: Declaration,
+    evidence: Evidence,
+    options: &Options,
+    terminal: &Terminal,
+) -> anyhow::Result<Judged> {
     terminal.step("evaluating access, reachability and controls");
-    let assessment = assess(&evidence, &declaration, &options)?;
+    let assessment = assess(&evidence, &declaration, options)?;
     for error in &assessment.errors {
         terminal.warn(&format!("{} could not be evaluated: {}", error.control, error.message));
     }

@@ -18,6 +18,7 @@ mod local_cluster;
 mod logs;
 mod output;
 mod packet;
+mod packet_document;
 mod packet_page;
 mod path;
 mod plan;

@@ -15,7 +15,7 @@ use cadastre_packet::{
 use cadastre_policy::PolicySet;
 
 use super::inputs::{self, Judged};
-use super::packet_page;
+use super::{packet_document, packet_page};
 use super::{report, signing};
 use crate::args::assess::{Inputs, ReportFormat, TableFormat};
 use crate::args::packet::{AttachTimestamp, Create, Packet, Redact, Show, Sign, Trust, Verify};
@@ -268,11 +268,18 @@ fn redacted(arguments: &Redact, terminal: &Terminal) -> anyhow::Result<Exit> {
         Ok(packet) => packet,
         Err(error) => return failed(error.into(), terminal),
     };
+    terminal.step("setting the document again");
+    let remake = packet_document::remake(&packet, terminal).unwrap_or_else(|error| {
+        terminal
+            .warn(&format!("the PDF cannot be set again and is withheld if anything is replaced: {error:#}"));
+        None
+    });
     terminal.step("redacting, and searching for what must not be there");
     let options = RedactOptions {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         redacted_at: now(),
         companions: Vec::new(),
+        remakes: remake.into_iter().collect(),
     };
     let signer = signer.as_deref();
     let result = write_new(&arguments.output, |file| {

@@ -53,6 +53,22 @@ pub(crate) struct Searcher {
     texts: Vec<(usize, Boundary)>,
 }
 
+/// Why bytes are not known to be free of values.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Finding {
+    /// A value, which is not named.
+    #[error("a redacted value is left (of {length} characters, {trail})")]
+    Value {
+        /// The value's length.
+        length: usize,
+        /// Behind which encodings.
+        trail: String,
+    },
+    /// Too much to look through.
+    #[error("it cannot be searched: {0}")]
+    Unsearchable(&'static str),
+}
+
 /// Where a value was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Hit {
@@ -84,32 +100,48 @@ impl Searcher {
 
     /// Fails when a file holds a value, whatever it is wrapped in.
     pub(crate) fn check(&self, file: &str, bytes: &[u8]) -> Result<(), LeakError> {
+        let file = file.to_owned();
+        self.find(bytes).map_err(|finding| match finding {
+            Finding::Value { length, trail } => LeakError::Found { file, length, trail },
+            Finding::Unsearchable(why) => LeakError::Unsearchable { file, why },
+        })
+    }
+
+    /// Fails when bytes hold a value, whatever it is wrapped in.
+    pub(crate) fn find(&self, bytes: &[u8]) -> Result<(), Finding> {
         let allowed = (bytes.len() as u64).saturating_mul(MAXIMUM_EFFORT).saturating_add(MAXIMUM_INFLATED);
         let mut search = Search { searcher: self, effort: allowed, trail: Vec::new() };
-        let unsearchable = |why| LeakError::Unsearchable { file: file.to_owned(), why };
-        match search.all(bytes, 0).map_err(unsearchable)? {
+        match search.all(bytes, 0).map_err(Finding::Unsearchable)? {
             None => Ok(()),
-            Some(hit) => Err(LeakError::Found {
-                file: file.to_owned(),
-                length: hit.length,
-                trail: if hit.trail.is_empty() {
-                    "in plain".to_owned()
-                } else {
-                    format!("in {}", hit.trail.join(" in "))
-                },
-            }),
+            Some(hit) if hit.trail.is_empty() => {
+                Err(Finding::Value { length: hit.length, trail: "in plain".to_owned() })
+            }
+            Some(hit) => {
+                Err(Finding::Value { length: hit.length, trail: format!("in {}", hit.trail.join(" in ")) })
+            }
         }
     }
 
-    /// The length of a value that the bytes hold. In bytes that are not text, short values are no finding: they
-    /// turn up by chance.
+    /// The length of a value that the bytes hold. In bytes that are not text, short values turn up by chance, and are
+    /// a finding only among other text.
     fn raw(&self, bytes: &[u8], text: bool) -> Option<usize> {
         self.automaton.find_overlapping_iter(bytes).find_map(|found| {
             let (length, boundary) = self.texts.get(found.pattern().as_usize()).copied()?;
-            let by_chance = !text && length < WHOLE_WORD_BELOW;
+            let by_chance =
+                !text && length < WHOLE_WORD_BELOW && !among_text(bytes, found.start(), found.end());
             (!by_chance && boundary.allows(bytes, found.start(), found.end())).then_some(length)
         })
     }
+}
+
+/// Whether a match lies in a run of text that is too long to be chance.
+fn among_text(bytes: &[u8], start: usize, end: usize) -> bool {
+    const TOO_LONG_FOR_CHANCE: usize = 12;
+    let printable = |byte: &&u8| byte.is_ascii_graphic() || **byte == b' ';
+    let before = bytes.get(..start).unwrap_or_default().iter().rev().take(TOO_LONG_FOR_CHANCE);
+    let after = bytes.get(end..).unwrap_or_default().iter().take(TOO_LONG_FOR_CHANCE);
+    let around = before.take_while(printable).count() + after.take_while(printable).count();
+    around + (end - start) >= TOO_LONG_FOR_CHANCE
 }
 
 /// What must not touch a match.
@@ -160,7 +192,10 @@ impl Search<'_> {
     fn all(&mut self, bytes: &[u8], depth: usize) -> Result<Option<Hit>, &'static str> {
         self.effort =
             self.effort.checked_sub(bytes.len() as u64).ok_or("it holds too much inside other things")?;
-        if let Some(length) = self.searcher.raw(bytes, depth == 0 || is_text(bytes)) {
+        let text = is_text(bytes);
+        // A document is known to be mostly compressed; of other files, nothing is known.
+        let whole = text || depth == 0 && !bytes.starts_with(b"%PDF");
+        if let Some(length) = self.searcher.raw(bytes, whole) {
             return Ok(Some(Hit { length, trail: self.trail.iter().rev().copied().collect() }));
         }
         if depth >= DEEPEST {
@@ -172,9 +207,11 @@ impl Search<'_> {
             ("HTML escapes", decode::html),
             ("markup", decode::without_tags),
         ];
+        // What is not text as a whole holds a `%41` or a `<…>` here and there by chance; undoing one encoding after the
+        // other in every order would find nothing more in it, and never end for a document of some megabytes.
         for (name, decoder) in whole {
             if let Some(decoded) = decoder(bytes).filter(|decoded| decoded != bytes)
-                && let Some(hit) = self.inside(name, &decoded, depth)?
+                && let Some(hit) = self.inside(name, &decoded, if text { depth } else { DEEPEST })?
             {
                 return Ok(Some(hit));
             }
@@ -357,9 +394,39 @@ mod tests {
         found(&base64(b"by Zoe."), "base64");
         let noise: Vec<u8> =
             (0..200_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
+        let document = [b"%PDF-1.7\n".as_slice(), &noise, b"\0zoe\0", &noise].concat();
+        searcher().check("f", &document).unwrap();
+        found(&[document.as_slice(), b"<< /Title (by Zoe) >>"].concat(), "plain");
         for clean in [b"zoetrope".as_slice(), b"azoe1", b"", &base64(&noise)] {
             searcher().check("f", clean).unwrap();
         }
+    }
+
+    #[test]
+    fn a_document_of_many_streams_and_binary_parts_is_searched_to_its_end() {
+        let noise = |seed: u32, length: u32| -> Vec<u8> {
+            (0..length)
+                .flat_map(|n| (n ^ seed).wrapping_mul(2_654_435_761).rotate_left(n % 31).to_be_bytes())
+                .collect()
+        };
+        let zlib = |bytes: &[u8]| {
+            let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        };
+        let mut document = b"%PDF-1.7\n".to_vec();
+        for page in 0..12_u32 {
+            let text = format!("BT /f0 9 Tf (\\050{page}\\051) Tj <00{page:02x}> Tj ET %41 &amp; \\u0041 ")
+                .repeat(500);
+            document.extend(b"1 0 obj\nstream\n");
+            document.extend(zlib(&[text.as_bytes(), &noise(page, 2_000)].concat()));
+            document.extend(b"\nendstream\n");
+            document.extend(noise(page, 4_000));
+        }
+        searcher().check("f", &document).unwrap();
+        document.extend(b"stream\n");
+        document.extend(zlib(b"acme%2Fp%C3%A4yments%2D7"));
+        found(&document, "URL encoding in a PDF stream");
     }
 
     #[test]

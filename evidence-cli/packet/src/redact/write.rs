@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::sync::Arc;
 
 use cadastre_model::evidence::Evidence;
 use cadastre_model::{Observation, Record, Timestamp};
@@ -10,6 +11,7 @@ use serde_json::Value;
 use super::archive;
 use super::leak::Searcher;
 use super::pseudonym::{self, Pseudonyms};
+use super::remake::{Remake, RemakeError};
 use super::replace::Replacer;
 use super::rules::Rules;
 use super::statement::{DerivedFile, REDACTED_SCHEMA, Redaction, Replaced, Told, Withheld};
@@ -40,6 +42,8 @@ pub struct RedactOptions {
     /// Files rendered again from the redacted evidence, by the path of the file they stand for. They are searched like
     /// everything else.
     pub companions: Vec<PackFile>,
+    /// How files are made again that redaction cannot rewrite.
+    pub remakes: Vec<Arc<dyn Remake>>,
 }
 
 /// What was done.
@@ -53,7 +57,8 @@ pub struct Redacted {
     pub replaced: u64,
     /// Leaves with nothing in their place.
     pub withheld: u64,
-    /// Files that were withheld whole, with the reason.
+    /// Files that were withheld whole, with the reason and, for whoever redacts, what came of the attempt to rewrite
+    /// them. What the packet itself says of them is the reason alone.
     pub withheld_files: Vec<(String, String)>,
     /// Number of distinct values by kind.
     pub values: BTreeMap<String, u64>,
@@ -348,13 +353,22 @@ impl Redactor {
             options.companions.iter().map(|file| (&file.path, file)).collect();
         for (leaf, file, bytes) in texts {
             let path = file.path.as_str();
+            let mut details = String::new();
             let fate = if let Some(companion) = companions.remove(&file.path) {
                 self.companion(companion, draft)?
             } else if rules.files.iter().any(|glob| glob.is_match(path)) {
                 Fate::Withheld("rule")
             } else if bytes.starts_with(b"%PDF") && self.searcher.is_some() {
                 // Text in a PDF is numbers of glyphs, which no search can read.
-                Fate::Withheld("cannot be rewritten")
+                let remake = options.remakes.iter().find(|remake| *remake.path() == file.path);
+                match remake.map(|remake| self.made_again(remake.as_ref(), file, draft)) {
+                    Some(Ok(fate)) => fate,
+                    Some(Err(why)) => {
+                        details = format!(": {why}");
+                        Fate::Withheld("cannot be rewritten")
+                    }
+                    None => Fate::Withheld("cannot be rewritten"),
+                }
             } else if self.is_clean(path, bytes) && self.is_clean(path, path.as_bytes()) {
                 draft.originals.push(((*file).clone(), bytes.clone()));
                 Fate::Stays
@@ -362,7 +376,7 @@ impl Redactor {
                 self.derived_file(file, bytes, draft)?
             };
             if let Fate::Withheld(reason) = &fate {
-                draft.withheld_files.push((path.to_owned(), (*reason).to_owned()));
+                draft.withheld_files.push((path.to_owned(), format!("{reason}{details}")));
             }
             set(&mut draft.fates, *leaf, fate);
         }
@@ -412,6 +426,39 @@ impl Redactor {
         let file = entry(path.clone(), file.role, &file.media_type, &replaced);
         draft.derived.push((DerivedFile { file, reason: "pseudonyms".to_owned() }, replaced));
         Ok(Fate::Replaced(format!("file {path}")))
+    }
+
+    /// A file made again of its texts with pseudonyms.
+    ///
+    /// # Errors
+    /// Why that cannot be done, in words for whoever redacts.
+    fn made_again(
+        &self,
+        remake: &dyn Remake,
+        file: &FileEntry,
+        draft: &mut Draft,
+    ) -> Result<Fate, RemakeError> {
+        let name = file.path.as_str();
+        self.cleared("its name", name.as_bytes())?;
+        let mut texts = Vec::new();
+        for text in remake.texts() {
+            let replaced = self.replaced(text);
+            self.cleared("what it is made of", &replaced)?;
+            texts.push(replaced);
+        }
+        let made = remake.make(&texts).map_err(RemakeError::Make)?;
+        self.cleared("the new file", &made.bytes)?;
+        self.cleared("what the new pages show", made.shown.as_bytes())?;
+        self.cleared("what the new pages show without breaks", made.unbroken().as_bytes())?;
+        let path = under_derived(&file.path).map_err(|error| RemakeError::Make(error.to_string()))?;
+        let file = entry(path.clone(), file.role, &file.media_type, &made.bytes);
+        draft.derived.push((DerivedFile { file, reason: "rendered again".to_owned() }, made.bytes));
+        Ok(Fate::Replaced(format!("file {path}")))
+    }
+
+    fn cleared(&self, what: &'static str, bytes: &[u8]) -> Result<(), RemakeError> {
+        let found = self.searcher.as_ref().map_or(Ok(()), |searcher| searcher.find(bytes));
+        found.map_err(|finding| RemakeError::Leak { what, finding })
     }
 
     /// The last word: every byte that is about to be written, names and lists included.
