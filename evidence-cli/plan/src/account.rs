@@ -19,6 +19,9 @@ pub(crate) struct Places<'p> {
     caller: Option<&'p str>,
     declared_account: Option<&'p str>,
     declared_region: Option<&'p str>,
+    /// The subscription whose credentials planned, where the plan asked for exactly one.
+    asking: Option<&'p str>,
+    declared_subscription: Option<&'p str>,
 }
 
 impl<'p> Places<'p> {
@@ -29,12 +32,24 @@ impl<'p> Places<'p> {
             .filter(|resource| resource.data && resource.kind == "aws_caller_identity")
             .filter_map(|resource| resource.after.get("account_id")?.as_str())
             .collect();
-        let accounts = declaration.accounts.iter().filter(|account| account.provider == Provider::Aws);
+        let asking: BTreeSet<&str> = prior
+            .iter()
+            .filter(|resource| {
+                resource.data && matches!(resource.kind, "azurerm_client_config" | "azurerm_subscription")
+            })
+            .filter_map(|resource| resource.after.get("subscription_id")?.as_str())
+            .collect();
+        let of = |provider: Provider| {
+            declaration.accounts.iter().filter(move |account| account.provider == provider)
+        };
+        let accounts = of(Provider::Aws);
         Ok(Self {
             plan,
             configuration: Configuration::new(plan.configuration()),
             caller: only(callers.into_iter()),
             declared_account: only(accounts.map(|account| account.id.as_str())),
+            asking: only(asking.into_iter()),
+            declared_subscription: only(of(Provider::Azure).map(|account| account.id.as_str())),
             declared_region: only(declaration.regions.iter().map(String::as_str)),
         })
     }
@@ -66,6 +81,24 @@ impl<'p> Places<'p> {
             .or_else(|| of_values(change.after))
             .or_else(provider)
             .or(self.declared_region)
+    }
+
+    /// The Azure subscription: in its own id, its provider's configuration, whom the plan asked as, or what the
+    /// declaration leaves no choice about.
+    pub(crate) fn subscription(&self, change: &ResourceChange<'p>) -> Option<&'p str> {
+        let members =
+            ["id", "scope", "key_vault_id", "storage_account_id", "subnet_id", "resource_manager_id"];
+        let of_values = |values: &'p Value| {
+            members.iter().find_map(|member| {
+                let rest = values.get(*member)?.as_str()?.strip_prefix("/subscriptions/")?;
+                rest.split('/').next().filter(|id| !id.is_empty())
+            })
+        };
+        of_values(change.before)
+            .or_else(|| of_values(change.after))
+            .or_else(|| self.constant(self.provider(change).get("subscription_id")?))
+            .or(self.asking)
+            .or(self.declared_subscription)
     }
 
     /// A constant of the provider's configuration that a resource uses.

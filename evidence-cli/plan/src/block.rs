@@ -105,6 +105,29 @@ impl<'s, 'p> Block<'s, 'p> {
         }
     }
 
+    /// Text that is known, here or where the expression refers to.
+    pub(crate) fn fixed(&self, name: &str) -> Read<String> {
+        match self.word(name) {
+            Ok(Some(text)) => Ok(text.to_owned()),
+            Ok(None) => self.not_known(name),
+            Err(missing) => {
+                let referred = self.reference(name);
+                let known =
+                    referred.and_then(|(found, attribute)| Some(found.word(&attribute).ok()??.to_owned()));
+                known.ok_or(missing)
+            }
+        }
+    }
+
+    /// The one resource that the argument's expression refers to, with the attribute.
+    pub(crate) fn reference(&self, name: &str) -> Option<(Block<'s, 'p>, String)> {
+        let references = self.symbols.references(self.resource.module, self.expressions.get(name)?)?;
+        match references.as_slice() {
+            [one] => Some((self.symbols.resource(one)?.block(self.symbols), one.attribute.clone())),
+            _ => None,
+        }
+    }
+
     /// The same, where there must be one.
     pub(crate) fn required(&self, name: &str) -> Read<String> {
         self.resolved(name)?.ok_or_else(|| NotKnown(name.to_owned()))

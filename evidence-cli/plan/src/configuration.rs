@@ -134,7 +134,9 @@ impl<'p> Configuration<'p> {
         let (kind, rest) = rest.split_once('.')?;
         let end = attribute_start(rest)?;
         let (name, attribute) = (rest.get(..end)?, rest.get(end.saturating_add(1)..)?);
-        if attribute.is_empty() || attribute.contains(['.', '[']) {
+        // Whom a machine runs as is the one nested attribute that others refer to for what it is.
+        let nested = attribute.contains(['.', '[']) && attribute != "identity[0].principal_id";
+        if attribute.is_empty() || nested {
             return None;
         }
         found.push(Reference {

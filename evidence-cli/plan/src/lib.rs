@@ -8,6 +8,7 @@
 
 mod account;
 mod aws;
+mod azure;
 mod block;
 mod configuration;
 mod document;

@@ -9,7 +9,7 @@ const DOCUMENTS: [&str; 4] = ["Document", "PolicyDocument", "AssumeRolePolicyDoc
 
 /// How elements of an array are told apart, by the member that holds the array. Elsewhere an element is the
 /// same as another one when that says everything it says.
-const KEYS: [(&str, &[&str]); 14] = [
+const KEYS: &[(&str, &[&str])] = &[
     ("RolePolicyList", &["PolicyName"]),
     ("UserPolicyList", &["PolicyName"]),
     ("GroupPolicyList", &["PolicyName"]),
@@ -24,7 +24,24 @@ const KEYS: [(&str, &[&str]); 14] = [
     ("Rules", &["ID"]),
     ("configs", &["name"]),
     ("credentials", &["mechanism"]),
+    ("accessPolicies", &["objectId", "applicationId"]),
+    ("ipConfigurations", &["name"]),
+    ("manualPrivateLinkServiceConnections", &["name"]),
+    ("privateLinkServiceConnections", &["name"]),
+    ("routes", &["name"]),
+    ("securityRules", &["name"]),
+    ("subnets", &["name"]),
+    ("virtualNetworkPeerings", &["name"]),
 ];
+
+/// Members that count as a whole: what a role allows.
+const WHOLE: [&str; 1] = ["permissions"];
+
+/// The member that holds what Azure resources say, of which a plan may show a part.
+const CONTAINER: &str = "properties";
+
+/// Lists of Azure whose elements others attach things to. What is only attached to has no id.
+const ATTACHED_TO: [&str; 1] = ["subnets"];
 
 /// `base` with what changes from `before` to `after`.
 pub(crate) fn three_way(member: &str, base: &Value, before: &Value, after: &Value) -> Value {
@@ -33,6 +50,7 @@ pub(crate) fn three_way(member: &str, base: &Value, before: &Value, after: &Valu
     }
     match (base, before, after) {
         _ if DOCUMENTS.contains(&member) && after.get("Statement").is_some() => after.clone(),
+        (_, _, Value::Array(_)) if WHOLE.contains(&member) => after.clone(),
         (Value::Object(base), Value::Object(before), Value::Object(after)) => {
             Value::Object(objects(base, before, after))
         }
@@ -57,6 +75,10 @@ fn objects(
                     let rest = arrays(name, kept, old, &[]);
                     merged.insert(name.clone(), Value::Array(rest));
                 }
+                (Some(Value::Object(kept)), Value::Object(old)) if name == CONTAINER => {
+                    let rest = objects(kept, old, &Map::new());
+                    merged.insert(name.clone(), Value::Object(rest));
+                }
                 _ => {
                     merged.remove(name);
                 }
@@ -71,6 +93,9 @@ fn objects(
         let value = match (merged.get(name), old, new) {
             (Some(base), Some(old), _) => three_way(name, base, old, new),
             (Some(Value::Array(base)), None, Value::Array(new)) => Value::Array(arrays(name, base, &[], new)),
+            (Some(Value::Object(base)), None, Value::Object(new)) if name == CONTAINER => {
+                Value::Object(objects(base, &Map::new(), new))
+            }
             _ => new.clone(),
         };
         merged.insert(name.clone(), value);
@@ -80,13 +105,19 @@ fn objects(
 
 fn arrays(member: &str, base: &[Value], before: &[Value], after: &[Value]) -> Vec<Value> {
     let same = |a: &Value, b: &Value| is_same(member, a, b);
+    let only_attached = |old: &Value| ATTACHED_TO.contains(&member) && old.get("id").is_none();
     let mut merged: Vec<Value> = base
         .iter()
-        .filter(|element| {
-            let was = before.iter().any(|old| same(old, element));
-            !was || after.iter().any(|new| same(new, element))
+        .filter_map(|element| {
+            let was = before.iter().find(|old| same(old, element));
+            match was {
+                Some(old) if !after.iter().any(|new| same(new, element)) => {
+                    let named = serde_json::json!({"name": old.get("name")});
+                    only_attached(old).then(|| three_way("", element, old, &named))
+                }
+                _ => Some(element.clone()),
+            }
         })
-        .cloned()
         .collect();
     for new in after {
         let old = before.iter().find(|old| same(old, new));

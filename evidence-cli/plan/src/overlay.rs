@@ -6,6 +6,7 @@ use cadastre_model::record::{Page, Problem};
 use cadastre_model::{Observation, Outcome, Record, Timestamp};
 use serde_json::{Map, Value, json};
 
+use crate::azure;
 use crate::error::PlanError;
 use crate::merge;
 use crate::world::{Answer, Gap, Identity, Item, ListKey, Question, World};
@@ -123,7 +124,10 @@ impl Overlay {
                 let before = old.map_or(&nothing, |item| &item.value);
                 let after = new.map_or(&nothing, |item| &item.value);
                 if let Some(item) = self.items(record, key.member).and_then(|items| items.get_mut(index)) {
-                    flatten_permissions(item);
+                    match key.question.collector {
+                        "azure" => azure::nested(item),
+                        _ => flatten_permissions(item),
+                    }
                     *item = merge::three_way("", item, before, after);
                 }
                 true
@@ -372,6 +376,7 @@ pub(crate) fn identity(operation: &str, member: &str) -> Identity {
         (_, "topics") => Identity::At("/name"),
         (_, "resources") => Identity::At("/resource_name"),
         (_, "users") => Identity::At("/user"),
+        (operation, "value") if operation.starts_with("Microsoft.") => Identity::Folded("/id"),
         _ => Identity::Whole,
     }
 }
@@ -380,6 +385,7 @@ pub(crate) fn identity(operation: &str, member: &str) -> Identity {
 pub(crate) fn identify(identity: Identity, item: &Value) -> Option<String> {
     match identity {
         Identity::At(pointer) => item.pointer(pointer)?.as_str().map(str::to_owned),
+        Identity::Folded(pointer) => item.pointer(pointer)?.as_str().map(str::to_lowercase),
         Identity::Whole => serde_json_canonicalizer::to_string(item).ok(),
     }
 }

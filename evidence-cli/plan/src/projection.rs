@@ -16,7 +16,7 @@ use crate::parse::{Plan, ResourceChange};
 use crate::resource::Resource;
 use crate::symbol::Symbols;
 use crate::world::World;
-use crate::{aws, kafka};
+use crate::{aws, azure, kafka};
 
 /// Something that is known only after apply, and leaves a question without an answer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -115,7 +115,11 @@ impl Plan {
             not_examined.insert(NotExamined { address: address.to_owned(), kind, reason });
         }
 
-        let world = |side| world(self, &all, &places, declaration, side);
+        let surroundings = azure::Surroundings::of(scanned.map_or(&[], Evidence::records));
+        let world = |side| {
+            let start = World { surroundings: surroundings.clone(), ..World::default() };
+            world(self, &all, &places, declaration, side, start)
+        };
         let (before, after) = (world(Side::Before), world(Side::After));
         let mut lost = Vec::new();
         let base: Vec<Record> = match scanned {
@@ -180,18 +184,24 @@ fn unexamined(change: &ResourceChange<'_>, places: &Places<'_>, declaration: &De
         };
         return Some(format!("neither the plan nor the declaration tells its {missing}"));
     }
+    if azure::KINDS.contains(&change.kind) {
+        let told = places.subscription(change).is_some();
+        return (!told).then(|| "neither the plan nor the declaration tells its subscription".to_owned());
+    }
+    // A group holds nothing but what else a plan names, unless it goes with everything in it.
+    if change.kind == "azurerm_resource_group" && !change.after.is_null() {
+        return None;
+    }
     if kafka::KINDS.contains(&change.kind) {
         let cluster = kafka::cluster(change, places, declaration);
         return cluster
             .is_none()
             .then(|| "neither the plan nor the declaration tells its cluster".to_owned());
     }
-    let reason = match change.kind.split('_').next() {
-        Some("azurerm" | "azuread" | "azapi") => "plans of Azure are not read yet: scan after apply",
-        _ if change.kind.starts_with("aws_msk_") || change.kind.starts_with("aws_eks_") => {
-            "the boundary model has no such AWS resource"
-        }
-        _ => "no rule reads resources of this type",
+    let planes = change.kind.starts_with("aws_msk_") || change.kind.starts_with("aws_eks_");
+    let reason = match planes {
+        true => "the boundary model has no such AWS resource",
+        false => "no rule reads resources of this type",
     };
     Some(reason.to_owned())
 }
@@ -202,6 +212,7 @@ fn world(
     places: &Places<'_>,
     declaration: &Declaration,
     side: Side,
+    mut world: World,
 ) -> World {
     let configuration = Configuration::new(plan.configuration());
     let mut resources: Vec<(Resource<'_>, &ResourceChange<'_>)> = all
@@ -224,7 +235,10 @@ fn world(
                         change.kind,
                         change.name,
                     ),
-                    account: places.account(change),
+                    account: match azure::is_azure(change.kind) {
+                        true => places.subscription(change),
+                        false => places.account(change),
+                    },
                     region: places.region(change),
                 };
                 (resource, change)
@@ -236,12 +250,18 @@ fn world(
     let existing: BTreeMap<&str, bool> =
         all.iter().map(|change| (change.address, change.before.is_object())).collect();
     // What others are attached to comes first.
-    resources.sort_by_key(|(resource, _)| (aws::rank(resource.kind), resource.address));
-    let mut world = World::default();
+    resources.sort_by_key(|(resource, _)| {
+        let rank = match azure::is_azure(resource.kind) {
+            true => azure::rank(resource.kind),
+            false => aws::rank(resource.kind),
+        };
+        (rank, resource.address)
+    });
     for (resource, change) in resources.iter().filter(|(_, change)| !change.data) {
         let block = resource.block(&symbols);
         let new = existing.get(resource.address) == Some(&false);
         aws::translate(&block, &mut world, side, new);
+        azure::translate(&block, &mut world, side, new);
         if let Some(cluster) = kafka::cluster(change, places, declaration) {
             kafka::translate(&block, &cluster, &mut world);
         }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::azure;
 use crate::configuration::{Configuration, Reference, plain};
 use crate::resource::Resource;
 
@@ -49,7 +50,11 @@ impl<'p> Symbols<'p> {
 
     /// The text that a reference stands for, as a value or as a symbol.
     pub(crate) fn text(&self, reference: &Reference) -> Option<String> {
-        Some(attribute(self.resource(reference)?, &reference.attribute))
+        let found = self.resource(reference)?;
+        Some(match azure::is_azure(found.kind) {
+            true => azure::attribute(&found.block(self), &reference.attribute),
+            false => attribute(found, &reference.attribute),
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cadastre_model::Scope;
 use serde_json::{Map, Value, json};
 
+use crate::azure::Surroundings;
 use crate::block::NotKnown;
 use crate::merge;
 
@@ -30,6 +31,8 @@ pub(crate) struct Question {
 pub(crate) enum Identity {
     /// By the text at this JSON pointer.
     At(&'static str),
+    /// By the text at this JSON pointer, whatever its case.
+    Folded(&'static str),
     /// By everything in them.
     Whole,
 }
@@ -69,6 +72,8 @@ pub(crate) struct World {
     pub(crate) gaps: BTreeSet<Gap>,
     /// Lists that are complete because the thing they belong to is new.
     pub(crate) complete: BTreeSet<Question>,
+    /// What resources refer to by name, of the scan and of what came before in the plan.
+    pub(crate) surroundings: Surroundings,
 }
 
 impl World {

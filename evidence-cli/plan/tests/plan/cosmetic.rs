@@ -72,7 +72,7 @@ fn what_has_no_place_in_the_boundary_is_named_and_moves_nothing() {
         [
             ("aws_cloudwatch_dashboard.d", "no rule reads resources of this type"),
             ("aws_msk_cluster.m", "the boundary model has no such AWS resource"),
-            ("azurerm_key_vault.v", "plans of Azure are not read yet: scan after apply"),
+            ("azurerm_key_vault.v", "neither the plan nor the declaration tells its subscription"),
         ]
     );
     assert_eq!(projection.after.manifest().merkle_root, recording().evidence.manifest().merkle_root);

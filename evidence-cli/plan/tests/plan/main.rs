@@ -8,6 +8,8 @@
 )]
 
 mod access;
+mod azure;
+mod capabilities;
 mod cosmetic;
 mod kafka;
 mod network;

@@ -72,6 +72,13 @@ fn open(port: u16) -> Change {
     )
 }
 
+/// Everything that it takes to let anybody reach a listener.
+pub(crate) fn opened_to_the_internet() -> Vec<Change> {
+    let mut changes = way_out();
+    changes.push(open(9093));
+    changes
+}
+
 #[test]
 fn a_listener_becomes_reachable_from_the_internet() {
     let mut changes = way_out();

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use cadastre_graph::Drift;
+use cadastre_model::Timestamp;
 use cadastre_model::declaration::Declaration;
 use cadastre_model::evidence::Evidence;
 use cadastre_model::graph::BoundaryGraph;
+use cadastre_offline::OfflineFile;
 use cadastre_plan::{Plan, Projection};
 use serde_json::{Map, Value, json};
 
@@ -20,6 +22,37 @@ pub(crate) struct Recording {
     pub(crate) evidence: Evidence,
     pub(crate) declaration: Declaration,
     pub(crate) graph: BoundaryGraph,
+}
+
+/// The files of an Azure subscription with their declaration.
+pub(crate) fn azure() -> &'static Recording {
+    static RECORDING: OnceLock<Recording> = OnceLock::new();
+    RECORDING.get_or_init(|| {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/azure");
+        let at = Timestamp::from_seconds(1_795_000_000).unwrap();
+        let root = directory.join("evidence");
+        let (mut files, mut waiting) = (Vec::new(), vec![root.clone()]);
+        while let Some(directory) = waiting.pop() {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    waiting.push(path);
+                    continue;
+                }
+                let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                files.push(OfflineFile {
+                    path: name,
+                    content: std::fs::read(&path).unwrap(),
+                    written_at: at,
+                });
+            }
+        }
+        let records = cadastre_offline::read(&files).unwrap().records;
+        let evidence = Evidence::from_records(records, "0", at, at, true);
+        let declaration = Declaration::read(&directory.join("boundary.yaml")).unwrap();
+        let graph = graph(&evidence, &declaration);
+        Recording { evidence, declaration, graph }
+    })
 }
 
 pub(crate) fn recording() -> &'static Recording {
@@ -192,13 +225,17 @@ pub(crate) fn plan(changes: &[Change]) -> Plan {
     Plan::parse(document(changes).to_string().as_bytes()).unwrap()
 }
 
-pub(crate) fn project_over(evidence: &Evidence, changes: &[Change]) -> Projection {
+pub(crate) fn project_over(evidence: &Evidence, declaration: &Declaration, changes: &[Change]) -> Projection {
     let at = evidence.manifest().finished_at;
-    plan(changes).project(Some(evidence), &recording().declaration, at).unwrap()
+    plan(changes).project(Some(evidence), declaration, at).unwrap()
 }
 
 pub(crate) fn project(changes: &[Change]) -> Projection {
-    project_over(&recording().evidence, changes)
+    project_in(recording(), changes)
+}
+
+pub(crate) fn project_in(recorded: &Recording, changes: &[Change]) -> Projection {
+    project_over(&recorded.evidence, &recorded.declaration, changes)
 }
 
 /// What the changes do to the boundary, and that taking them back restores it.
@@ -207,14 +244,13 @@ pub(crate) struct Moves {
     pub(crate) back: Vec<Drift>,
 }
 
-pub(crate) fn moves(changes: &[Change]) -> Moves {
-    let recorded = recording();
-    let there = project(changes);
+pub(crate) fn moves_in(recorded: &Recording, changes: &[Change]) -> Moves {
+    let there = project_in(recorded, changes);
     assert!(there.unresolved.is_empty(), "{:?}", there.unresolved);
     assert!(there.not_examined.is_empty(), "{:?}", there.not_examined);
     let after = graph(&there.after, &recorded.declaration);
     let reversed: Vec<Change> = changes.iter().map(Change::reversed).collect();
-    let back = project_over(&there.after, &reversed);
+    let back = project_over(&there.after, &recorded.declaration, &reversed);
     assert!(back.unresolved.is_empty(), "{:?}", back.unresolved);
     let restored = graph(&back.after, &recorded.declaration);
     let rest = cadastre_graph::diff(&recorded.graph, &restored);
@@ -232,7 +268,13 @@ pub(crate) fn words(drift: &[Drift]) -> String {
 /// The changes say this when they are made, and that when they are taken back.
 #[track_caller]
 pub(crate) fn check(changes: &[Change], there: &[&str], back: &[&str]) {
-    let moves = moves(changes);
+    check_in(recording(), changes, there, back);
+}
+
+/// The same over another recording.
+#[track_caller]
+pub(crate) fn check_in(recorded: &Recording, changes: &[Change], there: &[&str], back: &[&str]) {
+    let moves = moves_in(recorded, changes);
     for expected in there {
         let said = moves.there.iter().any(|change| change.message.contains(expected));
         assert!(said, "`{expected}` is not said of the change:\n{}", words(&moves.there));
@@ -246,9 +288,15 @@ pub(crate) fn check(changes: &[Change], there: &[&str], back: &[&str]) {
 /// The changes say nothing at all.
 #[track_caller]
 pub(crate) fn silent(changes: &[Change]) {
-    let projection = project(changes);
-    let after = graph(&projection.after, &recording().declaration);
-    let drift = cadastre_graph::diff(&recording().graph, &after);
+    silent_in(recording(), changes);
+}
+
+/// The same over another recording.
+#[track_caller]
+pub(crate) fn silent_in(recorded: &Recording, changes: &[Change]) {
+    let projection = project_in(recorded, changes);
+    let after = graph(&projection.after, &recorded.declaration);
+    let drift = cadastre_graph::diff(&recorded.graph, &after);
     assert!(drift.is_empty(), "{}", words(&drift));
     assert!(projection.unresolved.is_empty(), "{:?}", projection.unresolved);
 }
