@@ -40,15 +40,22 @@ fn the_planted_account_shows_what_was_planted_and_nothing_else() {
 }
 
 #[test]
-fn the_clean_account_leaves_only_the_hidden_super_users_and_the_missing_documents_open() {
+fn the_clean_account_leaves_only_the_hidden_super_users_and_what_nobody_wrote_or_exercised_open() {
     assert_eq!(
         found("clean"),
         [
+            "EXT-01 unproven cluster:payments",
+            "EXT-03 unproven cluster:payments",
             "EXT-05 unproven payments",
             "KAF-03 unproven cluster:payments",
+            "KEY-05 unproven cluster:payments",
             "OPS-01 unproven payments",
+            "OPS-02 unproven cluster:payments",
             "OPS-04 unproven payments",
+            "OPS-05 unproven cluster:payments",
             "OPS-06 unproven payments",
+            "SEM-01 unproven cluster:payments",
+            "SEM-02 unproven cluster:payments",
             "SEM-05 unproven payments",
         ]
     );
