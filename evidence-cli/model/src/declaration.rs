@@ -9,7 +9,7 @@ use std::path::Path;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::drill_target::{DrillTarget, Environment};
+use crate::profile::{Profile, ProfileName};
 use crate::time::Period;
 
 /// The format this version reads.
@@ -305,6 +305,9 @@ pub struct Cluster {
     pub name: String,
     /// Which software it is.
     pub kind: ClusterKind,
+    /// Which variant of it, where its kind has several: what can be known of it differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileName>,
     /// `host:port` of brokers to ask first.
     pub bootstrap: Vec<String>,
     /// How the scanner authenticates.
@@ -339,12 +342,6 @@ pub struct Cluster {
     /// Topics by name pattern.
     #[serde(default)]
     pub topics: Vec<TopicClass>,
-    /// What the cluster is for; nothing is exercised on a production cluster.
-    #[serde(default, skip_serializing_if = "Environment::is_production")]
-    pub environment: Environment,
-    /// How it may be exercised; absent where it may not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub drills: Option<DrillTarget>,
 }
 
 const fn default_min_insync_replicas() -> u32 {
@@ -612,21 +609,14 @@ pub struct Image {
 pub struct EvidenceRules {
     /// Older records prove nothing.
     pub maximum_age: Period,
-    /// The same for records of drills, which are exercised rarely.
-    #[serde(default = "default_drill_age")]
-    pub drill_maximum_age: Period,
     /// Identities that may collect; wildcards allowed.
     pub callers: Vec<String>,
 }
 
 impl Default for EvidenceRules {
     fn default() -> Self {
-        Self { maximum_age: Period::days(1), drill_maximum_age: default_drill_age(), callers: Vec::new() }
+        Self { maximum_age: Period::days(1), callers: Vec::new() }
     }
-}
-
-const fn default_drill_age() -> Period {
-    Period::days(90)
 }
 
 /// Limits that controls compare with.
@@ -809,6 +799,16 @@ impl Declaration {
                 });
             }
         }
+        for cluster in &self.clusters {
+            let fits = cluster.profile.is_none()
+                || Profile::of(cluster).is_ok_and(|profile| profile.kind == cluster.kind);
+            if !fits {
+                return Err(DeclarationError::Inconsistent {
+                    path: path.to_owned(),
+                    message: format!("cluster `{}` has a profile of another kind", cluster.name),
+                });
+            }
+        }
         for flow in &self.flows {
             for end in [&flow.from, &flow.to] {
                 let known = end.starts_with("service:")
@@ -903,6 +903,20 @@ mod tests {
             "flows:\n  - {name: f, purpose: egress, from: a, to: service:s3, ports: [443]}\n",
             "names `a`",
         );
+    }
+
+    #[test]
+    fn a_profile_fits_the_kind_of_its_cluster() {
+        let cluster = |kind: &str, profile: &str| {
+            format!(
+                "clusters:\n  - {{name: c, kind: {kind}, profile: {profile}, bootstrap: [], security: {{protocol: SSL}}}}\n"
+            )
+        };
+        refused(&cluster("msk", "confluent-cloud"), "cluster `c` has a profile of another kind");
+        refused(&cluster("msk", "msk-huge"), "msk-huge");
+        let text = format!("{SMALLEST}{}", cluster("msk", "msk-serverless"));
+        let read = Declaration::parse(&text, "boundary.yaml").unwrap();
+        assert_eq!(read.clusters[0].profile, Some(ProfileName::MskServerless));
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use cadastre_model::coverage::{Coverage, Question};
 use cadastre_model::declaration::{Declaration, Provider};
 use cadastre_model::inventory::Unreadable;
+use cadastre_model::profile::Profile;
 use cadastre_model::{Outcome, RecordId, Scope, Timestamp};
 use serde::Serialize;
 
-use crate::operations::{Asked, asked, is_azure, is_drill};
+use crate::operations::{Asked, asked, is_azure};
 
 /// How far a gap reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -77,16 +78,15 @@ impl Ledger {
         as_of: Timestamp,
     ) -> Self {
         let judge = Judge { maximum_age: declaration.evidence.maximum_age.seconds(), as_of };
-        let drills = Judge { maximum_age: declaration.evidence.drill_maximum_age.seconds(), as_of };
         let mut ledger = Self { gaps: Vec::new(), records: BTreeMap::new() };
         for (operation, questions) in &coverage.questions {
-            let judge = if is_drill(operation) { &drills } else { &judge };
             for question in questions {
                 ledger.enter(operation, question, judge.problem(question));
             }
         }
         ledger.enter_unreadable(unreadable);
         ledger.enter_unasked(coverage, declaration);
+        ledger.explain(declaration);
         ledger.gaps.sort();
         ledger.gaps.dedup();
         ledger
@@ -121,6 +121,19 @@ impl Ledger {
                 evidence: question.records.clone(),
                 foreign: false,
             });
+        }
+    }
+
+    /// Says of what a cluster's software never answers that nobody need keep asking. It stays a gap.
+    fn explain(&mut self, declaration: &Declaration) {
+        for gap in &mut self.gaps {
+            let cluster = declaration.clusters.iter().find(|known| Some(&known.name) == gap.cluster.as_ref());
+            let profile = cluster.and_then(|cluster| Profile::of(cluster).ok());
+            if let Some((profile, why)) =
+                profile.and_then(|profile| Some((profile, profile.why_unanswered(&gap.operation)?)))
+            {
+                gap.problem = format!("{}, and {} never answers it: {why}", gap.problem, profile.name);
+            }
         }
     }
 

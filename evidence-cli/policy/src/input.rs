@@ -1,6 +1,6 @@
 //! The document that policies read as `input`: `docs/formats/policy-input.md`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cadastre_model::Timestamp;
 use cadastre_model::access::Access;
@@ -9,6 +9,7 @@ use cadastre_model::declaration::Declaration;
 use cadastre_model::evidence::Manifest;
 use cadastre_model::graph::BoundaryGraph;
 use cadastre_model::inventory::Inventory;
+use cadastre_model::profile::{Profile, ProfileError};
 use cadastre_model::reach::Reachability;
 use cadastre_model::usage::UsageReport;
 use serde::Serialize;
@@ -54,11 +55,19 @@ impl PolicyInput<'_> {
         let mut inventory = value(self.inventory)?;
         leave_out_identity_policies(&mut inventory);
         leave_out_activity(&mut inventory);
+        let profiles: BTreeMap<&str, &Profile> = self
+            .declaration
+            .clusters
+            .iter()
+            .map(|cluster| Ok((cluster.name.as_str(), Profile::of(cluster)?)))
+            .collect::<Result<_, ProfileError>>()
+            .map_err(|error| PolicyError::Input { message: error.to_string() })?;
         Ok(json!({
             "schema": SCHEMA,
             "as_of": self.as_of,
             "as_of_seconds": self.as_of.seconds(),
             "declaration": value(self.declaration)?,
+            "profiles": value(&profiles)?,
             "inventory": inventory,
             "access": value(self.access)?,
             "reachability": value(self.reachability)?,

@@ -10,7 +10,7 @@ use crate::input::ReportInput;
 use crate::section::trails::Trails;
 use crate::section::{
     appendix, coverage, decision, flows, frameworks, incidents, kafka, keys, paths, permissions, readiness,
-    retention, runbooks, safeguards, usage,
+    retention, runbooks, safeguards, usage, visibility,
 };
 use crate::text;
 
@@ -21,7 +21,7 @@ const PLACES: usize = 2;
 
 /// The sections of the report as one JSON object, with the members that the templates under `report-templates/` know:
 /// `name`, `decision`, `readiness`, `paths`, `permissions`, `safeguards`, `usage`, `flows`, `keys`, `kafka`, `retention`, `runbooks`,
-/// `incidents`, `frameworks`, `coverage` and `appendix`. Every record that a statement cites has its entry in the appendix, under a `short` id that is unique.
+/// `incidents`, `frameworks`, `visibility`, `coverage` and `appendix`. Every record that a statement cites has its entry in the appendix, under a `short` id that is unique.
 ///
 /// Every string is inert: what would change how its neighbours are shown is named by its code point. Excerpts are cut
 /// to what a page can carry, and say so.
@@ -54,6 +54,7 @@ pub fn document(input: &ReportInput<'_>) -> Result<Value, ReportError> {
     put("runbooks", to_value(&runbooks::build(input, &mut citations)))?;
     put("incidents", to_value(&incidents::build(input)))?;
     put("frameworks", to_value(&frameworks::build(input.frameworks)))?;
+    put("visibility", to_value(&visibility::build(input)?))?;
     put("coverage", to_value(&coverage::build(input, &mut citations)))?;
     let mut cited = to_value(&appendix::build(input.evidence, citations.into_cited()))?;
     shorten(&mut cited);

@@ -26,6 +26,9 @@ pub enum ReportError {
     /// A section could not be written as JSON.
     #[error("a section of the report cannot be written as JSON")]
     Data(#[from] serde_json::Error),
+    /// What can be known of a cluster is compiled in, and cannot be read.
+    #[error(transparent)]
+    Profile(#[from] cadastre_model::profile::ProfileError),
     /// A table of values could not be written.
     #[error("the comma-separated values cannot be written")]
     Csv(#[from] csv::Error),

@@ -11,7 +11,7 @@ use crate::input::ReportInput;
 use crate::section::trails::Trails;
 use crate::section::{
     appendix, coverage, decision, flows, frameworks, incidents, kafka, keys, paths, permissions, readiness,
-    retention, runbooks, safeguards, usage,
+    retention, runbooks, safeguards, usage, visibility,
 };
 use crate::templates::{
     self, DIAGRAM_PAGE_STYLE, DIAGRAM_SCRIPT, DIAGRAM_STYLE, REPORT_STYLE, SCRIPT, Templates,
@@ -65,6 +65,7 @@ pub fn html_with(input: &ReportInput<'_>, templates: &Templates) -> Result<Strin
             runbooks => Value::from(Serde(&runbooks)),
             incidents => Value::from(Serde(&incidents::build(input))),
             frameworks => Value::from(Serde(&frameworks::build(input.frameworks))),
+            visibility => Value::from(Serde(&visibility::build(input)?)),
             coverage => Value::from(Serde(&coverage)),
             appendix => Value::from(Serde(&appendix)),
             controls => Value::from(Serde(&picture.controls)),

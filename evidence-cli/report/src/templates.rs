@@ -19,7 +19,7 @@ macro_rules! template {
 }
 
 /// Every template by name.
-const TEMPLATES: [(&str, &str); 22] = [
+const TEMPLATES: [(&str, &str); 23] = [
     template!("macros.html"),
     template!("marks.html"),
     template!("report.html"),
@@ -40,6 +40,7 @@ const TEMPLATES: [(&str, &str); 22] = [
     template!("sections/runbooks.html"),
     template!("sections/incidents.html"),
     template!("sections/frameworks.html"),
+    template!("sections/visibility.html"),
     template!("sections/coverage.html"),
     template!("sections/appendix.html"),
 ];

@@ -1,6 +1,7 @@
 //! How the report words what the model names.
 
 use cadastre_model::access::{Capability, Damage, Decision, GuardDefect};
+use cadastre_model::asset::document::DocumentKind;
 use cadastre_model::checklist::Verdict;
 use cadastre_model::declaration::{AccountPurpose, Architecture, FlowPurpose, Job, OperatingModel};
 use cadastre_model::graph::Side;
@@ -120,6 +121,17 @@ pub(crate) const fn job(job: Job) -> &'static str {
         Job::Automation => "automation",
         Job::Reader => "reader",
         Job::Scanner => "scanner",
+    }
+}
+
+pub(crate) const fn document_kind(kind: DocumentKind) -> &'static str {
+    match kind {
+        DocumentKind::Runbook => "runbook",
+        DocumentKind::IncidentOwnership => "incident ownership",
+        DocumentKind::DeletionProcedure => "deletion procedure",
+        DocumentKind::VendorAccess => "vendor access policy",
+        DocumentKind::MigrationPlan => "migration plan",
+        DocumentKind::ExitPlan => "exit plan",
     }
 }
 

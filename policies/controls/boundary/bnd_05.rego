@@ -4,7 +4,8 @@
 # description: |
 #   Who operates brokers is what policies say, whatever a contract says. Where the customer operates, nobody
 #   else may run commands on a broker's host or administer a cluster. Where a vendor operates, one has to be
-#   able to. Where a provider operates in its own accounts, no broker host stands in the customer's.
+#   able to. Where a provider operates in its own accounts, no broker host stands in the customer's. What software or service
+#   it is limits both the model and the architecture, and what brokers are configured to do and may write shows the latter.
 # custom:
 #   id: BND-05
 #   area: boundary
@@ -133,6 +134,80 @@ findings contains result if {
 	some host in data.cadastre.lib.plane.broker_hosts
 	host.role.state == "unknown"
 	result := finding.unproven(host.id, "which role it runs as is not known", host.evidence)
+}
+
+# The software or service --------------------------------------------------------------------------------------
+
+architecture := input.declaration.architecture
+
+findings contains result if {
+	some cluster in input.inventory.clusters
+	profile := input.profiles[cluster.name]
+	not model in profile["operating-models"]
+	message := sprintf("is %s, which is never `%s`: it is %s", [profile.name, model, quoted(profile["operating-models"])])
+	result := finding.red(sprintf("cluster:%s", [cluster.name]), message, cluster.evidence)
+}
+
+findings contains result if {
+	some cluster in input.inventory.clusters
+	profile := input.profiles[cluster.name]
+	not architecture in profile.architectures
+	message := sprintf("is %s, whose records never rest on `%s`: they rest on %s", [profile.name, architecture, quoted(profile.architectures)])
+	result := finding.red(sprintf("cluster:%s", [cluster.name]), message, cluster.evidence)
+}
+
+quoted(names) := concat(" or ", [sprintf("`%s`", [name]) | some name in names])
+
+# MSK says itself whether it is serverless.
+findings contains result if {
+	some managed in object.get(input.inventory, "msk_clusters", [])
+	some declared in input.declaration.clusters
+	declared.kind == "msk"
+	declared.name == managed.name
+	says := object.get(declared, "profile", "msk-provisioned")
+	is := {true: "msk-serverless", false: "msk-provisioned"}[managed.serverless]
+	says != is
+	result := finding.red(sprintf("cluster:%s", [declared.name]), sprintf("is `%s`, and declared as `%s`", [is, says]), managed.evidence)
+}
+
+# Tiered storage is a setting of brokers (KIP-405); what is tiered by other means needs a bucket all the same.
+remote_storage[cluster.name] contains setting if {
+	some cluster in input.inventory.clusters
+	cluster.brokers.state == "observed"
+	some broker in cluster.brokers.value
+	broker.configs.state == "observed"
+	setting := broker.configs.value["remote.log.storage.system.enable"].value
+}
+
+findings contains result if {
+	some cluster in input.inventory.clusters
+	architecture == "tiered-storage"
+	"false" in remote_storage[cluster.name]
+	count({arn | some arn in data.cadastre.lib.plane.written_buckets; not kept_for_operations(arn)}) == 0
+	message := "a broker has no remote storage and no bucket to write to, and the architecture is `tiered-storage`"
+	result := finding.red(sprintf("cluster:%s", [cluster.name]), message, cluster.evidence)
+}
+
+findings contains result if {
+	some cluster in input.inventory.clusters
+	architecture == "broker-local-disks"
+	"true" in remote_storage[cluster.name]
+	result := finding.red(sprintf("cluster:%s", [cluster.name]), "a broker has remote storage, and the architecture is `broker-local-disks`", cluster.evidence)
+}
+
+# Brokers that keep records on their own disks have no bucket to write them to.
+findings contains result if {
+	architecture == "broker-local-disks"
+	some bucket in data.cadastre.lib.plane.data_buckets
+	bucket.arn in data.cadastre.lib.plane.written_buckets
+	not kept_for_operations(bucket.arn)
+	result := finding.red(bucket.arn, "brokers can write to it, and the architecture is `broker-local-disks`", bucket.evidence)
+}
+
+kept_for_operations(arn) if {
+	some store in input.declaration.stores
+	store.arn == arn
+	store.holds in {"operations", "backups"}
 }
 
 target_records(id) := {record | some target in operated; target.id == id; some record in target.evidence}

@@ -60,3 +60,48 @@ test_unproven_open_question if {
 	document := operated("self-managed", [edge])
 	fixture.subjects_of(bnd_05.findings, "unproven") == {"i-1"} with input as document
 }
+
+# Software and architecture -------------------------------------------------------------------------------------
+
+confluent_cloud := {"name": "Confluent Cloud", "operating-models": ["external-managed-service"], "architectures": ["tiered-storage"]}
+
+with_cluster(profile, architecture, remote) := object.union(
+	fixture.kafka({"brokers": fixture.observed([fixture.changed(fixture.broker, {"configs": fixture.observed({
+		"remote.log.storage.system.enable": fixture.entry(remote),
+	})})])}),
+	{"declaration": {"architecture": architecture}, "profiles": {"payments": profile}},
+)
+
+apache_kafka := {"name": "Apache Kafka", "operating-models": ["self-managed"], "architectures": ["broker-local-disks", "tiered-storage"]}
+
+red_clusters(document) := fixture.subjects_of(found, "red-flag") if found := bnd_05.findings with input as document
+
+test_pass_an_architecture_that_brokers_have if {
+	red_clusters(with_cluster(apache_kafka, "tiered-storage", "true")) == set()
+	red_clusters(with_cluster(apache_kafka, "broker-local-disks", "false")) == set()
+}
+
+test_red_a_model_that_the_service_never_has if red_clusters(with_cluster(confluent_cloud, "tiered-storage", "true")) == {"cluster:payments"}
+
+test_red_an_architecture_that_the_software_never_has if red_clusters(with_cluster(apache_kafka, "shared-storage", "true")) == {"cluster:payments"}
+
+test_red_remote_storage_other_than_declared if {
+	red_clusters(with_cluster(apache_kafka, "tiered-storage", "false")) == {"cluster:payments"}
+	red_clusters(with_cluster(apache_kafka, "broker-local-disks", "true")) == {"cluster:payments"}
+}
+
+test_red_brokers_that_write_a_bucket_and_should_not if {
+	write := fixture.edge(fixture.broker_role, "write-objects", fixture.bucket_arn, "s3:PutObject")
+	base := operated("self-managed", [by_customer, write])
+	document := object.union(base, {"declaration": {"architecture": "broker-local-disks"}, "inventory": {"buckets": [fixture.bucket]}})
+	red_clusters(document) == {fixture.bucket_arn}
+}
+
+test_red_a_serverless_cluster_that_is_declared_as_another if {
+	base := fixture.kafka({})
+	declared := object.union(fixture.declared_cluster, {"kind": "msk"})
+	profile := {"name": "Amazon MSK", "operating-models": ["self-managed"], "architectures": ["shared-storage"]}
+	managed := {"arn": "arn:aws:kafka:eu-central-1:111122223333:cluster/payments/1", "name": "payments", "serverless": true, "evidence": ["msk"]}
+	document := object.union(base, {"declaration": {"clusters": [declared]}, "inventory": {"msk_clusters": [managed]}, "profiles": {"payments": profile}})
+	red_clusters(document) == {"cluster:payments"}
+}

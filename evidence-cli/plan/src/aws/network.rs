@@ -64,7 +64,10 @@ fn put(block: &Block<'_, '_>, world: &mut World, key: ListKey, member: &str, mut
 }
 
 fn vpc(block: &Block<'_, '_>, place: &Place<'_>, world: &mut World) -> Read<()> {
-    let ipv6 = block.word("ipv6_cidr_block")?;
+    // Without these arguments a VPC has no IPv6 range, although the provider says that it knows only after apply.
+    let asks = ["ipv6_cidr_block", "ipv6_ipam_pool_id"].iter().any(|argument| block.resource.sets(argument))
+        || block.flag("assign_generated_ipv6_cidr_block")?.unwrap_or(false);
+    let ipv6 = if asks { block.word("ipv6_cidr_block")? } else { None };
     let value = json!({
         "CidrBlock": block.required_word("cidr_block")?,
         "OwnerId": place.account,
@@ -315,8 +318,19 @@ fn acl_association(block: &Block<'_, '_>, place: &Place<'_>, world: &mut World) 
 }
 
 fn endpoint(block: &Block<'_, '_>, place: &Place<'_>, world: &mut World) -> Read<()> {
+    let kind = block.word("vpc_endpoint_type")?.unwrap_or("Gateway");
+    // Only interface endpoints have security groups and subnets, and only gateway endpoints route tables ("Gateway
+    // endpoints", AWS PrivateLink Guide); of the rest the provider says that it knows only after apply.
+    let listed = |argument: &str, kinds: &[&str]| {
+        if kinds.contains(&kind) || block.resource.sets(argument) {
+            block.identifiers(argument)
+        } else {
+            Ok(Vec::new())
+        }
+    };
+    let addressed = ["Interface", "GatewayLoadBalancer"];
     let groups: Vec<Value> =
-        block.identifiers("security_group_ids")?.into_iter().map(|id| json!({"GroupId": id})).collect();
+        listed("security_group_ids", &addressed)?.into_iter().map(|id| json!({"GroupId": id})).collect();
     let policy = match block.document("policy") {
         Ok(policy) => policy.stated(),
         // An endpoint that is made without a policy gets full access ("Control access to VPC endpoints using endpoint
@@ -327,12 +341,12 @@ fn endpoint(block: &Block<'_, '_>, place: &Place<'_>, world: &mut World) -> Read
     let value = json!({
         "VpcId": block.identifier("vpc_id"),
         "ServiceName": block.required_word("service_name")?,
-        "VpcEndpointType": block.word("vpc_endpoint_type")?.unwrap_or("Gateway"),
+        "VpcEndpointType": kind,
         "State": "available",
         "OwnerId": place.account,
         "PolicyDocument": policy.or_else(|| (!block.resource.sets("policy")).then(full_access)),
-        "RouteTableIds": block.identifiers("route_table_ids")?,
-        "SubnetIds": block.identifiers("subnet_ids")?,
+        "RouteTableIds": listed("route_table_ids", &["Gateway"])?,
+        "SubnetIds": listed("subnet_ids", &addressed)?,
         "Groups": groups,
         "PrivateDnsEnabled": block.flag("private_dns_enabled").unwrap_or(None).unwrap_or(false),
     });

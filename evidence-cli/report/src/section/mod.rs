@@ -17,3 +17,4 @@ pub(crate) mod safeguards;
 pub(crate) mod standing;
 pub(crate) mod trails;
 pub(crate) mod usage;
+pub(crate) mod visibility;

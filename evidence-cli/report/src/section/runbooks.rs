@@ -1,5 +1,6 @@
 //! Runbooks: what was exercised, by which drill, with what it measured; and what nobody has shown.
 
+use cadastre_model::asset::document::{Day, OperatingDocument};
 use cadastre_model::evidence::Evidence;
 use cadastre_model::record::Record;
 use serde::Serialize;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use super::standing::{self, Standing};
 use crate::citations::{Citations, Link};
 use crate::input::ReportInput;
+use crate::words;
 
 /// How drills name their records.
 const DRILL: &str = "drill:";
@@ -33,6 +35,9 @@ const ASKED: [(&str, &str); 11] = [
 #[derive(Debug, Serialize)]
 pub(crate) struct Runbooks {
     asked: Vec<Asked>,
+    documents: Vec<Document>,
+    /// Documents that could not be read, and what is wrong with them.
+    broken: Vec<Broken>,
     pub(crate) drills: Vec<Drill>,
 }
 
@@ -40,6 +45,26 @@ pub(crate) struct Runbooks {
 struct Asked {
     what: &'static str,
     control: Standing,
+}
+
+/// A document that was read.
+#[derive(Debug, Serialize)]
+struct Document {
+    name: String,
+    kind: &'static str,
+    controls: Vec<String>,
+    owner: String,
+    contacts: Vec<String>,
+    reviewed: String,
+    exercised: String,
+    drills: Vec<String>,
+    evidence: Vec<Link>,
+}
+
+#[derive(Debug, Serialize)]
+struct Broken {
+    problem: String,
+    evidence: Vec<Link>,
 }
 
 /// A drill that left a record.
@@ -59,8 +84,7 @@ pub(crate) struct Drill {
 #[derive(Debug, Serialize)]
 struct Check {
     promise: String,
-    /// `null` for a promise that could not be tried.
-    kept: Option<bool>,
+    kept: bool,
     seen: String,
     milliseconds: u64,
 }
@@ -74,7 +98,38 @@ pub(crate) fn build(input: &ReportInput<'_>, citations: &mut Citations) -> Runbo
             Some(Asked { what, control })
         })
         .collect();
-    Runbooks { asked, drills: drills(input.evidence, citations) }
+    let found = &input.inventory.documents;
+    let documents = found.read.iter().map(|read| document(read, citations)).collect();
+    let broken = found
+        .broken
+        .iter()
+        .map(|broken| Broken {
+            problem: broken.problem.clone(),
+            evidence: citations.records(&broken.evidence),
+        })
+        .collect();
+    Runbooks { asked, documents, broken, drills: drills(input.evidence, citations) }
+}
+
+fn document(read: &OperatingDocument, citations: &mut Citations) -> Document {
+    let front = &read.front;
+    let day = |day: &Option<Day>| day.as_ref().map(|day| day.as_str().to_owned()).unwrap_or_default();
+    Document {
+        name: read.id.trim_start_matches("document:").to_owned(),
+        kind: words::document_kind(front.kind),
+        controls: front.controls.iter().cloned().collect(),
+        owner: front.owner.clone().unwrap_or_default().trim().to_owned(),
+        contacts: front
+            .contacts
+            .iter()
+            .filter(|contact| !contact.role.trim().is_empty())
+            .map(|contact| format!("{}: {}", contact.role, contact.reach))
+            .collect(),
+        reviewed: day(&front.last_reviewed),
+        exercised: day(&front.last_exercised),
+        drills: front.drills.iter().cloned().collect(),
+        evidence: citations.records(&read.evidence),
+    }
 }
 
 fn drills(evidence: &Evidence, citations: &mut Citations) -> Vec<Drill> {
@@ -98,7 +153,8 @@ fn drill(record: &Record, citations: &mut Citations) -> Drill {
         .flatten()
         .map(|check| Check {
             promise: text(check, "promise"),
-            kept: check.get("kept").and_then(Value::as_bool),
+            // What does not say that it was kept was not.
+            kept: check.get("kept").and_then(Value::as_bool).unwrap_or(false),
             seen: text(check, "seen"),
             milliseconds: check.get("milliseconds").and_then(Value::as_u64).unwrap_or_default(),
         })
@@ -108,7 +164,7 @@ fn drill(record: &Record, citations: &mut Citations) -> Drill {
         subject: record.subject.clone(),
         at: record.observed_at.to_string(),
         client: text(&record.request, "client"),
-        kept: checks.iter().filter(|check| check.kept == Some(true)).count(),
+        kept: checks.iter().filter(|check| check.kept).count(),
         all: checks.len(),
         more: checks.len().saturating_sub(CHECKS),
         checks: checks.into_iter().take(CHECKS).collect(),

@@ -1,0 +1,108 @@
+# Two keys, for records and for logs. Their policies name everybody: nobody holds anything by an identity policy alone, and whoever administers a
+# key cannot use it.
+
+locals {
+  key_use = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:DescribeKey"]
+  key_administration = [
+    "kms:Describe*", "kms:Get*", "kms:List*", "kms:EnableKey", "kms:DisableKey", "kms:EnableKeyRotation", "kms:DisableKeyRotation",
+    "kms:RotateKeyOnDemand", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion", "kms:TagResource", "kms:UntagResource",
+    "kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias", "kms:RevokeGrant", "kms:UpdateKeyDescription",
+  ]
+}
+
+resource "aws_kms_key" "data" {
+  description             = "Records, write-ahead logs and volumes of ${var.name}"
+  enable_key_rotation     = true
+  rotation_period_in_days = 365
+  deletion_window_in_days = 30
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "AdministersAndNeverUses"
+        Effect    = "Allow"
+        Principal = { AWS = var.key_administrators }
+        Action    = local.key_administration
+        Resource  = "*"
+      },
+      {
+        Sid       = "BrokersUse"
+        Effect    = "Allow"
+        Principal = { AWS = local.broker_role }
+        Action    = local.key_use
+        Resource  = "*"
+      },
+      {
+        Sid       = "VolumesOfBrokers"
+        Effect    = "Allow"
+        Principal = { AWS = local.broker_role }
+        Action    = "kms:CreateGrant"
+        Resource  = "*"
+        Condition = {
+          Bool         = { "kms:GrantIsForAWSResource" = "true" }
+          StringEquals = { "kms:ViaService" = "ec2.${var.region}.amazonaws.com" }
+        }
+      },
+    ]
+  })
+}
+
+resource "aws_kms_alias" "data" {
+  name          = "alias/${var.name}-data"
+  target_key_id = aws_kms_key.data.key_id
+}
+
+resource "aws_kms_key" "logs" {
+  description             = "Trail, flow logs and audit of ${var.name}"
+  enable_key_rotation     = true
+  rotation_period_in_days = 365
+  deletion_window_in_days = 30
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "AdministersAndNeverUses"
+        Effect    = "Allow"
+        Principal = { AWS = var.key_administrators }
+        Action    = local.key_administration
+        Resource  = "*"
+      },
+      {
+        Sid       = "LogAdministratorsRead"
+        Effect    = "Allow"
+        Principal = { AWS = var.log_administrators }
+        Action    = ["kms:Decrypt", "kms:DescribeKey"]
+        Resource  = "*"
+      },
+      {
+        Sid       = "TheTrailEncrypts"
+        Effect    = "Allow"
+        Principal = { Service = "cloudtrail.amazonaws.com" }
+        Action    = ["kms:GenerateDataKey*", "kms:DescribeKey"]
+        Resource  = "*"
+        Condition = { StringEquals = { "aws:SourceArn" = local.trail } }
+      },
+      {
+        Sid       = "FlowLogsEncrypt"
+        Effect    = "Allow"
+        Principal = { Service = "delivery.logs.amazonaws.com" }
+        Action    = ["kms:GenerateDataKey*", "kms:DescribeKey"]
+        Resource  = "*"
+        Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
+      },
+      {
+        Sid       = "TheAuditGroupEncrypts"
+        Effect    = "Allow"
+        Principal = { Service = "logs.${var.region}.amazonaws.com" }
+        Action    = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey*", "kms:DescribeKey"]
+        Resource  = "*"
+        Condition = { ArnEquals = { "kms:EncryptionContext:aws:logs:arn" = local.audit_group } }
+      },
+    ]
+  })
+}
+
+resource "aws_kms_alias" "logs" {
+  name          = "alias/${var.name}-logs"
+  target_key_id = aws_kms_key.logs.key_id
+}

@@ -1,0 +1,182 @@
+//! The deployments that come with the broker, judged as plans: no red flag against the boundary that each expects.
+//!
+//! `fixtures/plans/deployment-*/plan.json` are plans of them as Terraform made them. Where Terraform and its providers lie on
+//! this machine (`CADASTRE_TERRAFORM_PLUGINS`, a directory as `terraform init -plugin-dir` takes it), plans are made again.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on says so, and so does one that is skipped"
+)]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cadastre_assess::{Options, assess};
+use cadastre_model::checklist::Verdict;
+use cadastre_model::declaration::Declaration;
+use cadastre_model::inventory::Inventory;
+use cadastre_plan::Plan;
+use serde_json::Value;
+
+/// Makes a provider answer without credentials and without asking anybody.
+const OFFLINE: &str = r#"
+provider "aws" {
+  access_key                  = "testing"
+  secret_key                  = "testing"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+  allowed_account_ids         = []
+}
+"#;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn recorded(name: &str) -> Vec<u8> {
+    std::fs::read(root().join("fixtures/plans").join(format!("deployment-{name}")).join("plan.json")).unwrap()
+}
+
+/// What the plan would make, and every red flag of it.
+fn judged(name: &str, plan: &[u8]) -> (Inventory, Vec<String>, Vec<String>) {
+    let boundary = root().join("broker/deploy").join(name).join("boundary.yaml");
+    let declaration = Declaration::read(&boundary).unwrap();
+    let plan = Plan::parse(plan).unwrap();
+    let at = plan.made_at().unwrap();
+    let projection = plan.project(None, &declaration, at).unwrap();
+    let options = Options { as_of: Some(at), is_ahead: true, ..Options::with_builtin_policies().unwrap() };
+    let after = assess(&projection.after, &Plan::accepted_by(&declaration), &options).unwrap();
+    assert_eq!(after.errors, []);
+    let red = after.checklist.controls.iter().flat_map(|control| {
+        let findings = control.findings.iter().filter(|finding| finding.verdict == Verdict::RedFlag);
+        findings.map(|finding| format!("{} {}: {}", control.id, finding.subject, finding.message))
+    });
+    let unread = projection.not_examined.iter().map(|entry| format!("{}: {}", entry.address, entry.reason));
+    (after.inventory, red.collect(), unread.collect())
+}
+
+#[test]
+fn the_aws_deployment_has_no_red_flag() {
+    let (inventory, red, unread) = judged("aws", &recorded("aws"));
+    assert!(red.is_empty(), "{red:#?}");
+    // Judged, and not merely overlooked.
+    assert_eq!(inventory.instances.len(), 3, "{unread:#?}");
+    assert_eq!(inventory.buckets.len(), 2);
+    assert_eq!(inventory.endpoints.len(), 6);
+    assert!(inventory.keys.len() >= 2);
+    assert!(!inventory.trails.is_empty() && !inventory.flow_logs.is_empty());
+}
+
+/// Every red flag that one change to the recorded plan causes.
+#[track_caller]
+fn sabotaged(pointer: &str, value: Value, expected: &str) {
+    let mut plan: Value = serde_json::from_slice(&recorded("aws")).unwrap();
+    let mut hits = 0;
+    for change in plan["resource_changes"].as_array_mut().unwrap() {
+        let (address, pointer) = pointer.split_once('#').unwrap();
+        if change["address"] == address {
+            *change.pointer_mut(pointer).unwrap() = value.clone();
+            hits += 1;
+        }
+    }
+    assert_eq!(hits, 1, "{pointer}");
+    let (_, red, _) = judged("aws", plan.to_string().as_bytes());
+    assert!(red.iter().any(|flag| flag.starts_with(expected)), "{expected} is not among {red:#?}");
+}
+
+#[test]
+fn what_would_open_the_aws_deployment_is_a_red_flag() {
+    sabotaged(
+        "aws_vpc_endpoint.objects#/change/after/policy",
+        Value::from(
+            "{\"Version\": \"2012-10-17\", \"Statement\": [{\"Effect\": \"Allow\", \"Principal\": \"*\", \"Action\": \"*\", \"Resource\": \"*\"}]}",
+        ),
+        "NET-03",
+    );
+    sabotaged(
+        "aws_vpc_security_group_egress_rule.sequencer#/change/after/cidr_ipv4",
+        Value::from("0.0.0.0/0"),
+        "NET-04",
+    );
+    sabotaged("aws_flow_log.this#/change/after/traffic_type", Value::from("REJECT"), "AUD-01");
+    sabotaged("aws_kms_key.data#/change/after/enable_key_rotation", Value::from(false), "KEY-04");
+}
+
+/// Terraform with its providers, or the reason why there is none.
+fn plugins() -> Result<PathBuf, String> {
+    let plugins = std::env::var_os("CADASTRE_TERRAFORM_PLUGINS")
+        .ok_or("skipped: CADASTRE_TERRAFORM_PLUGINS is not set")?;
+    match Command::new("terraform").arg("version").output() {
+        Ok(output) if output.status.success() => Ok(plugins.into()),
+        _ => Err("skipped: terraform is not on this machine".to_owned()),
+    }
+}
+
+#[track_caller]
+fn terraform(directory: &Path, arguments: &[&str]) -> Vec<u8> {
+    let output = Command::new("terraform")
+        .args(arguments)
+        .current_dir(directory)
+        .env("CHECKPOINT_DISABLE", "1")
+        .env("TF_IN_AUTOMATION", "1")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "terraform {arguments:?}: {told}");
+    output.stdout
+}
+
+/// Copies a configuration with its modules.
+fn copy(source: &Path, target: &Path) {
+    std::fs::create_dir_all(target).unwrap();
+    for entry in std::fs::read_dir(source).unwrap() {
+        let path = entry.unwrap().path();
+        let target = target.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+fn addresses(plan: &[u8]) -> BTreeSet<String> {
+    let plan: Value = serde_json::from_slice(plan).unwrap();
+    let changes = plan["resource_changes"].as_array().unwrap();
+    changes.iter().map(|change| change["address"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_aws_deployment_validates_and_plans_to_what_was_recorded() {
+    let plugins = match plugins() {
+        Ok(plugins) => plugins.display().to_string(),
+        Err(reason) => return eprintln!("{reason}"),
+    };
+    let source = root().join("broker/deploy/aws");
+    let directory = tempfile::tempdir().unwrap();
+    copy(&source, directory.path());
+    std::fs::write(directory.path().join("offline_override.tf"), OFFLINE).unwrap();
+    let at = directory.path();
+    terraform(at, &["init", "-input=false", "-no-color", &format!("-plugin-dir={plugins}")]);
+    terraform(at, &["fmt", "-check", "-recursive", "-no-color", "."]);
+    terraform(at, &["validate", "-no-color"]);
+    terraform(
+        at,
+        &[
+            "plan",
+            "-refresh=false",
+            "-input=false",
+            "-no-color",
+            "-lock=false",
+            "-var-file=example.tfvars",
+            "-out=plan.bin",
+        ],
+    );
+    let plan = terraform(at, &["show", "-json", "plan.bin"]);
+    assert_eq!(addresses(&plan), addresses(&recorded("aws")), "the recorded plan is not of this deployment");
+    let (_, red, _) = judged("aws", &plan);
+    assert!(red.is_empty(), "{red:#?}");
+}
