@@ -76,6 +76,34 @@ const CONFIGS: &str = "kafka.admin.ConfigCommand";
 const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
 
 #[test]
+fn transactions_with_kafkas_own_client() {
+    let broker = TestBroker::with("transaction.abort.timed.out.transaction.cleanup.interval.ms=200\n");
+    let Some(tools) = Tools::new(&broker) else { return };
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/java/Transactions.java");
+    let output = Command::new("timeout")
+        .args(["120", "java", "-cp", &format!("{}/*", tools.libraries.display())])
+        .arg(program)
+        .arg(broker.address().to_string())
+        .arg(broker.path("client.properties"))
+        .arg("40")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}\nbroker: {}", text(&output), broker.log());
+    tools.check(
+        "org.apache.kafka.tools.TransactionsCommand",
+        &["describe", "--transactional-id", "rounds"],
+        &["CompleteCommit"],
+    );
+    tools.check("org.apache.kafka.tools.TransactionsCommand", &["list"], &["transformer", "CompleteCommit"]);
+    tools.check(
+        "org.apache.kafka.tools.TransactionsCommand",
+        &["describe-producers", "--topic", "in", "--partition", "0"],
+        &["CurrentTransactionStartOffset"],
+    );
+}
+
+#[test]
 fn administration_with_kafkas_own_tools() {
     let broker = TestBroker::secure();
     let Some(tools) = Tools::new(&broker) else { return };
