@@ -10,6 +10,7 @@
 //! - [`client`]: the admin client with which a cluster is scanned.
 
 pub mod api;
+pub mod batch_outline;
 pub mod client;
 pub mod compression;
 pub mod frame;

@@ -14,7 +14,7 @@ mod postgres;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cadastre_protocol::client::{Client, ClientConfig, Mechanism, Password, Sasl, Security};
@@ -65,7 +65,8 @@ impl Cluster {
                 "process.roles=broker\nnode.id={node_id}\nlisteners=SASL_PLAINTEXT://127.0.0.1:{port}\n\
                  log.dirs={own}/data\ncadastre.key.file={root}/kek\nsasl.enabled.mechanisms=SCRAM-SHA-512\n\
                  authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
-                 super.users=User:admin\ngroup.initial.rebalance.delay.ms=100\nauto.create.topics.enable=true\n\
+                 super.users=User:admin\ngroup.initial.rebalance.delay.ms=100\n\
+                 transaction.abort.timed.out.transaction.cleanup.interval.ms=200\nauto.create.topics.enable=true\n\
                  num.partitions=4\ncadastre.storage.mode=cluster\ncadastre.cluster.id=test-cluster\n\
                  cadastre.objects.location=file://{root}/store\ncadastre.metadata.url={database}\n\
                  cadastre.metadata.schema={schema}\ncadastre.cluster.linger.ms=5\n\
@@ -104,9 +105,13 @@ impl Cluster {
     }
 
     fn python(&self, script: &str, arguments: &[&str]) -> Command {
+        self.python_for(script, arguments, PATIENCE)
+    }
+
+    fn python_for(&self, script: &str, arguments: &[&str], patience: Duration) -> Command {
         let mut command = Command::new("timeout");
         command
-            .arg(PATIENCE.as_secs().to_string())
+            .arg(patience.as_secs().to_string())
             .arg(common::python().unwrap())
             .arg("-B")
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script))
@@ -182,6 +187,49 @@ fn brokers_of_a_cluster_are_one_to_clients_and_one_fewer_is_enough() {
     assert!(cluster.objects() > 8);
     cluster.brokers[1].kill();
     cluster.run("cluster.py", &["two"]);
+}
+
+#[test]
+fn transactions_are_the_same_over_several_brokers() {
+    if common::python().is_none() {
+        return;
+    }
+    let Some(cluster) = Cluster::started(2) else { return };
+    cluster.run("transactions.py", &["all"]);
+}
+
+#[test]
+fn a_transaction_outlives_the_broker_that_coordinated_it() {
+    if common::python().is_none() {
+        return;
+    }
+    let Some(mut cluster) = Cluster::started(3) else { return };
+    cluster.run("transactions.py", &["before"]);
+    cluster.brokers[0].kill();
+    cluster.brokers[1].kill();
+    cluster.brokers[1].start();
+    cluster.run("transactions.py", &["after"]);
+}
+
+#[test]
+fn each_record_is_moved_once_while_brokers_come_and_go() {
+    if common::python().is_none() {
+        return;
+    }
+    let Some(mut cluster) = Cluster::started(2) else { return };
+    let mut command = cluster.python_for("exactly_once.py", &["3000"], Duration::from_secs(170));
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mover = common::until_ready(child);
+    for round in 0..4 {
+        common::wait(900);
+        cluster.brokers[round % 2].kill();
+        common::wait(300);
+        cluster.brokers[round % 2].start();
+    }
+    let output = mover.wait_with_output().unwrap();
+    let logs: Vec<String> = cluster.brokers.iter().map(Broker::log).collect();
+    assert!(output.status.success(), "{}\n{}", text(&output), logs.join("\n----\n"));
+    println!("{}", text(&output));
 }
 
 /// A client of one broker, through the library.

@@ -54,6 +54,33 @@ fn full_segments_become_objects_and_every_record_is_read_back_after_a_crash() {
 }
 
 #[test]
+fn what_was_aborted_stays_so_in_objects_and_after_rewriting_and_compaction() {
+    let mut broker = TestBroker::with(
+        "log.segment.bytes=1048576\ncadastre.objects.pack.interval.ms=50\ncadastre.log.cache.bytes=65536\n\
+         cadastre.objects.size.bytes=1048576\nlog.cleaner.backoff.ms=100\n",
+    );
+    if broker.python("rewritten_transactions.py", &["write"]).is_none() {
+        return;
+    }
+    let objects = broker.path("data/objects");
+    let deadline = Instant::now() + PATIENCE;
+    let mut before = usize::MAX;
+    loop {
+        // Readers are right at every moment of it.
+        let stored: usize =
+            broker.python("rewritten_transactions.py", &["read"]).unwrap().trim().parse().unwrap();
+        if stored < 400 && stored == before && of_kind(&objects, "partition") > 2 {
+            break;
+        }
+        before = stored;
+        assert!(Instant::now() < deadline, "{stored} records, {} objects", files(&objects, ""));
+    }
+    broker.kill();
+    broker.start();
+    broker.python("rewritten_transactions.py", &["read"]);
+}
+
+#[test]
 fn a_broker_says_where_everything_goes() {
     let broker = TestBroker::secure();
     let manifest = std::fs::read_to_string(broker.path("data/data-path.json")).unwrap();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use cadastre_protocol::ResponseError;
-use cadastre_protocol::record_batch::RecordBatch;
+use cadastre_protocol::batch_outline::BatchOutline;
 use cadastre_protocol::types::TopicPartition;
 use cadastre_storage::Fetched;
 
@@ -58,15 +58,15 @@ pub(super) async fn restrict(
         tracing::error!(%error, %partition, "committed records cannot be told from others");
         ResponseError::KafkaStorageError
     };
-    let mut batches = RecordBatch::parse_all(fetched.records.clone()).map_err(|error| unreadable(&error))?;
-    if batches.iter().any(RecordBatch::is_transactional) {
+    let mut batches = BatchOutline::read_all(&fetched.records).map_err(|error| unreadable(&error))?;
+    if batches.iter().any(|batch| batch.is_transactional) {
         let refreshed = context.node.transactions.refresh().await;
         refreshed.map_err(|_unavailable| ResponseError::KafkaStorageError)?;
     }
     let last_stable_offset = last_stable(context, partition, fetched.high_watermark)?;
-    let stable = batches.partition_point(|batch| batch.last_offset() < last_stable_offset);
+    let stable = batches.partition_point(|batch| batch.last_offset < last_stable_offset);
     batches.truncate(stable);
-    let bytes = batches.iter().map(RecordBatch::size).sum::<usize>();
+    let bytes = batches.iter().map(|batch| batch.size).sum::<usize>();
     let records = fetched.records.slice(..bytes.min(fetched.records.len()));
     let aborted = context.node.transactions.aborted_in(partition, &batches);
     Ok(Committed { records, last_stable_offset, aborted: aborted.map_err(|error| unreadable(&error))? })

@@ -197,12 +197,23 @@ impl TestBroker {
         Some(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap())
     }
 
+    /// Starts a script that goes on while the test does something to the broker, and waits until it says that it is ready.
+    pub fn python_alongside(&self, script: &str, arguments: &[&str], patience: Duration) -> Option<Child> {
+        let mut command = self.python_command_for(script, arguments, patience)?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Some(until_ready(command.spawn().unwrap()))
+    }
+
     fn python_command(&self, script: &str, arguments: &[&str]) -> Option<Command> {
+        self.python_command_for(script, arguments, PATIENCE)
+    }
+
+    fn python_command_for(&self, script: &str, arguments: &[&str], patience: Duration) -> Option<Command> {
         let python = python()?;
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python");
         let mut command = Command::new("timeout");
         command
-            .arg(PATIENCE.as_secs().to_string())
+            .arg(patience.as_secs().to_string())
             .arg(python)
             .arg("-B")
             .arg(scripts.join(script))
@@ -290,6 +301,17 @@ fn write_certificates(directory: &Path) {
         std::fs::write(directory.join(file), format!("{}{}", key.serialize_pem(), certificate.pem()))
             .unwrap();
     }
+}
+
+/// Waits until a script says `ready`.
+pub fn until_ready(mut child: Child) -> Child {
+    use std::io::BufRead as _;
+    let mut said = std::io::BufReader::with_capacity(1, child.stdout.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert_eq!(line.trim(), "ready");
+    child.stdout = Some(said.into_inner());
+    child
 }
 
 /// A partition and an offset.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use cadastre_protocol::record_batch::RecordBatch;
+use cadastre_protocol::batch_outline::BatchOutline;
 use cadastre_protocol::types::TopicPartition;
 use cadastre_storage::MetadataKind;
 use tokio::sync::watch;
@@ -75,17 +75,17 @@ impl Transactions {
     pub(crate) fn aborted_in(
         &self,
         partition: TopicPartition,
-        batches: &[RecordBatch],
+        batches: &[BatchOutline],
     ) -> Result<Vec<AbortedRange>, UnreadableEntry> {
         // Without records there is nothing to leave out, and the marker may be gone.
         let data = || {
             batches
                 .iter()
-                .filter(|batch| batch.is_transactional() && !batch.is_control() && batch.record_count() > 0)
+                .filter(|batch| batch.is_transactional && !batch.is_control && batch.record_count > 0)
         };
-        let (Some(first), Some(last)) = (data().next(), data().last()) else { return Ok(Vec::new()) };
-        let end = last.last_offset();
-        let from = tables::aborted_key(partition, first.base_offset());
+        let (Some(first), Some(last)) = (data().next(), data().next_back()) else { return Ok(Vec::new()) };
+        let end = last.last_offset;
+        let from = tables::aborted_key(partition, first.base_offset);
         let to = tables::of_partition(partition).1;
         let mut found = Ok(BTreeSet::new());
         self.storage.metadata().visit(MetadataKind::AbortedTransaction, (&from, &to), |key, value| {
@@ -95,8 +95,8 @@ impl Transactions {
                 (Ok((marker, record)), Ok(ranges)) => {
                     let AbortedRecord { producer_id, first_offset, last_stable_offset, .. } = record;
                     let covered = first_offset..marker;
-                    let is_covered = |batch: &RecordBatch| {
-                        batch.producer_id() == producer_id && covered.contains(&batch.base_offset())
+                    let is_covered = |batch: &BatchOutline| {
+                        batch.producer_id == producer_id && covered.contains(&batch.base_offset)
                     };
                     if data().any(is_covered) {
                         ranges.insert(AbortedRange { first_offset, producer_id });
