@@ -1,8 +1,9 @@
 //! `cargo xtask browser`: reports in Chromium, driven as a reader would; and how soon a large one can be used.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -54,13 +55,47 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     fs::create_dir_all(&pages)?;
     make_pages(&pages)?;
     let mut command = Command::new("node");
-    command.env("CADASTRE_CHROMIUM", chromium).arg(script("report.mjs")).arg(folder).arg(&pages);
+    command.env("CADASTRE_CHROMIUM", &chromium).arg(script("report.mjs")).arg(&folder).arg(&pages);
     if options.screenshots {
         let directory = process::root().join("docs/screenshots");
         fs::create_dir_all(&directory)?;
         command.arg(directory);
     }
-    process::run(&mut command)
+    let output = command.stderr(Stdio::inherit()).output().context("cannot run node")?;
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    print!("{told}");
+    if !output.status.success() {
+        bail!("the browser test ended with {}", output.status);
+    }
+    let page = page(&told, &chromium, &folder)?;
+    fs::write(process::root().join("docs/browser.md"), page).context("cannot write `docs/browser.md`")
+}
+
+/// What held, as the page of the documentation.
+fn page(told: &str, chromium: &Path, folder: &Path) -> anyhow::Result<String> {
+    let package = fs::read_to_string(folder.join("node_modules/axe-core/package.json"))?;
+    let package: Value = serde_json::from_str(&package).context("axe-core's package is not JSON")?;
+    let axe = package.get("version").and_then(Value::as_str).unwrap_or_default();
+    let version = process::output(Command::new(chromium).arg("--version"))?;
+    let mut parts = String::new();
+    let (mut held, mut all) = (Vec::new(), 0_usize);
+    for line in told.lines() {
+        if let Some(promise) = line.strip_prefix("ok ") {
+            all += 1;
+            held.push(format!("- {}\n", promise.trim().replace('<', "&lt;")));
+        } else if let Some((part, _)) = line.trim().split_once(": ").filter(|_| line.starts_with(' ')) {
+            let _infallible = write!(parts, "\n## {part}\n\n{}", held.concat());
+            held.clear();
+        }
+    }
+    Ok(format!(
+        "# Reports in a browser\n\n`cargo xtask browser` drives Chromium through the pages of a debug build of `cadastre`: the reports of the planted and of the clean account,\n\
+         signed packets of both under Ed25519 and P-256, the same tampered with, and made-up boundaries with hostile names, of 30 and of 300 nodes\n\
+         (`fixtures/browser/report.mjs`). A run in which a promise is broken fails and writes nothing, so this page says that all {all} held.\n\n\
+         {}, axe-core {axe}. {}\n{parts}",
+        version.trim(),
+        crate::bench::machine()
+    ))
 }
 
 /// How soon a page can be used: what `speed.mjs` measured.

@@ -171,10 +171,14 @@ pub(crate) fn verify(
     let at = i64::try_from(seconds).ok().and_then(Timestamp::from_seconds);
     let at = at.ok_or(TimestampError::Malformed("a time that cannot be"))?;
     let subject = parts.certificate.tbs_certificate.subject.to_string();
-    let untrusted = |reason: String| TimestampError::Untrusted { subject: subject.clone(), at, reason };
+    let untrusted = |error: webpki::Error| TimestampError::Untrusted {
+        subject: subject.clone(),
+        at,
+        reason: reason(&error),
+    };
     let certificate = encoded(&parts.certificate)?;
     let certificate = CertificateDer::from(certificate);
-    let signer = EndEntityCert::try_from(&certificate).map_err(|error| untrusted(error.to_string()))?;
+    let signer = EndEntityCert::try_from(&certificate).map_err(untrusted)?;
     let message = encoded(&parts.attributes)?;
     let signed = signature_algorithms(parts.digest)?
         .iter()
@@ -188,7 +192,7 @@ pub(crate) fn verify(
         .iter()
         .map(|certificate| anchor_from_trusted_cert(certificate))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| untrusted(error.to_string()))?;
+        .map_err(untrusted)?;
     signer
         .verify_for_usage(
             webpki::ALL_VERIFICATION_ALGS,
@@ -199,8 +203,25 @@ pub(crate) fn verify(
             None,
             None,
         )
-        .map_err(|error| untrusted(error.to_string()))?;
+        .map_err(untrusted)?;
     Ok(VerifiedTimestamp { at, authority: subject })
+}
+
+/// Why a certificate does not count, in words.
+fn reason(error: &webpki::Error) -> String {
+    let time = |at: UnixTime| {
+        let at = i64::try_from(at.as_secs()).ok().and_then(Timestamp::from_seconds);
+        at.map_or_else(|| "a time that cannot be".to_owned(), |at| at.to_string())
+    };
+    match error {
+        webpki::Error::CertExpired { not_after, .. } => format!("it was valid until {}", time(*not_after)),
+        webpki::Error::CertNotValidYet { not_before, .. } => {
+            format!("it is not valid before {}", time(*not_before))
+        }
+        webpki::Error::UnknownIssuer => "it leads to none of the certificates that were given".to_owned(),
+        webpki::Error::RequiredEkuNotFoundContext(_) => "it is not for timestamps".to_owned(),
+        other => format!("it cannot be used ({other})"),
+    }
 }
 
 fn parts(token: &ContentInfo) -> Result<Parts, TimestampError> {

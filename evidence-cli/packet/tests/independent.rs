@@ -431,6 +431,29 @@ fn a_timestamp_of_a_certificate_that_is_not_trusted_or_not_for_timestamps_is_ref
 }
 
 #[test]
+fn a_timestamp_of_a_certificate_that_had_expired_is_said_plainly_and_is_no_sign_of_tampering() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let algorithm = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    if authority(at, &algorithm, "20").is_none() {
+        return;
+    }
+    let configuration = "[ca]\ndefault_ca = one\n[one]\ndatabase = index.txt\nnew_certs_dir = .\ndefault_md = sha256\npolicy = any\nrand_serial = yes\n[any]\ncommonName = supplied\n";
+    std::fs::write(at.join("ca.cnf"), configuration).unwrap();
+    std::fs::write(at.join("index.txt"), "").unwrap();
+    let arguments = "ca -batch -notext -config ca.cnf -cert root.pem -keyfile root.key -in leaf.csr \
+                     -extfile leaf.ext -startdate 20200101000000Z -enddate 20210101000000Z -out leaf.pem";
+    succeeds(at, "openssl", &arguments.split_whitespace().collect::<Vec<_>>()).unwrap();
+    let trusted = TimestampAuthority::from_pem("root", &std::fs::read(at.join("root.pem")).unwrap()).unwrap();
+    let waiting = signed_with(&unsigned(), key(), TimestampRule::Required);
+    let response = stamp(at, &imprint(&waiting));
+    let error =
+        attach_timestamp(&waiting, &response, std::slice::from_ref(&trusted), Vec::new()).unwrap_err();
+    assert!(error.to_string().ends_with("it was valid until 2021-01-01T00:00:00Z"), "{error}");
+    assert_eq!(error.failure(), cadastre_packet::Failure::Tool);
+}
+
+#[test]
 fn a_certificate_that_had_expired_when_the_packet_was_signed_is_refused() {
     let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
     let signer = LocalKey::from_pem("test", pair.serialize_pem().as_bytes()).unwrap();
