@@ -30,5 +30,6 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         command
     };
     process::run(benchmark().args(["load", "--rounds", &options.rounds.to_string()]))?;
-    process::run(benchmark().args(["recovery", "--mebibytes", &options.stored]))
+    process::run(benchmark().args(["recovery", "--mebibytes", &options.stored]))?;
+    process::run(benchmark().args(["replacement", "--mebibytes", &options.stored]))
 }

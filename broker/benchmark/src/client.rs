@@ -6,8 +6,9 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use cadastre_protocol::client::{Address, Client, ClientConfig, Security};
 use cadastre_protocol::messages::create_topics_request::CreatableTopic;
+use cadastre_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use cadastre_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use cadastre_protocol::messages::{CreateTopicsRequest, ProduceRequest, TopicName};
+use cadastre_protocol::messages::{CreateTopicsRequest, FetchRequest, ProduceRequest, TopicName};
 use cadastre_protocol::record::Record;
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::{ResponseError, StrBytes};
@@ -72,6 +73,23 @@ pub(crate) async fn produce(client: &mut Client, index: i32, batch: &RecordBatch
         None => Ok(true),
         Some(error) if error.is_retriable() => Ok(false),
         Some(error) => bail!("a batch was refused: {error:?}"),
+    }
+}
+
+/// Whether the first record of a partition can be fetched.
+pub(crate) async fn serves_the_first_record(port: u16) -> anyhow::Result<bool> {
+    let mut client = connect(port).await?;
+    let partition = FetchPartition::default().with_partition(0).with_partition_max_bytes(1 << 20);
+    let wanted = FetchTopic::default().with_topic(topic()).with_partitions(vec![partition]);
+    let request =
+        FetchRequest::default().with_max_bytes(1 << 20).with_max_wait_ms(500).with_topics(vec![wanted]);
+    let response = client.send_version(11, &request).await?;
+    let answer = response.responses.first().and_then(|topic| topic.partitions.first());
+    let answer = answer.context("no partition in the answer")?;
+    match ResponseError::try_from_code(answer.error_code) {
+        None => Ok(answer.records.as_ref().is_some_and(|records| !records.is_empty())),
+        Some(error) if error.is_retriable() => Ok(false),
+        Some(error) => bail!("fetching failed: {error:?}"),
     }
 }
 

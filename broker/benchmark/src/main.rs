@@ -9,7 +9,11 @@
 mod client;
 mod figures;
 mod load;
+#[expect(clippy::unwrap_used, clippy::panic, reason = "shared with tests, which end where they cannot go on")]
+#[path = "../../sequencer/tests/support/mod.rs"]
+mod postgres;
 mod recovery;
+mod replacement;
 mod server;
 mod usage;
 
@@ -64,6 +68,15 @@ enum What {
         #[arg(long, value_enum)]
         setting: Vec<Setting>,
     },
+    /// A new broker of a cluster in the place of a killed one, by how much is stored; needs PostgreSQL
+    Replacement {
+        /// How much is stored, in MiB, smallest first
+        #[arg(long, value_delimiter = ',', default_values_t = [128_u64, 512, 2048])]
+        mebibytes: Vec<u64>,
+        /// How often a broker is replaced at each size
+        #[arg(long, default_value_t = 3)]
+        times: usize,
+    },
 }
 
 /// Where things lie.
@@ -104,6 +117,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         What::Recovery { mebibytes, kills, setting } => {
             recovery::measure(&places, &or_all(setting), &mebibytes, kills).await?;
+        }
+        What::Replacement { mebibytes, times } => {
+            replacement::measure(&places, &mebibytes, times).await?;
         }
     }
     println!("load on the machine at the end: {}", std::fs::read_to_string("/proc/loadavg")?.trim());

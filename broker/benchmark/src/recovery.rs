@@ -47,7 +47,7 @@ pub(crate) async fn measure(
 }
 
 /// Sends about so many bytes over two connections a partition; tells how many.
-async fn fill(port: u16, bytes: u64) -> anyhow::Result<u64> {
+pub(crate) async fn fill(port: u16, bytes: u64) -> anyhow::Result<u64> {
     let share = bytes / PARTITIONS.unsigned_abs() as u64;
     let mut senders = tokio::task::JoinSet::new();
     for index in 0..PARTITIONS {

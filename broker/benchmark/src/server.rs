@@ -196,12 +196,7 @@ impl Server {
 
     /// Bytes in the broker's files.
     pub(crate) fn stored_bytes(&self) -> anyhow::Result<u64> {
-        let mut bytes = 0_u64;
-        for file in files_below(&self.directory.path().join("data"))? {
-            // Files come and go under a running broker.
-            bytes = bytes.saturating_add(file.metadata().map_or(0, |metadata| metadata.len()));
-        }
-        Ok(bytes)
+        bytes_below(&self.directory.path().join("data"))
     }
 
     fn properties(&self) -> PathBuf {
@@ -229,7 +224,17 @@ pub(crate) fn java(libraries: &Path) -> Command {
     command
 }
 
-fn free_port() -> anyhow::Result<u16> {
+/// Bytes in the files below a directory.
+pub(crate) fn bytes_below(directory: &Path) -> anyhow::Result<u64> {
+    let mut bytes = 0_u64;
+    for file in files_below(directory)? {
+        // Files come and go under a running broker.
+        bytes = bytes.saturating_add(file.metadata().map_or(0, |metadata| metadata.len()));
+    }
+    Ok(bytes)
+}
+
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 

@@ -26,6 +26,9 @@ const WRAP_DOMAIN: &[u8] = b"cadastre data key v1";
 ///
 /// The file holds a mark and the key in hexadecimal, a line each. It is made by [`LocalKeyFile::create`]
 /// alone: opening never creates a key, since a new key beside an old log would be a lost log.
+///
+/// As a [`KeyService`] it looks for the file at each call: whoever takes the file away has disabled the key, and whoever
+/// puts it back has enabled it.
 #[derive(Debug)]
 pub struct LocalKeyFile {
     key: Secret<[u8; KEY_LENGTH]>,
@@ -99,6 +102,17 @@ impl LocalKeyFile {
         &self.path
     }
 
+    /// Whether the file is still there and holds this key.
+    fn check_present(&self) -> Result<(), KeyError> {
+        let disabled = || KeyError::Disabled { key_id: self.key_id.clone() };
+        match Self::open(&self.path) {
+            Ok(found) if found.key_id == self.key_id => Ok(()),
+            Ok(_other) => Err(disabled()),
+            Err(KeyError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Err(disabled()),
+            Err(error) => Err(error),
+        }
+    }
+
     fn generate(&self, context: &EncryptionContext) -> Result<DataKey, KeyError> {
         let plaintext = Secret::random_key()?;
         let wrapped = self.seal_key(&plaintext, context)?;
@@ -170,7 +184,8 @@ impl KeyService for LocalKeyFile {
     }
 
     fn generate_key<'a>(&'a self, context: &'a EncryptionContext) -> AnswerFuture<'a, DataKey> {
-        Box::pin(std::future::ready(Answer::local(self.generate(context))))
+        let answer = self.check_present().and_then(|()| self.generate(context));
+        Box::pin(std::future::ready(Answer::local(answer)))
     }
 
     fn wrap_key<'a>(
@@ -178,7 +193,8 @@ impl KeyService for LocalKeyFile {
         key: &'a Secret<[u8; KEY_LENGTH]>,
         context: &'a EncryptionContext,
     ) -> AnswerFuture<'a, WrappedKey> {
-        Box::pin(std::future::ready(Answer::local(self.seal_key(key, context))))
+        let answer = self.check_present().and_then(|()| self.seal_key(key, context));
+        Box::pin(std::future::ready(Answer::local(answer)))
     }
 
     fn unwrap_key<'a>(
@@ -186,7 +202,8 @@ impl KeyService for LocalKeyFile {
         wrapped: &'a WrappedKey,
         context: &'a EncryptionContext,
     ) -> AnswerFuture<'a, Secret<[u8; KEY_LENGTH]>> {
-        Box::pin(std::future::ready(Answer::local(self.recover(wrapped, context))))
+        let answer = self.check_present().and_then(|()| self.recover(wrapped, context));
+        Box::pin(std::future::ready(Answer::local(answer)))
     }
 
     fn rewrap_key<'a>(
@@ -194,7 +211,8 @@ impl KeyService for LocalKeyFile {
         wrapped: &'a WrappedKey,
         context: &'a EncryptionContext,
     ) -> AnswerFuture<'a, WrappedKey> {
-        Box::pin(std::future::ready(Answer::local(self.move_key(wrapped, context))))
+        let answer = self.check_present().and_then(|()| self.move_key(wrapped, context));
+        Box::pin(std::future::ready(Answer::local(answer)))
     }
 }
 
@@ -247,6 +265,23 @@ mod tests {
         let refused = second.unwrap(&data_key.wrapped, &context).await.unwrap_err();
         assert!(refused.to_string().contains(first.key_id()), "{refused}");
         assert!(refused.to_string().contains(second.key_id()), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn whoever_takes_the_file_away_disables_the_key_until_it_is_back() {
+        let directory = directory();
+        let (path, away) = (directory.path().join("kek"), directory.path().join("away"));
+        let key = LocalKeyFile::create(&path).unwrap();
+        let context = EncryptionContext::new();
+        let wrapped = key.generate_key(&context).await.outcome.unwrap().wrapped;
+        fs::rename(&path, &away).unwrap();
+        let refused = key.unwrap_key(&wrapped, &context).await.outcome.unwrap_err();
+        assert!(matches!(refused, KeyError::Disabled { .. }), "{refused}");
+        LocalKeyFile::create(&path).unwrap();
+        let refused = key.generate_key(&context).await.outcome.unwrap_err();
+        assert!(matches!(refused, KeyError::Disabled { .. }), "another key in its place: {refused}");
+        fs::rename(&away, &path).unwrap();
+        key.unwrap_key(&wrapped, &context).await.outcome.unwrap();
     }
 
     #[test]

@@ -163,9 +163,10 @@ impl ProducerEntry {
         self.batches.iter().rfind(|batch| !batch.is_marker())
     }
 
-    /// Forgets the batches with offsets from `from` to before `to`: they are lost, and may be sent again.
+    /// Forgets the batches with offsets from `from` to before `to`: they are lost, and may be sent again. That a transaction
+    /// ended there stays known.
     pub fn forget(&mut self, from: i64, to: i64) {
-        self.batches.retain(|batch| batch.last_offset < from || batch.base_offset >= to);
+        self.batches.retain(|batch| batch.is_marker() || batch.last_offset < from || batch.base_offset >= to);
     }
 
     /// Whether no batch is remembered.

@@ -23,7 +23,7 @@ use object_store::path::Path as ObjectPath;
 use crate::open_storage::BrokerKeys;
 
 /// The directory of receipts below the log directory, and their place in a bucket.
-const RECEIPTS: &str = "receipts";
+pub(crate) const RECEIPTS: &str = "receipts";
 /// What comes before a scope's id in the name of its holder.
 const HOLDER: &str = "scope/";
 /// A receipt is bounded like every input.

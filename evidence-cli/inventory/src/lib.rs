@@ -12,6 +12,7 @@ mod assets;
 mod aws;
 mod azure;
 mod documents;
+mod drills;
 mod kafka;
 mod logs;
 mod node;
@@ -38,6 +39,7 @@ pub fn build(records: &[Record], declaration: &Declaration) -> (Inventory, Cover
     inventory.clusters = kafka::read(&mut reader, declaration);
     logs::read(&mut reader, &mut inventory);
     inventory.documents = documents::read(&mut reader);
+    inventory.drills = drills::read(&mut reader);
     let unreadable = reader.into_unreadable();
     let coverage = answers.coverage(&unreadable);
     inventory.unreadable = unreadable.into_iter().collect();

@@ -9,6 +9,7 @@ use std::path::Path;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::drill_target::{DrillTarget, Environment};
 use crate::profile::{Profile, ProfileName};
 use crate::time::Period;
 
@@ -342,6 +343,12 @@ pub struct Cluster {
     /// Topics by name pattern.
     #[serde(default)]
     pub topics: Vec<TopicClass>,
+    /// What the cluster is for; nothing is exercised on a production cluster.
+    #[serde(default, skip_serializing_if = "Environment::is_production")]
+    pub environment: Environment,
+    /// How it may be exercised; absent where it may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drills: Option<DrillTarget>,
 }
 
 const fn default_min_insync_replicas() -> u32 {
@@ -609,14 +616,21 @@ pub struct Image {
 pub struct EvidenceRules {
     /// Older records prove nothing.
     pub maximum_age: Period,
+    /// The same for records of drills, which are exercised rarely.
+    #[serde(default = "default_drill_age")]
+    pub drill_maximum_age: Period,
     /// Identities that may collect; wildcards allowed.
     pub callers: Vec<String>,
 }
 
 impl Default for EvidenceRules {
     fn default() -> Self {
-        Self { maximum_age: Period::days(1), callers: Vec::new() }
+        Self { maximum_age: Period::days(1), drill_maximum_age: default_drill_age(), callers: Vec::new() }
     }
+}
+
+const fn default_drill_age() -> Period {
+    Period::days(90)
 }
 
 /// Limits that controls compare with.

@@ -6,6 +6,7 @@ use crate::asset::activity::{Activity, KeyReconciliation, TrailCheck};
 use crate::asset::azure::AzureInventory;
 use crate::asset::compute::{Instance, LaunchTemplate, MachineImage};
 use crate::asset::document::Documents;
+use crate::asset::drill::Drill;
 use crate::asset::identity::{CloudAccount, Group, Principal};
 use crate::asset::kafka::KafkaCluster;
 use crate::asset::keys::Key;
@@ -101,6 +102,9 @@ pub struct Inventory {
     /// Runbooks, ownership and plans.
     #[serde(default, skip_serializing_if = "Documents::is_empty")]
     pub documents: Documents,
+    /// What was exercised, the newest of each drill on each cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drills: Vec<Drill>,
     /// Responses that could not be read as the operation's answer. Nothing that depends on one passes.
     pub unreadable: Vec<Unreadable>,
 }

@@ -10,6 +10,7 @@ pub mod checklist;
 pub mod control;
 pub mod coverage;
 pub mod declaration;
+pub mod drill_target;
 pub mod evidence;
 pub mod framework;
 pub mod graph;

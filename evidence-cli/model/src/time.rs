@@ -118,6 +118,12 @@ impl Period {
         Self { seconds: days * 86_400 }
     }
 
+    /// A period of so many seconds.
+    #[must_use]
+    pub const fn of_seconds(seconds: i64) -> Self {
+        Self { seconds }
+    }
+
     /// Its length in seconds.
     #[must_use]
     pub const fn seconds(self) -> i64 {

@@ -9,7 +9,7 @@ use cadastre_model::profile::Profile;
 use cadastre_model::{Outcome, RecordId, Scope, Timestamp};
 use serde::Serialize;
 
-use crate::operations::{Asked, asked, is_azure};
+use crate::operations::{Asked, asked, is_azure, is_drill};
 
 /// How far a gap reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -78,8 +78,10 @@ impl Ledger {
         as_of: Timestamp,
     ) -> Self {
         let judge = Judge { maximum_age: declaration.evidence.maximum_age.seconds(), as_of };
+        let drills = Judge { maximum_age: declaration.evidence.drill_maximum_age.seconds(), as_of };
         let mut ledger = Self { gaps: Vec::new(), records: BTreeMap::new() };
         for (operation, questions) in &coverage.questions {
+            let judge = if is_drill(operation) { &drills } else { &judge };
             for question in questions {
                 ledger.enter(operation, question, judge.problem(question));
             }

@@ -1,7 +1,7 @@
 //! Every operation that collectors make, and where it has to have been asked.
 //!
-//! `aws-records.md`, `azure-records.md`, `kafka-records.md`, `trail-records.md` and `operating-documents.md` in
-//! `docs/formats/` name the operations; a test keeps this table and those pages together.
+//! `aws-records.md`, `azure-records.md`, `kafka-records.md`, `trail-records.md`, `operating-documents.md` and `drill-records.md`
+//! in `docs/formats/` name the operations; a test keeps this table and those pages together.
 
 /// Where an operation must have been asked before what it tells is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -167,11 +167,28 @@ const THING: &[&str] = &[
     "probe:PlaintextConnection",
     "probe:AnonymousConnection",
     "probe:UnauthenticatedOperation",
+    "drill:clients",
+    "drill:denials",
+    "drill:broker-replacement",
+    "drill:key-revocation",
+    "drill:key-rotation",
+    "drill:deletion",
+    "drill:export",
+    "drill:scale-out",
+    "drill:store-outage",
+    "drill:certificate-rotation",
+    "drill:upgrade-rollback",
+    "drill:audit-trail",
 ];
 
 /// Every operation, in no particular order.
 pub(crate) fn all() -> impl Iterator<Item = &'static str> {
     [ACCOUNT, REGION, SUBSCRIPTION, CLUSTER, BOUNDARY, THING].into_iter().flatten().copied()
+}
+
+/// Whether an operation is the record of a drill, which is exercised rarely.
+pub(crate) fn is_drill(operation: &str) -> bool {
+    operation.starts_with("drill:")
 }
 
 /// Whether an operation is one of Azure's: `Microsoft.Network/virtualNetworks/read`.
@@ -207,7 +224,8 @@ mod tests {
             include_str!("../../../docs/formats/azure-records.md"),
             include_str!("../../../docs/formats/kafka-records.md"),
             include_str!("../../../docs/formats/trail-records.md"),
-            include_str!("../../../docs/formats/operating-documents.md")
+            include_str!("../../../docs/formats/operating-documents.md"),
+            include_str!("../../../docs/formats/drill-records.md")
         );
         let documented: BTreeSet<&str> = pages
             .lines()

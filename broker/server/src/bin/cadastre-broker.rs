@@ -18,6 +18,11 @@ use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+/// Blocking threads come and go with what is read, and the system's allocator keeps what each of them once used. How this
+/// one is set stands in `.cargo/config.toml`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Usage errors, as `sysexits.h` numbers them.
 const USAGE: u8 = 64;
 /// The answer is incomplete: something could not be told. The same number as in the command `cadastre`.

@@ -8,6 +8,7 @@ pub(crate) mod logs;
 pub(crate) mod packet;
 pub(crate) mod path;
 pub(crate) mod policy;
+pub(crate) mod prove;
 pub(crate) mod role;
 pub(crate) mod schema;
 
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     Status(broker::Status),
     /// Collect evidence from clouds and clusters; calls read operations only
     Scan(collect::Scan),
+    /// Exercise declared clusters: a plan to approve, real clients, measured results as evidence
+    Prove(prove::Prove),
     /// Print the boundary graph
     Graph(assess::Graph),
     /// List who has a capability on a target, by which path

@@ -77,8 +77,9 @@ pub(super) fn up(arguments: &Up, terminal: &Terminal) -> anyhow::Result<Exit> {
 
 fn boundary(cluster: &LocalCluster, state: &Path) -> anyhow::Result<String> {
     Ok(format!(
-        "# The boundary of the bundled broker on this machine.\nschema: cadastre/boundary/v1\nname: local\noperating-model: self-managed\narchitecture: shared-storage\nevidence:\n  maximum-age: 24h\n  callers: [\"User:{SCANNER}\"]\nclusters:\n{}",
-        cluster.declaration("local", &[], state)?
+        "# The boundary of the bundled broker on this machine.\nschema: cadastre/boundary/v1\nname: local\noperating-model: self-managed\narchitecture: shared-storage\nevidence:\n  maximum-age: 24h\n  callers: [\"User:{SCANNER}\"]\nclusters:\n{}{}",
+        cluster.declaration("local", &[], state)?,
+        cluster.drills(state)
     ))
 }
 
@@ -94,7 +95,8 @@ fn spawn(cluster: &LocalCluster, paths: &Paths) -> anyhow::Result<Child> {
     Command::new(program)
         .arg("run-broker")
         .arg("--config")
-        .arg(cluster.config_file())
+        // Named in full, so that whoever looks at the process from elsewhere can tell whose it is.
+        .arg(fs::canonicalize(cluster.config_file()).context("cannot find the configuration")?)
         .arg("--ready-file")
         .arg(&paths.ready)
         .stdin(Stdio::null())
@@ -227,6 +229,7 @@ fn status_of(state: &Path, format: TableFormat) -> anyhow::Result<Exit> {
                     format!("{SCANNER}, password in {}", cluster.password_file(SCANNER).display()),
                 ),
                 row("scan it", format!("cadastre scan -b {} -o evidence", paths.boundary.display())),
+                row("exercise it", format!("cadastre prove -b {} -o evidence", paths.boundary.display())),
             ])
         }
     };

@@ -2,20 +2,25 @@
 //! it, it is scanned beside the recorded reference account, and the reports are written.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use cadastre_assess::waivers::WaiverFile;
 use cadastre_assess::{Options, assess};
 use cadastre_collect::kafka::{self, KafkaOptions, KafkaTarget};
-use cadastre_drills::clients::{ClientsDrill, Topic, create_topics};
-use cadastre_drills::denials::DenialsDrill;
-use cadastre_drills::{Connection, DrillRecord, Secret};
-use cadastre_model::declaration::{Cluster, Declaration};
+use cadastre_drills::target::{Denied, Limits, Workload as Exercised};
+use cadastre_drills::{
+    Connection, DrillError, DrillName, DrillRecord, Exercise, Hooks, Login, Secret, Target, Topic,
+    create_topics,
+};
+use cadastre_model::declaration::{Cluster, Declaration, SecurityProtocol};
+use cadastre_model::drill_target::Attempt;
 use cadastre_model::evidence::{Evidence, EvidenceWriter};
 use cadastre_model::progress::Progress;
 use cadastre_model::{Clock, SystemClock};
 use cadastre_packet::Signer as _;
 use cadastre_server::{Broker, BrokerConfig};
+use tokio_util::sync::CancellationToken;
 
 use super::inputs::Judged;
 use super::local_cluster::{ADMIN, LocalCluster, MECHANISM, Workload};
@@ -24,6 +29,9 @@ use crate::args::assess::{Inputs, ReportFormat};
 use crate::args::broker::Demo;
 use crate::exit::Exit;
 use crate::terminal::{self, Terminal, stdout_color};
+
+/// What the demo promises of times; its drills end none.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The demo cluster's declared name.
 const CLUSTER: &str = "demo";
@@ -188,34 +196,46 @@ async fn exercise_and_scan(
     terminal: &Terminal,
 ) -> anyhow::Result<()> {
     cluster.administer(&WORKLOADS).await?;
-    let connection = |user: &str| -> anyhow::Result<Connection> {
-        Ok(Connection {
-            cluster: CLUSTER.to_owned(),
-            bootstrap: cluster.bootstrap()?,
-            ca_file: cluster.ca_file().display().to_string(),
-            mechanism: MECHANISM.to_owned(),
-            username: user.to_owned(),
-            password: Secret::new(cluster.password(user)?),
-        })
-    };
+    let connection = |user: &str| connection(cluster, user);
     create_topics(&connection(ADMIN)?, &TOPICS).await?;
-
-    terminal.step("producing and consuming with librdkafka");
-    let drill = ClientsDrill {
-        topic: "orders.placed".to_owned(),
-        group: "orders-service".to_owned(),
-        records: 1_000,
+    let target = Target {
+        cluster: CLUSTER.to_owned(),
+        is_bundled: true,
+        administrator: connection(ADMIN)?,
+        workload: Some(Exercised {
+            connection: connection("orders-service")?,
+            topic: "orders.placed".to_owned(),
+            group: "orders-service".to_owned(),
+        }),
+        denied: vec![Denied {
+            connection: connection("invoice-reader")?,
+            must_not: vec![Attempt::Write, Attempt::CreateTopics, Attempt::WrongPassword],
+            must_not_read: vec!["orders.placed".to_owned()],
+        }],
+        prefix: "cadastre-drill-".to_owned(),
+        limits: Limits { recovery: PATIENCE, revocation: PATIENCE, deletion: PATIENCE },
+        hooks: Hooks::default(),
     };
-    let record = drill.run(&connection("orders-service")?).await?;
-    tell(&record, terminal);
-    record.keep(writer, &SystemClock)?;
-
-    terminal.step("trying what must be refused");
-    let drill =
-        DenialsDrill { unwritable: "invoices.sent".to_owned(), unreadable: "orders.placed".to_owned() };
-    let record = drill.run(&connection("invoice-reader")?).await?;
-    tell(&record, terminal);
-    record.keep(writer, &SystemClock)?;
+    terminal.step("producing and consuming with librdkafka, and trying what must be refused");
+    let exercise = Exercise {
+        target: &target,
+        tools: None,
+        clock: &SystemClock,
+        progress: terminal,
+        run: "demo".to_owned(),
+        stop: CancellationToken::new(),
+    };
+    let mut records = Vec::new();
+    exercise
+        .run::<DrillError>(&[DrillName::Clients, DrillName::Denials], |record| {
+            records.push(record);
+            Ok(())
+        })
+        .await?;
+    for record in &records {
+        tell(record, terminal);
+        record.keep(writer)?;
+    }
 
     terminal.step("scanning the broker");
     let declared = declared(&cluster.declaration(CLUSTER, &WORKLOADS, Path::new("/"))?, cluster)?;
@@ -223,9 +243,27 @@ async fn exercise_and_scan(
     Ok(())
 }
 
+fn connection(cluster: &LocalCluster, user: &str) -> anyhow::Result<Connection> {
+    Ok(Connection {
+        bootstrap: cluster.bootstrap()?,
+        protocol: SecurityProtocol::SaslSsl,
+        ca_file: Some(cluster.ca_file()),
+        certificate: None,
+        login: Some(Login {
+            mechanism: MECHANISM.to_owned(),
+            username: user.to_owned(),
+            password: Secret::new(cluster.password(user)?),
+        }),
+    })
+}
+
 fn tell(record: &DrillRecord, terminal: &Terminal) {
     for check in &record.checks {
-        let mark = if check.kept { "kept  " } else { "BROKEN" };
+        let mark = match check.kept {
+            Some(true) => "kept  ",
+            Some(false) => "BROKEN",
+            None => "open  ",
+        };
         terminal.say(&format!("  {mark} {} ({}, {} ms)", check.promise, check.seen, check.milliseconds));
     }
 }

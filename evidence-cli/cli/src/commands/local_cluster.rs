@@ -137,7 +137,9 @@ impl LocalCluster {
              auto.create.topics.enable=false\n\
              unclean.leader.election.enable=false\n\
              log.dirs={}\n\
-             log.retention.ms=604800000\n",
+             log.retention.ms=604800000\n\
+             log.segment.bytes=8388608\n\
+             cadastre.key.cache.ttl.ms=10000\n",
             path("broker.pem"),
             path("data"),
         ))
@@ -284,6 +286,28 @@ impl LocalCluster {
             "    tls:\n      versions: [TLSv1.2, TLSv1.3]\n      issuers: [\"CN=Cadastre local authority\"]\n      expiry-notice: 30d\n    min-insync-replicas: 1\n    scram-iterations: {ITERATIONS}\n    topics:\n      - {{pattern: \"*\", class: local, retention: 7d}}\n"
         ));
         Ok(text)
+    }
+}
+
+impl LocalCluster {
+    /// How the cluster may be exercised, as the end of its element of `clusters`. Files are named relative to `beside`.
+    #[must_use]
+    pub(super) fn drills(&self, beside: &Path) -> String {
+        let relative = |path: PathBuf| {
+            path.strip_prefix(beside).map(Path::to_owned).unwrap_or(path).display().to_string()
+        };
+        let security = |user: &str| {
+            format!(
+                "{{protocol: SASL_SSL, mechanism: {MECHANISM}, username: {user}, password-file: {}, ca-file: {}}}",
+                relative(self.password_file(user)),
+                relative(self.ca_file())
+            )
+        };
+        format!(
+            "    # Nobody depends on it: `cadastre prove` may end it, start it and take its key away for a moment.\n    environment: non-production\n    drills:\n      administrator: {}\n      denied:\n        - security: {}\n          must-not: [read, write, create-topics, delete-topics, alter-configs, add-partitions, wrong-password]\n      recovery-within: 30s\n      revocation-within: 30s\n      deletion-within: 90s\n      local-brokers: [\".\"]\n",
+            security(ADMIN),
+            security(SCANNER),
+        )
     }
 }
 

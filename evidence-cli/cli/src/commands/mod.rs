@@ -4,6 +4,7 @@ mod access;
 mod answer;
 mod azure_path;
 mod broker;
+mod broker_tools;
 mod check;
 mod demo;
 mod documents;
@@ -23,6 +24,7 @@ mod packet_page;
 mod path;
 mod plan;
 mod policy;
+mod prove;
 mod report;
 mod role;
 mod scan;
@@ -49,6 +51,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Exit>
         Command::Status(arguments) => broker::status(&arguments),
         Command::RunBroker(arguments) => broker::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments, terminal),
+        Command::Prove(arguments) => prove::run(&arguments, terminal),
         Command::Graph(arguments) => graph::run(&arguments, terminal),
         Command::Path(arguments) => path::run(&arguments, terminal),
         Command::WhoCan(arguments) => who_can::run(&arguments, terminal),

@@ -7,6 +7,7 @@ pub mod activity;
 pub mod azure;
 pub mod compute;
 pub mod document;
+pub mod drill;
 pub mod identity;
 pub mod kafka;
 pub mod keys;

@@ -84,7 +84,8 @@ pub(crate) struct Drill {
 #[derive(Debug, Serialize)]
 struct Check {
     promise: String,
-    kept: bool,
+    /// `null` for a promise that could not be tried.
+    kept: Option<bool>,
     seen: String,
     milliseconds: u64,
 }
@@ -153,8 +154,7 @@ fn drill(record: &Record, citations: &mut Citations) -> Drill {
         .flatten()
         .map(|check| Check {
             promise: text(check, "promise"),
-            // What does not say that it was kept was not.
-            kept: check.get("kept").and_then(Value::as_bool).unwrap_or(false),
+            kept: check.get("kept").and_then(Value::as_bool),
             seen: text(check, "seen"),
             milliseconds: check.get("milliseconds").and_then(Value::as_u64).unwrap_or_default(),
         })
@@ -164,7 +164,7 @@ fn drill(record: &Record, citations: &mut Citations) -> Drill {
         subject: record.subject.clone(),
         at: record.observed_at.to_string(),
         client: text(&record.request, "client"),
-        kept: checks.iter().filter(|check| check.kept).count(),
+        kept: checks.iter().filter(|check| check.kept == Some(true)).count(),
         all: checks.len(),
         more: checks.len().saturating_sub(CHECKS),
         checks: checks.into_iter().take(CHECKS).collect(),

@@ -1,0 +1,26 @@
+package cadastre.controls.ops_05_test
+
+import rego.v1
+
+import data.cadastre.controls.ops_05
+import data.cadastre.lib.drills_fixture
+import data.cadastre.lib.fixture
+
+test_pass_exercised_on_this_cluster if {
+	document := drills_fixture.exercised("scale-out", {})
+	count(ops_05.findings) == 0 with input as document
+	fixture.examined_subjects(ops_05.subjects) == {"cluster:payments"} with input as document
+}
+
+test_red_a_broken_promise_however_the_drill_ended if {
+	document := drills_fixture.exercised("scale-out", {"outcome": "stopped", "checks": [drills_fixture.check(false)]})
+	"red-flag" in drills_fixture.said(ops_05.findings) with input as document
+}
+
+test_unproven_in_every_way_that_falls_short if {
+	every way in drills_fixture.ways("scale-out") {
+		document := way.input
+		found := ops_05.findings with input as document
+		drills_fixture.said(found) == {way.verdict}
+	}
+}
