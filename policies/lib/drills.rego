@@ -78,7 +78,7 @@ doubts_of(cluster, name) := {finding.unproven(subject(cluster), sprintf("the dri
 
 doubts_of(cluster, name) := {result |
 	some drill in of(cluster, name)
-	some result in broken(cluster, drill) | open(cluster, drill) | ended(cluster, drill) | elsewhere(cluster, drill)
+	some result in broken(cluster, drill) | open(cluster, drill) | silent(cluster, drill) | ended(cluster, drill) | elsewhere(cluster, drill)
 } if {
 	count(of(cluster, name)) > 0
 }
@@ -99,6 +99,13 @@ open(cluster, drill) := {result |
 	not check.kept == false
 	message := sprintf("%s: not exercised: %s (%s)", [drill.drill, check.promise, check.seen])
 	result := finding.unproven(subject(cluster), message, evidence(drill))
+}
+
+# A drill that showed nothing proves nothing, whatever it says of itself.
+silent(cluster, drill) := {result |
+	drill.outcome in {"passed", "failed"}
+	count(drill.checks) == 0
+	result := finding.unproven(subject(cluster), sprintf("%s: no promise was tried", [drill.drill]), evidence(drill))
 }
 
 ended(_, drill) := set() if drill.outcome in {"passed", "failed"}

@@ -25,6 +25,7 @@ exercised(name, changes) := with_drills([drill(name, changes)])
 ways(name) := [
 	{"input": with_drills([]), "verdict": "unproven"},
 	{"input": exercised(name, {"outcome": "not-exercised", "reason": "no hook", "checks": [], "cluster_id": null}), "verdict": "unproven"},
+	{"input": exercised(name, {"checks": []}), "verdict": "unproven"},
 	{"input": exercised(name, {"outcome": "stopped", "reason": "interrupted"}), "verdict": "unproven"},
 	{"input": exercised(name, {"checks": [check(true), check(null)]}), "verdict": "unproven"},
 	{"input": exercised(name, {"cluster_id": "another"}), "verdict": "unproven"},
