@@ -11,9 +11,14 @@ use cadastre_protocol::messages::{
 };
 use cadastre_protocol::{ResponseError, StrBytes};
 
+use regex::{Regex, RegexBuilder};
+
 use super::context::RequestContext;
 use super::groups::text;
 use super::operations::{DESCRIBE_TOPIC, DESCRIBE_TRANSACTION};
+
+/// The most memory that a client's pattern may take, in bytes.
+const PATTERN_BYTES: usize = 256 << 10;
 
 pub(super) async fn handle(
     context: &RequestContext<'_>,
@@ -64,16 +69,25 @@ fn describe(
         .with_topics(topics.collect())
 }
 
+/// A pattern for whole ids, as Kafka's RE2 takes it (KIP-1152). Matching takes time in proportion to the id.
+fn whole(pattern: &str) -> Result<Regex, regex::Error> {
+    // Checked by itself first, so that it cannot leave the group.
+    let bounded = |pattern: &str| RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build();
+    match pattern {
+        "" => bounded(""),
+        pattern => bounded(pattern).and_then(|_| bounded(&format!("^(?:{pattern})$"))),
+    }
+}
+
 /// Lists the transactional ids that this broker looks after; clients ask every broker.
 pub(super) async fn list(
     context: &RequestContext<'_>,
     request: ListTransactionsRequest,
 ) -> ListTransactionsResponse {
     let response = ListTransactionsResponse::default();
-    if request.transactional_id_pattern.as_ref().is_some_and(|pattern| !pattern.is_empty()) {
-        // No regular expressions of strangers; clients may leave out what they do not want.
+    let Ok(pattern) = request.transactional_id_pattern.as_deref().map(whole).transpose() else {
         return response.with_error_code(ResponseError::InvalidRegularExpression.code());
-    }
+    };
     if let Err(error) = context.node.transactions.refresh().await {
         return response.with_error_code(error.code());
     }
@@ -94,6 +108,7 @@ pub(super) async fn list(
     let own = context.node.transactions.all().into_iter().filter(|(id, transaction)| {
         context.node.groups.is_coordinator(id)
             && is_wanted(transaction)
+            && pattern.as_ref().is_none_or(|pattern| pattern.is_match(id))
             && context.sees(DESCRIBE_TRANSACTION, id)
     });
     let listed = own.map(|(id, transaction)| {
@@ -103,4 +118,25 @@ pub(super) async fn list(
             .with_transaction_state(StrBytes::from_static_str(transaction.state.as_str()))
     });
     response.with_transaction_states(listed.collect()).with_unknown_state_filters(unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pattern: &str, id: &str, expected: Option<bool>) {
+        assert_eq!(whole(pattern).ok().map(|pattern| pattern.is_match(id)), expected);
+    }
+
+    #[test]
+    fn patterns_are_for_whole_ids_and_bounded() {
+        check("", "anything", Some(true));
+        check("a.*", "abc", Some(true));
+        check("b", "abc", Some(false));
+        check("a|abc", "abc", Some(true));
+        check("abc)|(.*", "xyz", None);
+        check("(", "abc", None);
+        check("(a{1000}){1000}", "a", None);
+    }
 }
