@@ -101,7 +101,7 @@ fn what_would_open_the_aws_deployment_is_a_red_flag() {
         Value::from("0.0.0.0/0"),
         "NET-04",
     );
-    sabotaged("aws_flow_log.this#/change/after/traffic_type", Value::from("REJECT"), "AUD-01");
+    sabotaged("aws_cloudtrail.this#/change/after/enable_log_file_validation", Value::from(false), "AUD-03");
     sabotaged("aws_kms_key.data#/change/after/enable_key_rotation", Value::from(false), "KEY-04");
 }
 
@@ -179,4 +179,51 @@ fn the_aws_deployment_validates_and_plans_to_what_was_recorded() {
     assert_eq!(addresses(&plan), addresses(&recorded("aws")), "the recorded plan is not of this deployment");
     let (_, red, _) = judged("aws", &plan);
     assert!(red.is_empty(), "{red:#?}");
+}
+
+#[test]
+fn the_service_is_one_that_systemd_accepts() {
+    let unit = std::fs::read_to_string(root().join("broker/deploy/systemd/cadastre-broker.service")).unwrap();
+    // The program need not be installed where this runs.
+    let unit = unit.replace("/usr/bin/cadastre-broker", "/bin/true");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("cadastre-broker.service");
+    std::fs::write(&file, unit).unwrap();
+    match Command::new("systemd-analyze").arg("verify").arg(&file).output() {
+        Err(_) => eprintln!("skipped: systemd-analyze is not on this machine"),
+        Ok(output) => {
+            let told = String::from_utf8_lossy(&output.stderr);
+            let about: Vec<&str> =
+                told.lines().filter(|line| line.contains("cadastre-broker.service")).collect();
+            assert!(output.status.success() && about.is_empty(), "{told}");
+        }
+    }
+}
+
+#[test]
+fn what_compose_starts_has_no_capability_no_password_and_no_way_in_from_outside() {
+    let text = std::fs::read_to_string(root().join("broker/deploy/compose/compose.yaml")).unwrap();
+    let compose: Value = serde_saphyr::from_str(&text).unwrap();
+    let services = compose["services"].as_object().unwrap();
+    assert_eq!(services.len(), 3);
+    for (name, service) in services {
+        assert_eq!(service["cap_drop"], serde_json::json!(["ALL"]), "{name}");
+        assert_eq!(service["security_opt"], serde_json::json!(["no-new-privileges:true"]), "{name}");
+        let image = service["image"].as_str().unwrap();
+        assert!(
+            image.starts_with("${") && image.contains(":?"),
+            "{name}: {image} is pinned by whoever deploys"
+        );
+        for port in service["ports"].as_array().into_iter().flatten() {
+            assert!(port.as_str().unwrap().starts_with("127.0.0.1:"), "{name}: {port}");
+        }
+        for (variable, value) in service["environment"].as_object().into_iter().flatten() {
+            let is_password = variable.contains("PASSWORD") && !variable.ends_with("_FILE");
+            assert!(!is_password, "{name}: {variable}={value}");
+        }
+    }
+    for (name, broker) in services.iter().filter(|(name, _)| name.starts_with("broker")) {
+        assert_eq!(broker["read_only"], true, "{name}");
+        assert_eq!(broker["user"], "65532:65532", "{name}");
+    }
 }

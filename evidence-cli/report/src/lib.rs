@@ -4,6 +4,7 @@
 //! string that others wrote is escaped for its format and made inert.
 
 mod citations;
+mod comparison;
 mod component_definition;
 mod csv;
 mod cyclonedx;
@@ -26,6 +27,7 @@ mod verification;
 mod words;
 mod xlsx;
 
+pub use comparison::{COMPARISON_SCHEMA, ComparedOption, Comparison};
 pub use component_definition::component_definition;
 pub use csv::{files as csv_files, findings as findings_csv};
 pub use cyclonedx::cyclonedx;

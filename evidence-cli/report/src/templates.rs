@@ -19,13 +19,15 @@ macro_rules! template {
 }
 
 /// Every template by name.
-const TEMPLATES: [(&str, &str); 23] = [
+const TEMPLATES: [(&str, &str); 25] = [
     template!("macros.html"),
     template!("marks.html"),
     template!("report.html"),
     template!("diagram.html"),
     template!("controls.html"),
     template!("report.md"),
+    template!("comparison.html"),
+    template!("comparison.md"),
     template!("sections/decision.html"),
     template!("sections/readiness.html"),
     template!("sections/diagram.html"),

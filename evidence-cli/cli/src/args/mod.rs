@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod assess;
 pub(crate) mod broker;
 pub(crate) mod collect;
+pub(crate) mod compare;
 pub(crate) mod logs;
 pub(crate) mod packet;
 pub(crate) mod path;
@@ -76,6 +77,8 @@ pub(crate) enum Command {
     Report(assess::Report),
     /// Compare with a baseline in terms of capabilities
     Drift(assess::Drift),
+    /// Lay two or three options side by side: what blocks each, what each leaves unproven
+    Compare(compare::Compare),
     /// Judge a Terraform plan before it is applied
     Plan(assess::Plan),
     /// Fill in a security questionnaire from verdicts, and leave blank what is not proven

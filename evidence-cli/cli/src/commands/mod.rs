@@ -6,6 +6,7 @@ mod azure_path;
 mod broker;
 mod broker_tools;
 mod check;
+mod compare;
 mod demo;
 mod documents;
 mod drift;
@@ -59,6 +60,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Exit>
         Command::Check(arguments) => check::run(&arguments, terminal),
         Command::Report(arguments) => report::run(&arguments, terminal),
         Command::Drift(arguments) => drift::run(&arguments, terminal),
+        Command::Compare(arguments) => compare::run(&arguments, terminal),
         Command::Plan(arguments) => plan::run(&arguments, terminal),
         Command::Answer(arguments) => answer::run(&arguments, terminal),
         Command::Waive(arguments) => waive::run(&arguments, terminal),
