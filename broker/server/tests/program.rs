@@ -147,3 +147,33 @@ fn a_plain_development_broker_starts_from_three_lines_and_warns() {
     broker.stop();
     assert!(!broker.path("ready").exists(), "the ready file goes with the broker");
 }
+
+/// The log may lie on the very disk that is full: `/dev/full` refuses every byte of it.
+#[test]
+fn a_broker_whose_log_cannot_be_written_serves_and_ends_in_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, ready) = (directory.path().join("server.properties"), directory.path().join("ready"));
+    let data = directory.path().join("data");
+    std::fs::write(&file, format!("listeners=PLAINTEXT://127.0.0.1:0\nlog.dirs={}\n", data.display()))
+        .unwrap();
+    let log = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut broker = std::process::Command::new(env!("CARGO_BIN_EXE_cadastre-broker"))
+        .arg("--config")
+        .arg(&file)
+        .arg("--ready-file")
+        .arg(&ready)
+        .env("CADASTRE_LOG", "debug")
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    for _ in 0..600 {
+        if ready.exists() || broker.try_wait().unwrap().is_some() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(ready.exists(), "it does not serve");
+    let told = std::process::Command::new("kill").args(["-TERM", &broker.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    assert!(broker.wait().unwrap().success());
+}

@@ -106,13 +106,18 @@ impl Broker {
         let child = self.child.as_mut().expect("the broker was started");
         while !self.directory.join("ready").exists() {
             if child.try_wait().unwrap().is_some() || Instant::now() > deadline {
-                let log = std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
-                let last = log.lines().last().unwrap_or_default();
+                let last = self.last_words();
                 return Err(format!("broker `{}` does not start: {last}", self.directory.display()));
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Ok(())
+    }
+
+    /// The last line of the broker's log.
+    pub(crate) fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
+        log.lines().last().unwrap_or_default().to_owned()
     }
 
     /// Sends the process a signal, such as `STOP`.

@@ -158,6 +158,7 @@ async fn run(options: &Options, directory: &Path) -> Vec<String> {
             victims.clear();
         } else {
             restarts += 1;
+            brokers.iter().for_each(|broker| println!("round {round}: {}", broker.last_words()));
             brokers.iter_mut().for_each(Broker::kill);
             victims = (0..count).collect();
         }

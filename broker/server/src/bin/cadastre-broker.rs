@@ -123,7 +123,10 @@ fn main() -> ExitCode {
         }
     };
     let filter = EnvFilter::try_from_env("CADASTRE_LOG").unwrap_or_else(|_unset| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    // Said of an event that cannot be written, to the same place, it would end the thread that tried: the log may lie on the
+    // very disk that is full.
+    let subscriber = tracing_subscriber::fmt().log_internal_errors(false);
+    subscriber.with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     match run(arguments) {
         Ok(Answer::Complete) => ExitCode::SUCCESS,
         Ok(Answer::Incomplete) => ExitCode::from(INCOMPLETE),

@@ -239,7 +239,9 @@ fn status_of(state: &Path, format: TableFormat) -> anyhow::Result<Exit> {
 
 /// Runs the broker in the foreground until it is told to stop.
 pub(super) fn run(arguments: &RunBroker) -> anyhow::Result<Exit> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    // As in `cadastre-broker`: a log on a full disk must not end the thread that writes to it.
+    let subscriber = tracing_subscriber::fmt().log_internal_errors(false);
+    subscriber.with_writer(std::io::stderr).with_ansi(false).init();
     let config = BrokerConfig::load(&arguments.config)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
