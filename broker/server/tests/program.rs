@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use common::{TestBroker, run, text};
+use common::{TestBroker, run, text, wait};
 
 /// Runs the broker with these properties and expects it to end at once with one line that says `message`.
 #[track_caller]
@@ -170,7 +170,7 @@ fn a_broker_whose_log_cannot_be_written_serves_and_ends_in_order() {
         if ready.exists() || broker.try_wait().unwrap().is_some() {
             break;
         }
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        wait(20);
     }
     assert!(ready.exists(), "it does not serve");
     let told = std::process::Command::new("kill").args(["-TERM", &broker.id().to_string()]).status().unwrap();
