@@ -137,11 +137,13 @@ findings contains result if {
 }
 
 # The software or service --------------------------------------------------------------------------------------
+# Of a cluster that did not answer nothing is known, not even that it is what it is declared to be.
 
 architecture := input.declaration.architecture
 
 findings contains result if {
 	some cluster in input.inventory.clusters
+	cluster.brokers.state == "observed"
 	profile := input.profiles[cluster.name]
 	not model in profile["operating-models"]
 	message := sprintf("is %s, which is never `%s`: it is %s", [profile.name, model, quoted(profile["operating-models"])])
@@ -150,6 +152,7 @@ findings contains result if {
 
 findings contains result if {
 	some cluster in input.inventory.clusters
+	cluster.brokers.state == "observed"
 	profile := input.profiles[cluster.name]
 	not architecture in profile.architectures
 	message := sprintf("is %s, whose records never rest on `%s`: they rest on %s", [profile.name, architecture, quoted(profile.architectures)])

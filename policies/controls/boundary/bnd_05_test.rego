@@ -105,3 +105,8 @@ test_red_a_serverless_cluster_that_is_declared_as_another if {
 	document := object.union(base, {"declaration": {"clusters": [declared]}, "inventory": {"msk_clusters": [managed]}, "profiles": {"payments": profile}})
 	red_clusters(document) == {"cluster:payments"}
 }
+
+test_unproven_a_cluster_that_never_answered if {
+	base := object.union(fixture.kafka({"brokers": fixture.unknown}), {"declaration": {"architecture": "shared-storage"}, "profiles": {"payments": apache_kafka}})
+	red_clusters(base) == set()
+}
