@@ -135,9 +135,10 @@ impl Groups {
             next_token: 0,
             records: sender,
             is_closed: false,
+            // What was read may be older than the registration: others coordinated until then. It is read again first of all.
+            is_loading: registry.is_some(),
             registry,
             term: 0,
-            is_loading: false,
         };
         Ok(Arc::new(Self {
             storage: storage.clone(),
@@ -164,8 +165,11 @@ impl Groups {
         let mut stopped = std::pin::pin!(stopped);
         loop {
             let latest = registry.borrow_and_update().clone();
-            let is_known =
-                lock(&self.inner).registry.as_ref().is_some_and(|known| known.version == latest.version);
+            let is_known = {
+                let inner = lock(&self.inner);
+                let known = inner.registry.as_ref();
+                !inner.is_loading && known.is_some_and(|known| known.version == latest.version)
+            };
             let is_done = is_known || self.share_anew(latest).await;
             tokio::select! {
                 () = &mut stopped => return,

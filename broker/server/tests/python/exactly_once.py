@@ -73,6 +73,10 @@ while True:
         done = patient(lambda: consumer.committed(PARTITIONS, timeout=10))
         if all(position.offset == ends[position.partition] for position in done):
             break
+        if time.monotonic() > STARTED + 60:
+            print(f"committed {done}, positions {consumer.position(PARTITIONS)}, ends {ends}", file=sys.stderr)
+            for it in PARTITIONS:
+                print(consumer.get_watermark_offsets(it, timeout=10), file=sys.stderr)
         continue
     try:
         producer.begin_transaction()
