@@ -135,7 +135,19 @@ fn declarations_fit_their_schema_and_broken_ones_do_not() {
     let written = directory.path().join("boundary.yaml").display().to_string();
     assert_eq!(cadastre(&["init", "--offline", "-o", &written]).status.code(), Some(0));
     let clean = yaml(&fixture("clean", "boundary.yaml"));
-    validator.accepts(&[clean.clone(), yaml(&fixture("planted", "boundary.yaml")), yaml(&written)]);
+    let mut exercised = clean.clone();
+    let security = clean["clusters"][0]["security"].clone();
+    exercised["clusters"][0]["environment"] = json!("non-production");
+    exercised["clusters"][0]["drills"] = json!({
+        "administrator": security, "denied": [{"security": security, "must-not": ["write"]}],
+        "revocation-within": "5m", "hooks": {"kill-broker": ["ssh", "broker-{broker}", "kill"]},
+    });
+    validator.accepts(&[
+        clean.clone(),
+        exercised,
+        yaml(&fixture("planted", "boundary.yaml")),
+        yaml(&written),
+    ]);
     validator.refuses(
         &clean,
         &[
@@ -149,6 +161,8 @@ fn declarations_fit_their_schema_and_broken_ones_do_not() {
             ("/clusters/0/listeners/0/port", Some(json!(65_536))),
             ("/networks/0/cidrs", Some(json!(["10.0.0.0"]))),
             ("/keys/0/decrypt", None),
+            ("/clusters/0/environment", Some(json!("staging"))),
+            ("/clusters/0/drills", Some(json!({"topic-prefix": "drill-"}))),
         ],
     );
 }

@@ -45,6 +45,12 @@ struct Line {
     #[serde(default)]
     resource: String,
     #[serde(default)]
+    client_address: String,
+    #[serde(default)]
+    operation: String,
+    #[serde(default)]
+    rule: String,
+    #[serde(default)]
     allowed: bool,
     #[serde(default)]
     detail: Option<String>,
@@ -57,6 +63,13 @@ impl Line {
                 .detail
                 .as_deref()
                 .is_some_and(|detail| detail.split([' ', ',']).any(|word| word == resource))
+    }
+
+    /// Whether it says everything that a reader of an audit log asks.
+    fn is_whole(&self) -> bool {
+        [&self.principal, &self.request, &self.resource, &self.client_address, &self.operation, &self.rule]
+            .into_iter()
+            .all(|member| !member.is_empty())
     }
 
     fn shows(&self, action: &Action) -> bool {
@@ -116,6 +129,13 @@ pub(crate) async fn run(bench: &Bench<'_>) -> Result<(), DrillError> {
         })
         .map(|line| format!("{} on {} by {}", line.request, line.resource, line.principal))
         .collect();
+    let bare = about_us.iter().filter(|line| !line.is_whole()).count();
+    bench.check(
+        "each of these lines names principal, client address, resource, operation and the rule that decided",
+        bare == 0 && !about_us.is_empty(),
+        format!("{bare} of {} lines lack one of them", about_us.len()),
+        started,
+    );
     bench.measure("audit_lines", about_us.len() as u64);
     bench.check(
         "nothing on the audit log about the drills' topics is without an action of a drill",
@@ -170,6 +190,9 @@ mod tests {
             principal: "User:admin".into(),
             request: request.into(),
             resource: resource.into(),
+            client_address: "127.0.0.1".into(),
+            operation: "CREATE".into(),
+            rule: "SuperUser".into(),
             allowed,
             detail: detail.map(str::to_owned),
         }
@@ -184,6 +207,13 @@ mod tests {
             allowed: true,
         };
         assert_eq!(line.shows(&action), expected);
+    }
+
+    #[test]
+    fn a_line_that_names_no_rule_is_not_whole() {
+        let whole = line("CreateTopics", "drill-a", None, true);
+        assert!(whole.is_whole());
+        assert!(!Line { rule: String::new(), ..whole }.is_whole());
     }
 
     #[test]

@@ -60,9 +60,11 @@ pub(crate) fn plan(target: &Target) -> Plan {
 
 pub(crate) async fn run(bench: &Bench<'_>) -> Result<(), DrillError> {
     let hooks = &bench.target.hooks;
+    let nodes = nodes(bench).await?;
+    let alone = nodes.len() < 2;
     let node = match hooks.brokers().last() {
         Some(broker) => broker.node(),
-        None => some_node(bench).await?,
+        None => nodes.into_iter().max().unwrap_or_default(),
     };
     bench.measure("broker", u64::try_from(node).unwrap_or_default());
     let topic = bench.topic("load", 3).await?;
@@ -72,9 +74,9 @@ pub(crate) async fn run(bench: &Bench<'_>) -> Result<(), DrillError> {
         .register(&format!("start broker {node}"), async move { undo_hooks.start_broker(undo_node).await });
     let load = Load::start(&bench.target.administrator, &topic, bench.run)?;
     load.wait_for(RECORDS, PATIENCE).await?;
-    replace(bench, &load, node, Way::Killed).await?;
+    replace(bench, &load, node, Way::Killed, alone).await?;
     if !hooks.brokers().is_empty() && !hooks.declares(Hook::KillBroker) {
-        replace(bench, &load, node, Way::Drained).await?;
+        replace(bench, &load, node, Way::Drained, alone).await?;
     }
     bench.step("reading back every acknowledged record");
     let ledger = load.stop().await?;
@@ -93,7 +95,7 @@ pub(crate) async fn run(bench: &Bench<'_>) -> Result<(), DrillError> {
     Ok(())
 }
 
-async fn replace(bench: &Bench<'_>, load: &Load, node: i32, way: Way) -> Result<(), DrillError> {
+async fn replace(bench: &Bench<'_>, load: &Load, node: i32, way: Way, alone: bool) -> Result<(), DrillError> {
     let (hooks, name) = (&bench.target.hooks, way.name());
     bench.step(&format!("broker {node} is {name}"));
     let local = hooks.brokers().iter().find(|broker| broker.node() == node);
@@ -105,23 +107,17 @@ async fn replace(bench: &Bench<'_>, load: &Load, node: i32, way: Way) -> Result<
     let gone = Instant::now();
     let data = local.and_then(|broker| broker.log_directory().ok());
     let before = data.as_deref().map(bytes_below).transpose()?;
-    let alone = hooks.brokers().len() == 1;
     if !alone {
         // The others have to take over by themselves.
         wait_for_acknowledgement(bench, load, gone).await;
     }
-    let taken_over = load.first_after(gone);
     hooks.start_broker(node).await?;
     let started = Instant::now();
     if let (Some(before), Some(data)) = (before, data.as_deref()) {
         let moved = bytes_below(data)?.saturating_sub(before);
         bench.measure(&format!("{name}_bytes_moved"), moved);
     }
-    let restored = if alone { gone } else { began };
-    let back = match taken_over {
-        Some(time) => Some(time),
-        None => wait_for_acknowledgement(bench, load, restored).await,
-    };
+    let back = wait_for_acknowledgement(bench, load, gone).await;
     let enough = load.acknowledged() + RECORDS;
     if back.is_some() {
         load.wait_for(enough, PATIENCE).await?;
@@ -144,18 +140,18 @@ async fn replace(bench: &Bench<'_>, load: &Load, node: i32, way: Way) -> Result<
 }
 
 async fn wait_for_acknowledgement(bench: &Bench<'_>, load: &Load, since: Instant) -> Option<Instant> {
-    let limit = bench.target.limits.recovery + Duration::from_secs(5);
-    while since.elapsed() < limit {
-        if let Some(time) = load.first_after(since) {
-            return Some(time);
+    let (limit, began) = (bench.target.limits.recovery + Duration::from_secs(5), Instant::now());
+    loop {
+        let first = load.first_after(since);
+        if first.is_some() || began.elapsed() > limit {
+            return first;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    None
 }
 
-/// A broker of the cluster, for hooks that reach brokers elsewhere: the last one that clients are told of.
-async fn some_node(bench: &Bench<'_>) -> Result<i32, DrillError> {
+/// The brokers that clients are told of.
+async fn nodes(bench: &Bench<'_>) -> Result<Vec<i32>, DrillError> {
     let client = admin(&bench.target.administrator)?;
     let nodes = blocking(move || {
         let metadata = client.inner().fetch_metadata(None, Duration::from_secs(10))?;
@@ -163,8 +159,7 @@ async fn some_node(bench: &Bench<'_>) -> Result<i32, DrillError> {
             metadata.brokers().iter().map(rdkafka::metadata::MetadataBroker::id).collect(),
         )
     });
-    let nodes = nodes.await?.map_err(crate::error::step("listing brokers"))?;
-    nodes.into_iter().max().ok_or_else(|| DrillError::Ended { reason: "no broker is listed".to_owned() })
+    nodes.await?.map_err(crate::error::step("listing brokers"))
 }
 
 /// The size of every file below a directory. Files that go meanwhile count nothing.

@@ -206,6 +206,9 @@ async fn read(connection: &Connection, topic: &str) -> Result<Answer, DrillError
         .set("enable.auto.commit", "false")
         .create()
         .map_err(DrillError::Client)?;
+    if hidden(connection, topic).await? {
+        return Ok(Err(KafkaError::MetadataFetch(RDKafkaErrorCode::TopicAuthorizationFailed)));
+    }
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, 0, Offset::Beginning).map_err(step("assigning"))?;
     consumer.assign(&list).map_err(step("assigning"))?;
@@ -221,6 +224,19 @@ async fn read(connection: &Connection, topic: &str) -> Result<Answer, DrillError
         }
     }
     Ok(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut)))
+}
+
+/// Whether the cluster refuses to describe the topic. Whoever may read a topic may describe it (Kafka's documentation, "Authorization
+/// and ACLs"), so that this refusal is one of reading too.
+async fn hidden(connection: &Connection, topic: &str) -> Result<bool, DrillError> {
+    let (client, topic) = (admin(connection)?, topic.to_owned());
+    let described = blocking(move || {
+        let metadata = client.inner().fetch_metadata(Some(&topic), PATIENCE)?;
+        let error = metadata.topics().first().and_then(rdkafka::metadata::MetadataTopic::error);
+        Ok::<Option<RDKafkaErrorCode>, KafkaError>(error.map(RDKafkaErrorCode::from))
+    });
+    let described = described.await?.map_err(step("describing the topic"))?;
+    Ok(described == Some(RDKafkaErrorCode::TopicAuthorizationFailed))
 }
 
 /// Tries to log in, and waits for the client to say how that ended.

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The longest that one drill may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(1_800);
 
 /// By how much the clock may differ from the time that really passed before it counts as having jumped.
 const JUMP: i64 = 5;

@@ -71,7 +71,7 @@ pub(crate) async fn run(bench: &Bench<'_>) -> Result<(), DrillError> {
     let rotation = Rotation {
         brokers: brokers.clone(),
         programs: bench.target.hooks.programs().clone(),
-        config: first.config_file(),
+        beside: first.directory().join(format!("drill-{}", bench.run)),
         clustered: first.is_clustered(),
     };
     restore_at_end(bench, &rotation, &old, &new, originals);
@@ -191,7 +191,8 @@ fn restore_at_end(
 struct Rotation {
     brokers: Vec<LocalBroker>,
     programs: Programs,
-    config: PathBuf,
+    /// Where the tools keep their own record of key uses, beside running brokers.
+    beside: PathBuf,
     clustered: bool,
 }
 
@@ -219,9 +220,21 @@ impl Rotation {
                 broker.stop().await?;
             }
         }
-        let listed = tools.key_usage(&self.config).await?;
-        let moved = tools.rewrap(&self.config).await?;
-        let left = tools.key_usage(&self.config).await?;
+        let first =
+            self.brokers.first().ok_or_else(|| DrillError::not_exercised("no broker on this machine"))?;
+        let first = LocalBroker::read(first.directory())?;
+        let config = if self.clustered {
+            let ledger = self.beside.join("key-ledger").display().to_string();
+            first.derive(&self.beside, &[("cadastre.key.ledger.directory", ledger)])?.config_file()
+        } else {
+            first.config_file()
+        };
+        let listed = tools.key_usage(&config).await?;
+        let moved = tools.rewrap(&config).await?;
+        let left = tools.key_usage(&config).await?;
+        if self.clustered {
+            std::fs::remove_dir_all(&self.beside).map_err(file("remove", &self.beside))?;
+        }
         for broker in &self.brokers {
             broker.start(&self.programs).await?;
         }

@@ -87,7 +87,7 @@ impl Load {
         self.seen(|seen| seen.times.last().copied())
     }
 
-    /// The longest time without an acknowledgement from a moment on.
+    /// The longest time without an acknowledgement from a moment on, until now.
     pub(crate) fn longest_gap_since(&self, moment: Instant) -> Duration {
         self.seen(|seen| {
             let mut longest = Duration::ZERO;
@@ -96,7 +96,7 @@ impl Load {
                 longest = longest.max(time.saturating_duration_since(previous));
                 previous = *time;
             }
-            longest
+            longest.max(previous.elapsed())
         })
     }
 

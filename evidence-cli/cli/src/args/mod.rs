@@ -61,7 +61,7 @@ pub(crate) enum Command {
     Status(broker::Status),
     /// Collect evidence from clouds and clusters; calls read operations only
     Scan(collect::Scan),
-    /// Exercise declared clusters: a plan to approve, real clients, measured results as evidence
+    /// Exercise declared clusters with real clients; asks before anything is touched
     Prove(prove::Prove),
     /// Print the boundary graph
     Graph(assess::Graph),

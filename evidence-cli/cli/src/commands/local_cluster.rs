@@ -139,6 +139,7 @@ impl LocalCluster {
              log.dirs={}\n\
              log.retention.ms=604800000\n\
              log.segment.bytes=8388608\n\
+             log.retention.check.interval.ms=5000\n\
              cadastre.key.cache.ttl.ms=10000\n",
             path("broker.pem"),
             path("data"),

@@ -85,9 +85,16 @@ async fn relay(
         let mut request = frame(&mut client).await?;
         let (api, version) = (peek(&request, 0), peek(&request, 2));
         if api == ApiKey::Produce as i16 {
-            if let Some(answer) = produce(&mut request, version, nth, sabotage, lost).await {
-                send(&mut client, &answer).await?;
-                continue;
+            match produce(&mut request, version, nth, sabotage, lost).await {
+                Fate::Answered(answer) => {
+                    send(&mut client, &answer).await?;
+                    continue;
+                }
+                Fate::Unanswered => {
+                    send(&mut server, &request).await?;
+                    continue;
+                }
+                Fate::Forwarded => {}
             }
         }
         send(&mut server, &request).await?;
@@ -110,6 +117,16 @@ fn header_length(request: &[u8], version: i16) -> usize {
     10 + usize::try_from(name).unwrap() + tags
 }
 
+/// What becomes of a produce request.
+enum Fate {
+    /// The broker answers it.
+    Forwarded,
+    /// Nobody does: the client asked for no answer.
+    Unanswered,
+    /// The proxy answers it, and the broker never sees it.
+    Answered(Vec<u8>),
+}
+
 /// Changes a produce request so that the broker misses nothing, or answers it in the broker's place.
 async fn produce(
     request: &mut BytesMut,
@@ -117,7 +134,7 @@ async fn produce(
     nth: u64,
     sabotage: &Sabotage,
     lost: &AtomicU64,
-) -> Option<Vec<u8>> {
+) -> Fate {
     let header = header_length(request, version);
     let mut body = Bytes::copy_from_slice(&request[header..]);
     let mut message = ProduceRequest::decode(&mut body, version).unwrap();
@@ -157,7 +174,7 @@ async fn produce(
                 let mut encoded = BytesMut::new();
                 response.encode(&mut encoded, version).unwrap();
                 out.extend_from_slice(&encoded);
-                return Some(out);
+                return Fate::Answered(out);
             }
             let sequence = i32::from_be_bytes(batch[BASE_SEQUENCE..BASE_SEQUENCE + 4].try_into().unwrap());
             let known = (sequence - *shift).to_be_bytes();
@@ -170,7 +187,7 @@ async fn produce(
     let mut changed = BytesMut::from(&request[..header]);
     message.encode(&mut changed, version).unwrap();
     *request = changed;
-    None
+    if message.acks == 0 { Fate::Unanswered } else { Fate::Forwarded }
 }
 
 /// Clients must not be led past the proxy.

@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     reason = "a test ends where it cannot go on"
 )]
 
@@ -43,9 +44,11 @@ pub(crate) fn serve() {
         let mut terminate =
             tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
         let config = BrokerConfig::load(Path::new(&config)).unwrap();
-        let broker = cadastre_server::Broker::start(config)
-            .await
-            .unwrap_or_else(|error| panic!("{}", cadastre_server::chain(&error)));
+        let broker = cadastre_server::Broker::start(config).await.unwrap_or_else(|error| {
+            // The last line of the log, which tells why it did not start.
+            eprintln!("error: {}", cadastre_server::chain(&error));
+            std::process::exit(1)
+        });
         std::fs::write(ready, b"").unwrap();
         terminate.recv().await;
         broker.shutdown().await.unwrap();
@@ -89,7 +92,9 @@ impl Rig {
         );
         std::fs::write(&script, text).unwrap();
         std::fs::set_permissions(&script, PermissionsExt::from_mode(0o700)).unwrap();
-        let programs = Programs { current: vec![script.display().to_string()], previous: None };
+        // The same program twice: what is tried is the way back, not another version.
+        let previous = (count > 1).then(|| script.clone());
+        let programs = Programs { current: vec![script.display().to_string()], previous };
         let mut brokers = Vec::new();
         for node in 1..=count {
             let own = directory.path().join(format!("broker-{node}"));
@@ -99,7 +104,7 @@ impl Rig {
                  cadastre.key.file={}/kek\nsasl.enabled.mechanisms=SCRAM-SHA-256\n\
                  authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
                  super.users=User:admin\ngroup.initial.rebalance.delay.ms=100\n\
-                 cadastre.key.cache.ttl.ms=2000\n{}",
+                 cadastre.key.cache.ttl.ms=2000\nlog.retention.check.interval.ms=1000\n{}",
                 free_port(),
                 own.display(),
                 directory.path().display(),
@@ -126,17 +131,7 @@ impl Rig {
     }
 
     pub(crate) fn connection(&self, user: &str) -> Connection {
-        Connection {
-            bootstrap: self.bootstrap(),
-            protocol: SecurityProtocol::SaslPlaintext,
-            ca_file: None,
-            certificate: None,
-            login: Some(Login {
-                mechanism: "SCRAM-SHA-256".to_owned(),
-                username: user.to_owned(),
-                password: Secret::new(format!("{user}-secret")),
-            }),
-        }
+        connection(&self.bootstrap(), user)
     }
 
     pub(crate) fn target(&self) -> Target {
@@ -145,23 +140,42 @@ impl Rig {
             is_bundled: true,
             administrator: self.connection("admin"),
             workload: None,
-            denied: vec![Denied {
-                connection: self.connection("stranger"),
-                must_not: vec![
-                    Attempt::Read,
-                    Attempt::Write,
-                    Attempt::CreateTopics,
-                    Attempt::DeleteTopics,
-                    Attempt::AlterConfigs,
-                    Attempt::AddPartitions,
-                    Attempt::WrongPassword,
-                ],
-                must_not_read: Vec::new(),
-            }],
+            denied: vec![denied(self.connection("stranger"))],
             prefix: "drill-".to_owned(),
             limits: limits(),
             hooks: Hooks::new(BTreeMap::new(), self.brokers.clone(), self.programs.clone()),
         }
+    }
+}
+
+pub(crate) fn connection(bootstrap: &str, user: &str) -> Connection {
+    Connection {
+        bootstrap: bootstrap.to_owned(),
+        protocol: SecurityProtocol::SaslPlaintext,
+        ca_file: None,
+        certificate: None,
+        login: Some(Login {
+            mechanism: "SCRAM-SHA-256".to_owned(),
+            username: user.to_owned(),
+            password: Secret::new(format!("{user}-secret")),
+        }),
+    }
+}
+
+/// Somebody who must be refused everything that can be tried.
+pub(crate) fn denied(connection: Connection) -> Denied {
+    Denied {
+        connection,
+        must_not: vec![
+            Attempt::Read,
+            Attempt::Write,
+            Attempt::CreateTopics,
+            Attempt::DeleteTopics,
+            Attempt::AlterConfigs,
+            Attempt::AddPartitions,
+            Attempt::WrongPassword,
+        ],
+        must_not_read: Vec::new(),
     }
 }
 
