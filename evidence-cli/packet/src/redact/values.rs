@@ -135,12 +135,31 @@ static PRINCIPAL_ARN: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 static KAFKA_PRINCIPAL: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"\b(?:User|Group):([^\s"'<>\\;&]{1,200})"#).ok());
+/// `entra:` and the object id of a user, group or application of Microsoft Entra ID.
+static ENTRA_PRINCIPAL: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?i)\bentra:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b").ok());
+static SUBSCRIPTION: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?i)/subscriptions/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b").ok());
+/// A whole text that is a globally unique id (RFC 9562 §4).
+static GUID: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?i)^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$").ok());
 static UNIQUE_ID: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\bA(?:ROA|IDA|KIA|SIA|GPA|IPA|NPA)[A-Z0-9]{12,17}\b").ok());
 
 /// Members whose value is the name of a principal.
 const NAME_MEMBERS: [&str; 5] =
     ["RoleName", "UserName", "GroupName", "InstanceProfileName", "RoleSessionName"];
+
+/// Members of Azure's answers whose value, where it is a globally unique id, is that of a principal: of roles, access
+/// policies, identities, and of those that deny assignments name.
+const OBJECT_MEMBERS: [&str; 4] = ["principalId", "objectId", "clientId", "id"];
+
+/// The placeholders of format strings, which policies hold and which name nobody.
+const PLACEHOLDERS: [&str; 3] = ["%s", "%d", "%v"];
+
+fn is_guid(text: &str) -> bool {
+    GUID.as_ref().is_some_and(|regex| regex.is_match(text))
+}
 
 impl Values {
     pub(crate) fn new(rules: &Rules) -> Result<Self, RulesError> {
@@ -198,6 +217,15 @@ impl Values {
                 if member.is_some_and(|member| NAME_MEMBERS.contains(&member)) {
                     self.principal(rules, text, &[text], None);
                 }
+                if is_guid(text) {
+                    match member {
+                        Some("tenantId" | "subscriptionId") => self.scope_account(rules, text),
+                        Some(member) if OBJECT_MEMBERS.contains(&member) => {
+                            self.principal(rules, &format!("entra:{text}"), &[text], None);
+                        }
+                        _ => {}
+                    }
+                }
                 self.collect_text(rules, text)
             }
             Value::Number(number) => self.collect_text(rules, &number.to_string()),
@@ -223,6 +251,10 @@ impl Values {
         if matches!(rules.accounts, Which::All) {
             for found in matches(&ACCOUNT, text) {
                 self.by_text.entry(found.into_owned()).or_insert(Kind::Account);
+            }
+            let subscriptions = SUBSCRIPTION.as_ref().into_iter().flat_map(|regex| regex.captures_iter(text));
+            for id in subscriptions.filter_map(|captures| captures.get(1)) {
+                self.by_text.entry(id.as_str().to_lowercase()).or_insert(Kind::Account);
             }
         }
         if !matches!(rules.addresses, Which::None) {
@@ -281,7 +313,16 @@ impl Values {
         if let Some(regex) = KAFKA_PRINCIPAL.as_ref() {
             for captures in regex.captures_iter(text) {
                 let (Some(whole), Some(name)) = (captures.get(0), captures.get(1)) else { continue };
+                if PLACEHOLDERS.contains(&name.as_str()) {
+                    continue;
+                }
                 self.principal(rules, whole.as_str(), &[name.as_str()], Some(whole.as_str()));
+            }
+        }
+        if let Some(regex) = ENTRA_PRINCIPAL.as_ref() {
+            for captures in regex.captures_iter(text) {
+                let (Some(whole), Some(id)) = (captures.get(0), captures.get(1)) else { continue };
+                self.principal(rules, whole.as_str(), &[id.as_str()], None);
             }
         }
         for found in matches(&UNIQUE_ID, text) {
@@ -381,6 +422,32 @@ mod tests {
         check("principals: ['User:al*']", r#"["User:alice.smith", "User:robert"]"#, &["alice.smith"]);
         check("principals: all", r#"{"RoleName": "Deployer7"}"#, &["deployer7"]);
         check("patterns: ['[a-z]+@acme']", "<p>bob@acme</p>", &["bob@acme"]);
+    }
+
+    #[test]
+    fn subscriptions_tenants_and_principals_of_azure_are_found_and_roles_of_everybody_are_left() {
+        let text = r#"{"id": "/subscriptions/3F2A1B0C-0000-4000-8000-00000000000F/resourceGroups/g",
+            "properties": {"tenantId": "7d6c5b4a-0000-4000-8000-0000000000aa", "principalId": "B0000000-0000-4000-8000-0000000000b1",
+            "roleDefinitionId": "/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7",
+            "principals": [{"id": "c0000000-0000-4000-8000-0000000000c1", "type": "User"}],
+            "said": "entra:a0000000-0000-4000-8000-0000000000a1 may"}}"#;
+        check(
+            "accounts: all",
+            text,
+            &["3f2a1b0c-0000-4000-8000-00000000000f", "7d6c5b4a-0000-4000-8000-0000000000aa"],
+        );
+        check(
+            "principals: all",
+            text,
+            &[
+                "a0000000-0000-4000-8000-0000000000a1",
+                "b0000000-0000-4000-8000-0000000000b1",
+                "c0000000-0000-4000-8000-0000000000c1",
+            ],
+        );
+        check("principals: ['entra:c0*']", text, &["c0000000-0000-4000-8000-0000000000c1"]);
+        check("principals: all", r#"sprintf("User:%s", [name])"#, &[]);
+        assert!(found("principals: all", r#"sprintf("User:%s", [name])"#).qualified_only.is_empty());
     }
 
     #[test]
