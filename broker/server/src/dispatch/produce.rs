@@ -138,9 +138,18 @@ async fn append(
     let (storage, partition) = (&context.node.storage, topic.partition(data.index));
     let appended = if batch.is_transactional() {
         let id = transaction.ok_or(ResponseError::TransactionalIdAuthorizationFailed)?;
-        let number = context.node.transactions.verify(id, producer_of(&batch), partition).await;
-        let number = number.map_err(|error| transaction_error(context.header.version, error))?;
-        storage.append_in_transaction(partition, batch, number).await
+        let (transactions, producer) = (&context.node.transactions, producer_of(&batch));
+        let failed = |error| transaction_error(context.header.version, error);
+        let number = transactions.verify(id, producer, partition).await.map_err(failed)?;
+        match storage.append_in_transaction(partition, batch.clone(), number).await {
+            // What was known may have been an earlier transaction, where another broker began this one.
+            Err(AppendError::TransactionEnded { .. }) => {
+                transactions.refresh().await.map_err(failed)?;
+                let number = transactions.verify(id, producer, partition).await.map_err(failed)?;
+                storage.append_in_transaction(partition, batch, number).await
+            }
+            other => other,
+        }
     } else {
         storage.append(partition, batch).await
     };
@@ -168,7 +177,7 @@ async fn join(context: &RequestContext<'_>, id: &str, request: &ProduceRequest) 
         return Err(ApiError::new(ResponseError::InvalidRecord, "a transaction has one producer"));
     }
     let partitions = joining.into_iter().map(|(_, partition)| partition).collect();
-    let joined = context.node.transactions.join(id, producer, &partitions, None).await;
+    let joined = context.node.transactions.join(id, producer, &partitions, None, true).await;
     joined.map_err(|error| transaction_error(context.header.version, error))
 }
 

@@ -119,7 +119,7 @@ async fn add(
     }
     let producer = identity(transaction.producer_id, transaction.producer_epoch);
     let partitions: BTreeSet<TopicPartition> = asked.partitions.into_values().collect();
-    let joined = context.node.transactions.join(id, producer, &partitions, None).await;
+    let joined = context.node.transactions.join(id, producer, &partitions, None, false).await;
     let outcome = joined.map_or_else(|error| code(error, context.header.version >= 2), |()| 0);
     results(&transaction.topics, |_, _| outcome)
 }
@@ -171,7 +171,7 @@ pub(super) async fn add_offsets(
     let producer = identity(request.producer_id, request.producer_epoch);
     let group = Some(request.group_id.as_str());
     let transactions = &context.node.transactions;
-    let joined = transactions.join(&request.transactional_id, producer, &BTreeSet::new(), group).await;
+    let joined = transactions.join(&request.transactional_id, producer, &BTreeSet::new(), group, false).await;
     response.with_error_code(joined.map_or_else(|error| code(error, context.header.version >= 2), |()| 0))
 }
 

@@ -86,7 +86,8 @@ impl Transactions {
         }
     }
 
-    /// Has partitions, and offsets of a group, take part in the producer's transaction, which this may begin.
+    /// Has partitions, and offsets of a group, take part in the producer's transaction, which this may begin. `by_epoch` says that
+    /// the producer takes another epoch for each transaction, so that what is known under its epoch is not an earlier one.
     ///
     /// # Errors
     ///
@@ -97,6 +98,7 @@ impl Transactions {
         producer: ProducerIdentity,
         partitions: &BTreeSet<TopicPartition>,
         group: Option<&str>,
+        by_epoch: bool,
     ) -> Result<(), TransactionError> {
         let mut is_fresh = false;
         for _ in 0..TRIES {
@@ -108,7 +110,12 @@ impl Transactions {
                     let missing = transaction.missing(partitions);
                     let has_group = group.is_none_or(|group| transaction.groups.contains(group));
                     if missing.is_empty() && has_group {
-                        return Ok(());
+                        if is_fresh || by_epoch {
+                            return Ok(());
+                        }
+                        self.refresh().await?;
+                        is_fresh = true;
+                        continue;
                     }
                     let ends = self.ends(missing).await?;
                     transaction.with_participants(producer, &ends, group, self.clock.now_ms())
@@ -173,7 +180,12 @@ impl Transactions {
             let known = self.known(id)?;
             let transaction = known.transaction.as_ref().ok_or(TransactionError::InvalidProducerIdMapping);
             match transaction.and_then(|it| it.end(&request, self.clock.now_ms()).map(|ended| (it, ended))) {
-                Ok((transaction, Ended::Repeated)) => return Ok(transaction.producer),
+                Ok((transaction, Ended::Repeated)) if is_fresh => return Ok(transaction.producer),
+                // What is known may be the end of an earlier transaction, where others took steps since.
+                Ok((_, Ended::Repeated)) => {
+                    self.refresh().await?;
+                    is_fresh = true;
+                }
                 Ok((_, Ended::Decided(next))) => {
                     if self.write(id, &known, Some(&next), Vec::new(), None).await? {
                         drop(guard);
