@@ -48,6 +48,33 @@ fn ocsf_events_fit_the_published_schema() {
     }
 }
 
+/// OASIS's schema, as the crate that the other tests read SARIF with brings it along.
+fn sarif_schema() -> PathBuf {
+    let metadata = ["metadata", "--offline", "--locked", "--format-version", "1"];
+    let output = Command::new(env!("CARGO")).args(metadata).output().unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let package = packages.iter().find(|package| package["name"] == "serde-sarif").unwrap();
+    Path::new(package["manifest_path"].as_str().unwrap()).with_file_name("src").join("schema.json")
+}
+
+#[test]
+fn sarif_fits_the_published_schema_and_what_does_not_is_noticed() {
+    let Some(python) = python() else { return };
+    let schema = sarif_schema();
+    let arguments = [&script(), "sarif", schema.to_str().unwrap()];
+    for (name, sample) in samples() {
+        let results = validated(&python, &arguments, &cadastre_report::sarif(&sample.checklist));
+        assert_eq!(results == "0", name == "empty", "{name}: {results}");
+    }
+    let mut broken = cadastre_report::sarif(&Sample::plain().checklist);
+    broken["runs"][0]["results"][0]["level"] = "fatal".into();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("broken.sarif");
+    std::fs::write(&file, broken.to_string()).unwrap();
+    assert!(!Command::new(&python).args(arguments).arg(&file).output().unwrap().status.success());
+}
+
 #[test]
 fn oscal_results_fit_the_model_and_their_references_resolve() {
     let Some(python) = python() else { return };

@@ -3,6 +3,7 @@
 ocsf      every event of the list against the JSON Schema of the OCSF class Compliance Finding
 oscal     the document against compliance-trestle's model of OSCAL assessment results, references included
 component the document against compliance-trestle's model of OSCAL component definitions, references included
+sarif     the document against the JSON Schema of SARIF 2.1.0, at the path that is given before it
 schema    a document, or every line of an .ndjson file, against a JSON Schema under docs/formats/schemas
 refused   the same, where no document may fit
 cyclonedx the document against the strict JSON validator of cyclonedx-python-lib, references included
@@ -94,6 +95,17 @@ def cyclonedx(path):
     return len(document["declarations"]["claims"])
 
 
+def sarif(rules, path):
+    import jsonschema
+
+    rules = json.load(open(rules, encoding="utf-8"))
+    validator = jsonschema.Draft7Validator(rules, format_checker=jsonschema.Draft7Validator.FORMAT_CHECKER)
+    document = json.load(open(path, encoding="utf-8"))
+    for error in validator.iter_errors(document):
+        raise SystemExit(f"{error.json_path}: {error.message}")
+    return sum(len(run["results"]) for run in document["runs"])
+
+
 def read_schema(name, path):
     from pathlib import Path
 
@@ -123,7 +135,7 @@ def refused(name, path):
     return len(documents)
 
 
-if sys.argv[1] in ("schema", "refused"):
-    print({"schema": schema, "refused": refused}[sys.argv[1]](sys.argv[2], sys.argv[3]))
+if sys.argv[1] in ("schema", "refused", "sarif"):
+    print({"schema": schema, "refused": refused, "sarif": sarif}[sys.argv[1]](sys.argv[2], sys.argv[3]))
     sys.exit()
 print({"ocsf": ocsf, "oscal": oscal, "component": component, "cyclonedx": cyclonedx}[sys.argv[1]](sys.argv[2]))
