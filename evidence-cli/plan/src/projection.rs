@@ -180,7 +180,7 @@ fn unexamined(change: &ResourceChange<'_>, places: &Places<'_>, declaration: &De
         let missing = match (places.account(change), places.region(change)) {
             (None, _) => "account",
             (_, None) => "region",
-            _ => return None,
+            _ => return aws::msk::part(change.kind).map(str::to_owned),
         };
         return Some(format!("neither the plan nor the declaration tells its {missing}"));
     }

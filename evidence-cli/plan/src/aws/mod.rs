@@ -8,6 +8,7 @@ mod compute;
 mod identity;
 mod keys;
 mod logging;
+pub(crate) mod msk;
 mod network;
 mod security_groups;
 
@@ -52,6 +53,10 @@ pub(crate) const KINDS: &[&str] = &[
     "aws_kms_key",
     "aws_kms_key_policy",
     "aws_main_route_table_association",
+    "aws_msk_cluster",
+    "aws_msk_cluster_policy",
+    "aws_msk_scram_secret_association",
+    "aws_msk_serverless_cluster",
     "aws_nat_gateway",
     "aws_network_acl",
     "aws_network_acl_association",
@@ -96,6 +101,8 @@ pub(crate) fn rank(kind: &str) -> u8 {
         | "aws_iam_group"
         | "aws_s3_bucket"
         | "aws_kms_key"
+        | "aws_msk_cluster"
+        | "aws_msk_serverless_cluster"
         | "aws_kms_external_key" => 1,
         _ => 2,
     }
@@ -148,6 +155,7 @@ pub(crate) fn translate(block: &Block<'_, '_>, world: &mut World, side: Side, ne
     keys::translate(block, &place, world, new);
     buckets::translate(block, &place, world, new);
     logging::translate(block, &place, world);
+    msk::translate(block, &place, world, new);
 }
 
 /// What a resource leaves behind when it is destroyed.

@@ -1,5 +1,6 @@
 //! Changes of who may do what: policies, trust, keys, grants, buckets.
 
+use cadastre_model::Known;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -254,4 +255,41 @@ fn an_endpoint_policy_is_replaced() {
     let inventory = cadastre_assess::inventory(projection.after.records(), &recording().declaration);
     let endpoint = inventory.endpoints.iter().find(|endpoint| endpoint.id == id).unwrap();
     assert_eq!(endpoint.policy.observed().unwrap().document, after);
+}
+
+#[test]
+fn an_msk_cluster_that_lets_the_vendor_in() {
+    let statement = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": VENDOR}, "Action": "kafka-cluster:ReadData", "Resource": "*"}]});
+    let arn = format!("arn:aws:kafka:eu-west-1:{ACCOUNT}:cluster/payments-msk/0");
+    let secret = format!("arn:aws:secretsmanager:eu-central-1:{ACCOUNT}:secret:AmazonMSK_vendor-a1");
+    let client = json!([{"sasl": [{"iam": true, "scram": true}], "tls": [], "unauthenticated": false}]);
+    let projection = project(&[
+        create(
+            "aws_msk_cluster.m",
+            json!({"cluster_name": "payments-msk", "arn": arn, "client_authentication": client}),
+        ),
+        create("aws_msk_cluster_policy.p", json!({"cluster_arn": arn, "policy": statement.to_string()})),
+        create(
+            "aws_msk_scram_secret_association.s",
+            json!({"cluster_arn": arn, "secret_arn_list": [secret]}),
+        ),
+        create("aws_msk_serverless_cluster.s", json!({"cluster_name": "other"}))
+            .unknown("client_authentication", &[]),
+    ]);
+    let partly: Vec<&str> = projection.not_examined.iter().map(|entry| entry.address.as_str()).collect();
+    assert_eq!(partly, ["aws_msk_cluster.m", "aws_msk_serverless_cluster.s"], "networks and encryption");
+    assert!(projection.unresolved.iter().any(|what| what.address == "aws_msk_serverless_cluster.s"));
+    let inventory = cadastre_assess::inventory(projection.after.records(), &recording().declaration);
+    let [cluster] = inventory.msk_clusters.as_slice() else { panic!("{:?}", inventory.msk_clusters) };
+    let authentication = &cluster.authentication;
+    assert_eq!(
+        (&authentication.iam, &authentication.scram),
+        (&Known::Observed(true), &Known::Observed(true))
+    );
+    assert_eq!(authentication.unauthenticated, Known::Observed(false));
+    assert_eq!(authentication.certificate_authorities, Known::Absent);
+    assert_eq!(cluster.scram_secrets, Known::Observed(vec![secret]));
+    let Known::Observed(policy) = &cluster.policy else { panic!("{:?}", cluster.policy) };
+    assert!(format!("{policy:?}").contains(VENDOR));
 }

@@ -63,7 +63,7 @@ fn what_has_no_place_in_the_boundary_is_named_and_moves_nothing() {
     let projection = project(&[
         create("aws_cloudwatch_dashboard.d", json!({"dashboard_name": "x"})),
         create("azurerm_key_vault.v", json!({"name": "x"})),
-        create("aws_msk_cluster.m", json!({"cluster_name": "x"})),
+        create("aws_eks_cluster.m", json!({"name": "x"})),
     ]);
     let named: Vec<(&str, &str)> =
         projection.not_examined.iter().map(|entry| (entry.address.as_str(), entry.reason.as_str())).collect();
@@ -71,7 +71,7 @@ fn what_has_no_place_in_the_boundary_is_named_and_moves_nothing() {
         named,
         [
             ("aws_cloudwatch_dashboard.d", "no rule reads resources of this type"),
-            ("aws_msk_cluster.m", "the boundary model has no such AWS resource"),
+            ("aws_eks_cluster.m", "the boundary model has no such AWS resource"),
             ("azurerm_key_vault.v", "neither the plan nor the declaration tells its subscription"),
         ]
     );
