@@ -34,7 +34,8 @@ const ALLOWED: [(&str, &[&str]); 32] = [
         "cadastre-simulation",
         &["cadastre-protocol", "cadastre-keys", "cadastre-objects", "cadastre-sequencer", "cadastre-storage"],
     ),
-    ("cadastre-benchmark", &["cadastre-protocol"]),
+    // The database of the tests, which the benchmark of clusters starts too.
+    ("cadastre-benchmark", &["cadastre-protocol", "cadastre-keys", "cadastre-sequencer"]),
     ("cadastre-model", &[]),
     ("cadastre-inventory", &["cadastre-model"]),
     ("cadastre-collect", &["cadastre-model", "cadastre-protocol"]),
