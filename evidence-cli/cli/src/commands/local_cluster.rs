@@ -360,8 +360,19 @@ fn random_password() -> anyhow::Result<String> {
     Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// A port that was free a moment ago; `up` keeps it in the configuration, so that restarts do not move.
+/// A port that was free a moment ago; `up` keeps it in the configuration, so that restarts do not move. It lies below those
+/// from which the system takes ports of clients: one that knocks while the broker is down would get the port for itself, and
+/// keep it from the broker.
 fn free_port() -> anyhow::Result<u16> {
+    for _ in 0..100 {
+        let mut bytes = [0; 2];
+        aws_lc_rs::rand::fill(&mut bytes)
+            .map_err(|_unspecified| anyhow!("the system has no randomness to give"))?;
+        let port = 20_000 + u16::from_be_bytes(bytes) % 12_000;
+        if TcpListener::bind((HOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
     let listener = TcpListener::bind((HOST, 0)).context("no free port")?;
     Ok(listener.local_addr()?.port())
 }

@@ -15,6 +15,7 @@ pub(crate) mod broker_tools;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use cadastre_drills::connection::{Connection, Login, Secret};
@@ -239,8 +240,14 @@ pub(crate) fn told(record: &DrillRecord) -> String {
     text
 }
 
+/// Below the ports that the system gives to clients, one of which might get it while a broker is down.
 pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 12_000).unwrap();
+    let mut candidates =
+        (0..12_000).map(|_| 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000);
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    candidates.find(is_free).unwrap()
 }
 
 pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
