@@ -13,6 +13,9 @@ use crate::error::{DrillError, step};
 
 /// The longest wait for an administrative request.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How often an administrative request is made whose connection is lost, and the pause before the next.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A topic to create.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +41,13 @@ pub(crate) fn options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE))
 }
 
+/// Whether a request was lost with the connection that the client had just taken for it: librdkafka ends its bootstrap
+/// connections once it knows the brokers, requests on them included. What may be asked twice is asked again.
+fn is_lost<T>(answer: &Result<T, KafkaError>) -> bool {
+    use RDKafkaErrorCode::{BrokerDestroy, BrokerTransportFailure, DestroyBroker};
+    matches!(answer, Err(KafkaError::AdminOp(BrokerDestroy | BrokerTransportFailure | DestroyBroker)))
+}
+
 /// Creates topics with as many copies as the cluster makes by default; those that exist are left as they are.
 ///
 /// # Errors
@@ -50,7 +60,13 @@ pub async fn create_topics(connection: &Connection, topics: &[Topic<'_>]) -> Res
             topic.configs.iter().fold(new, |new, (key, value)| new.set(key, value))
         })
         .collect();
-    let results = admin(connection)?.create_topics(&wanted, &options()).await;
+    let mut results = admin(connection)?.create_topics(&wanted, &options()).await;
+    for _ in 1..ATTEMPTS {
+        if is_lost(&results) {
+            tokio::time::sleep(PAUSE).await;
+            results = admin(connection)?.create_topics(&wanted, &options()).await;
+        }
+    }
     for result in results.map_err(step("creating topics"))? {
         match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
@@ -67,7 +83,13 @@ pub async fn create_topics(connection: &Connection, topics: &[Topic<'_>]) -> Res
 /// # Errors
 /// When the cluster does not answer, or refuses.
 pub(crate) async fn delete_topic(connection: &Connection, name: &str) -> Result<bool, DrillError> {
-    let results = admin(connection)?.delete_topics(&[name], &options()).await;
+    let mut results = admin(connection)?.delete_topics(&[name], &options()).await;
+    for _ in 1..ATTEMPTS {
+        if is_lost(&results) {
+            tokio::time::sleep(PAUSE).await;
+            results = admin(connection)?.delete_topics(&[name], &options()).await;
+        }
+    }
     match results.map_err(step("deleting a topic"))?.into_iter().next() {
         Some(Ok(_)) => Ok(true),
         None | Some(Err((_, RDKafkaErrorCode::UnknownTopicOrPartition))) => Ok(false),
