@@ -11,10 +11,12 @@ use crate::bench::Bench;
 use crate::connection::Connection;
 use crate::error::{DrillError, step};
 
-/// The longest wait for an administrative request.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-/// How often an administrative request is made whose connection is lost, and the pause before the next.
-const ATTEMPTS: u32 = 5;
+/// The longest wait for what was asked of a cluster to come about.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
+/// The longest wait for the answer to one administrative request.
+const REQUEST: Duration = Duration::from_secs(10);
+/// How often an administrative request is made that is lost, and the pause before the next.
+const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// A topic to create.
@@ -38,14 +40,18 @@ pub(crate) fn admin(connection: &Connection) -> Result<AdminClient<DefaultClient
 
 /// The options of every administrative request.
 pub(crate) fn options() -> AdminOptions {
-    AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE))
+    AdminOptions::new().request_timeout(Some(REQUEST)).operation_timeout(Some(REQUEST))
 }
 
 /// Whether a request was lost with the connection that the client had just taken for it: librdkafka ends its bootstrap
-/// connections once it knows the brokers, requests on them included. What may be asked twice is asked again.
+/// connections once it knows the brokers, requests on them included, and waits in vain for a controller that has just gone. What
+/// may be asked twice is asked again.
 fn is_lost<T>(answer: &Result<T, KafkaError>) -> bool {
-    use RDKafkaErrorCode::{BrokerDestroy, BrokerTransportFailure, DestroyBroker};
-    matches!(answer, Err(KafkaError::AdminOp(BrokerDestroy | BrokerTransportFailure | DestroyBroker)))
+    use RDKafkaErrorCode::{BrokerDestroy, BrokerTransportFailure, DestroyBroker, OperationTimedOut};
+    matches!(
+        answer,
+        Err(KafkaError::AdminOp(BrokerDestroy | BrokerTransportFailure | DestroyBroker | OperationTimedOut))
+    )
 }
 
 /// Creates topics with as many copies as the cluster makes by default; those that exist are left as they are.
