@@ -186,6 +186,9 @@ findings contains result if {
 	some cluster in input.inventory.clusters
 	architecture == "tiered-storage"
 	"false" in remote_storage[cluster.name]
+
+	# Who may write to a bucket is not known where identities are not.
+	not coverage.gap_anywhere("iam:GetAccountAuthorizationDetails")
 	count({arn | some arn in data.cadastre.lib.plane.written_buckets; not kept_for_operations(arn)}) == 0
 	message := "a broker has no remote storage and no bucket to write to, and the architecture is `tiered-storage`"
 	result := finding.red(sprintf("cluster:%s", [cluster.name]), message, cluster.evidence)
