@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::broker::StartError;
 use crate::data_path::DataPath;
+use crate::listeners::certificates::Certificates;
 use crate::listeners::listener_security::chain;
 use crate::node::Node;
 use crate::open_storage::BrokerKeys;
@@ -29,6 +30,7 @@ pub(crate) fn spawn(tasks: &mut JoinSet<()>, node: &Arc<Node>, keys: &BrokerKeys
     tasks.spawn(retention(Arc::clone(node)));
     tasks.spawn(packing(Arc::clone(node)));
     tasks.spawn(sweeping(Arc::clone(node)));
+    tasks.spawn(certificates(Arc::clone(node)));
     tasks.spawn(leases(Arc::clone(node), Arc::clone(&keys.ring), Arc::clone(&keys.provider)));
     if node.config.storage.is_cluster() {
         tasks.spawn(others(Arc::clone(node)));
@@ -134,6 +136,19 @@ pub(crate) fn write_data_path(node: &Node, provider: &dyn KeyProvider) -> Result
     manifest.write(&path).map_err(|source| StartError::DataPath { path, source })?;
     *write(&node.data_path) = manifest.text();
     Ok(())
+}
+
+/// Reads key stores and trust stores anew when their files changed.
+async fn certificates(node: Arc<Node>) {
+    let interval =
+        Duration::from_millis(node.config.number("cadastre.tls.reload.interval.ms").unsigned_abs());
+    while !interval.is_zero() && pause(&node, interval).await {
+        let node = Arc::clone(&node);
+        let look = move || node.certificates.get().map(Certificates::reload_changed);
+        if tokio::task::spawn_blocking(look).await.is_err() {
+            tracing::error!("key stores were not looked at");
+        }
+    }
 }
 
 /// Wipes keys whose leases are over and renews those in use; says so when the key itself is another one.

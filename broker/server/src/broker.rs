@@ -19,6 +19,7 @@ use crate::config::{BrokerConfig, ListenerConfig};
 use crate::dispatch::operations::implemented;
 use crate::format::{self, FormatError};
 use crate::listeners::acceptor;
+use crate::listeners::certificates::Certificates;
 use crate::listeners::connection_limits::ConnectionCounts;
 use crate::listeners::listener_security::{ListenerSecurity, ListenerSecurityError};
 use crate::listeners::metered::RequestMemory;
@@ -151,9 +152,11 @@ impl Broker {
         let mut tasks = JoinSet::new();
         let counts = Arc::new(ConnectionCounts::default());
         let mut bound = Vec::with_capacity(sockets.len());
+        let mut with_certificates = Vec::new();
         for (listener, socket) in sockets {
             let address = socket.local_addr().map_err(|source| listen_error(&listener, source))?;
             let security = security(&node, &listener)?;
+            with_certificates.extend(security.tls());
             let listener = BoundListener { config: listener, address };
             bound.push(listener.clone());
             let task = acceptor::accept(
@@ -167,6 +170,7 @@ impl Broker {
         }
         // Set once, here: a second value cannot arrive.
         let _fresh = node.bound.set(bound);
+        let _fresh = node.certificates.set(Certificates::new(with_certificates));
         background::write_data_path(&node, keys.provider.as_ref())?;
         background::spawn(&mut tasks, &node, &keys);
         tracing::info!(cluster_id = %node.cluster_id, node_id = node.config.node_id, "broker started");
@@ -192,6 +196,18 @@ impl RunningBroker {
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.node.storage.failure()
+    }
+
+    /// Reads every listener's key store and trust store anew. New connections get the new certificate; those that are there stay.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenerSecurityError`] for each that cannot be used; what its listener had stays in force. The log tells the same.
+    pub async fn reload_certificates(&self) -> Vec<ListenerSecurityError> {
+        let node = Arc::clone(&self.node);
+        let reload = move || node.certificates.get().map(Certificates::reload).unwrap_or_default();
+        // Ends otherwise only with the runtime.
+        tokio::task::spawn_blocking(reload).await.unwrap_or_default()
     }
 
     /// Stops accepting, lets connections finish what they are doing, and closes the log.
@@ -301,6 +317,7 @@ fn assemble(
         groups,
         apis: SupportedApis::kafka_4_1(&implemented()),
         bound: OnceLock::new(),
+        certificates: OnceLock::new(),
         data_path: RwLock::default(),
         cluster_id: identity.cluster_id,
         request_memory: RequestMemory::new(request_memory_bytes(&config)),
@@ -323,5 +340,7 @@ fn request_memory_bytes(config: &BrokerConfig) -> usize {
 fn security(node: &Node, listener: &ListenerConfig) -> Result<ListenerSecurity, StartError> {
     // Derived, so that the salts of users that do not exist stay the same over restarts, as those of real ones do.
     let decoys = DecoySecret::derive(node.cluster_id.as_bytes());
-    Ok(ListenerSecurity::new(listener, Arc::clone(&node.scram), decoys)?)
+    let altered = node.settings.dynamic(false);
+    let scram = Arc::clone(&node.scram);
+    Ok(ListenerSecurity::new(listener, &altered, scram, decoys, node.clock.clone())?)
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::audit::AuditLog;
 use crate::config::{BrokerConfig, ListenerConfig};
+use crate::listeners::certificates::Certificates;
 use crate::listeners::metered::RequestMemory;
 use crate::peers::Peers;
 use crate::state::acls::Acls;
@@ -41,6 +42,8 @@ pub(crate) struct Node {
     pub(crate) apis: SupportedApis,
     /// The listeners with the addresses they got, set once they are bound.
     pub(crate) bound: OnceLock<Vec<BoundListener>>,
+    /// The certificates of the listeners, set with them.
+    pub(crate) certificates: OnceLock<Certificates>,
     /// Where everything goes, as it was last written.
     pub(crate) data_path: RwLock<String>,
     /// Turns true when the broker stops.

@@ -161,6 +161,7 @@ async fn open_cluster(
     cluster.linger = settings.linger;
     cluster.heartbeat_interval = settings.heartbeat_interval;
     cluster.lease = settings.lease;
+    cluster.deletion_grace = settings.deletion_grace;
     cluster.reader = reader_settings(config)?;
     cluster.maximum_unflushed_bytes = size(config.storage.produce_buffer_bytes);
     cluster.maximum_frame_bytes = largest_frame(config, cluster.maximum_frame_bytes);

@@ -45,7 +45,7 @@ fn cannot(target: &Target) -> Option<String> {
         return Some("the listener has no certificate".to_owned());
     }
     (!target.hooks.declares(Hook::RotateCertificate)).then(|| {
-        "nothing says how the certificate is replaced: declare `rotate-certificate`; the bundled broker reads its certificate when it starts"
+        "nothing says how the certificate is replaced: declare `rotate-certificate`; the bundled broker reads its key store anew when the file changes, and on SIGHUP"
             .to_owned()
     })
 }
@@ -113,6 +113,8 @@ pub(crate) async fn run(bench: &Bench<'_>) -> Result<(), DrillError> {
     load.wait_for(load.acknowledged() + RECORDS, PATIENCE).await?;
     let read = consume(&consumer, Duration::from_secs(1)).await;
     let lost = disconnects.total() - lost_before;
+    bench.measure("connections_lost", u64::try_from(lost).unwrap_or_default());
+    bench.measure("records_read_meanwhile", read);
     bench.check(
         "no connected client is disconnected",
         lost == 0 && read > 0,

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use cadastre_model::drill_target::Hook;
+
 use crate::bench::Bench;
 use crate::error::{DrillError, step};
 use crate::ledger::{Ledger, producer};
@@ -200,15 +202,47 @@ pub(crate) async fn run(bench: &Bench<'_>) -> Result<(), DrillError> {
         },
         began,
     );
-    if bench.target.hooks.brokers().iter().any(|broker| {
+    versions(bench, &receipt).await
+}
+
+/// What a bucket keeps of objects that are gone, which only their keys could open.
+async fn versions(bench: &Bench<'_>, receipt: &Receipt) -> Result<(), DrillError> {
+    let hooks = &bench.target.hooks;
+    let in_bucket = hooks.brokers().iter().any(|broker| {
         broker.property("cadastre.objects.location").is_some_and(|location| !location.starts_with("file:"))
-    }) {
-        bench.not_exercised(
-            "no older version of an object is kept by the bucket",
-            "versions are not seen through the store's own client: EXT-02 judges the bucket's lifecycle",
-        );
+    });
+    if !in_bucket {
+        return Ok(());
     }
+    let promise = "no older version of its objects is kept that a key could still open";
+    if !hooks.declares(Hook::ListObjectVersions) {
+        bench.not_exercised(
+            promise,
+            "the store's own client does not show versions: declare `list-object-versions`; EXT-02 judges the bucket's lifecycle",
+        );
+        return Ok(());
+    }
+    let started = Instant::now();
+    let kept = hooks.output(Hook::ListObjectVersions, None).await?;
+    let of = |named: &[String]| kept.iter().filter(|version| names(named, version)).count();
+    let (shredded, readable) = (of(&receipt.objects), of(&receipt.remains));
+    bench.measure("older_versions_without_a_key", shredded as u64);
+    bench.measure("older_versions_with_a_key", readable as u64);
+    bench.check(
+        promise,
+        readable == 0,
+        format!("{readable} that other keys open, {shredded} whose only keys were destroyed"),
+        started,
+    );
     Ok(())
+}
+
+/// Whether a version is one of objects that are named without the bucket's prefix.
+fn names(objects: &[String], version: &str) -> bool {
+    let is_name = |name: &String| {
+        version.strip_suffix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+    };
+    objects.iter().any(is_name)
 }
 
 /// An embedded broker moves records into objects only from segments that are full: they are filled, where that takes little.
@@ -260,4 +294,22 @@ async fn restart(bench: &Bench<'_>) -> Result<(), DrillError> {
         broker.start(hooks.programs()).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(version: &str, expected: bool) {
+        assert_eq!(names(&["wal/17/3".to_owned()], version), expected, "{version}");
+    }
+
+    #[test]
+    fn a_version_belongs_to_an_object_by_its_whole_name() {
+        check("wal/17/3", true);
+        check("prefix/wal/17/3", true);
+        check("wal/17/31", false);
+        check("prefix-wal/17/3", false);
+    }
 }

@@ -90,12 +90,21 @@ impl Hooks {
     /// # Errors
     /// When there is none, or it fails.
     pub async fn run(&self, hook: Hook, broker: Option<i32>) -> Result<Duration, HookError> {
+        let started = Instant::now();
+        self.output(hook, broker).await?;
+        Ok(started.elapsed())
+    }
+
+    /// Runs a declared program, with `{broker}` replaced, and hands over the lines that it printed.
+    ///
+    /// # Errors
+    /// When there is none, or it fails.
+    pub async fn output(&self, hook: Hook, broker: Option<i32>) -> Result<Vec<String>, HookError> {
         let name = hook.name();
         let command = self.commands.get(&hook).ok_or(HookError::Missing { hook: name })?;
         let broker = broker.map(|broker| broker.to_string()).unwrap_or_default();
         let mut words = command.iter().map(|word| word.replace("{broker}", &broker));
         let program = words.next().ok_or(HookError::Missing { hook: name })?;
-        let started = Instant::now();
         let output = tokio::process::Command::new(program)
             .args(words)
             .stdin(Stdio::null())
@@ -109,7 +118,8 @@ impl Hooks {
             })?
             .map_err(|source| HookError::Run { hook: name, source })?;
         if output.status.success() {
-            return Ok(started.elapsed());
+            let printed = String::from_utf8_lossy(&output.stdout);
+            return Ok(printed.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect());
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");

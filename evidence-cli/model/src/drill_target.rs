@@ -129,6 +129,8 @@ pub enum Hook {
     StartStore,
     /// Replaces the certificate of the listener without restarting brokers.
     RotateCertificate,
+    /// Prints the name of every object version that the store keeps besides the current ones, one a line.
+    ListObjectVersions,
     /// Brings the previous version to the brokers.
     Downgrade,
     /// Brings the current version back.
@@ -149,6 +151,7 @@ impl Hook {
             Self::StopStore => "stop-store",
             Self::StartStore => "start-store",
             Self::RotateCertificate => "rotate-certificate",
+            Self::ListObjectVersions => "list-object-versions",
             Self::Downgrade => "downgrade",
             Self::Upgrade => "upgrade",
         }

@@ -76,6 +76,25 @@ pub enum TlsError {
     /// A certificate that cannot be read.
     #[error("certificate cannot be read: {0}")]
     Certificate(String),
+    /// A certificate that is to replace another one, of somebody else.
+    #[error("certificate is of `{new}`, and the one in force of `{old}`")]
+    OtherSubject {
+        /// Whose the certificate in force is.
+        old: String,
+        /// Whose the new one is.
+        new: String,
+    },
+    /// A certificate that is to replace another one, without names that clients may know the listener by.
+    #[error("certificate lacks names of the one in force: {0}")]
+    FewerNames(String),
+    /// A certificate that is to replace a valid one, and is not valid itself.
+    #[error("certificate is valid from {from} to {until}, which is not now")]
+    NotValidNow {
+        /// The first moment of its validity.
+        from: String,
+        /// The last one.
+        until: String,
+    },
     /// The TLS library refuses what it was given.
     #[error("TLS configuration is refused")]
     Rustls(#[source] rustls::Error),
@@ -114,6 +133,8 @@ impl TlsError {
                 "import the certificate authority with `keytool -importcert -storetype PKCS12`; \
                  certificates that other tools put in a PKCS#12 store are not marked as trusted",
             ),
+            Self::OtherSubject { .. } => Some("`ssl.allow.dn.changes=true` lets the subject change"),
+            Self::FewerNames(_) => Some("`ssl.allow.san.changes=true` lets names go"),
             Self::TwoPasswords => Some("remove `ssl.key.password`, or use PEM"),
             Self::Pem { .. } => Some("encrypted keys must be PKCS#8: `openssl pkcs8 -topk8 -v2 aes256`"),
             _ => None,

@@ -4,6 +4,7 @@ mod distinguished_name;
 mod error;
 mod pem;
 mod properties;
+mod replacement;
 mod store;
 mod suites;
 
@@ -16,6 +17,7 @@ use rustls_pki_types::CertificateDer;
 pub use distinguished_name::distinguished_name;
 pub use error::TlsError;
 pub use properties::{ClientAuthentication, TlsProperties, TlsVersion};
+pub use replacement::ReplacementRules;
 pub use suites::{cipher_suite_name, supported_cipher_suites};
 
 use crate::principal::Principal;

@@ -95,6 +95,20 @@ impl TlsProperties {
         })
     }
 
+    /// The files that the stores lie in.
+    #[must_use]
+    pub fn files(&self) -> Vec<&Path> {
+        let own = match &self.key_store {
+            KeyStore::Pkcs12 { path, .. } | KeyStore::PemFile { path, .. } => Some(path),
+            KeyStore::PemValues { .. } => None,
+        };
+        let trusted = match &self.trust_store {
+            Some(TrustStore::Pkcs12 { path, .. } | TrustStore::PemFile(path)) => Some(path),
+            Some(TrustStore::PemValue(_)) | None => None,
+        };
+        own.into_iter().chain(trusted).map(PathBuf::as_path).collect()
+    }
+
     pub(super) fn load_identity(&self) -> Result<Identity, TlsError> {
         match &self.key_store {
             KeyStore::Pkcs12 { path, password } => Identity::from_pkcs12(path, password),

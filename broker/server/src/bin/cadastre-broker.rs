@@ -1,6 +1,6 @@
 //! The reference broker as a program of its own.
 //!
-//! `cadastre-broker --config server.properties [--ready-file F]` serves until SIGTERM or SIGINT;
+//! `cadastre-broker --config server.properties [--ready-file F]` serves until SIGTERM or SIGINT; SIGHUP reads key stores anew;
 //! `cadastre-broker --config server.properties --check-config` only reads the configuration;
 //! `cadastre-broker format --config server.properties` prepares the log directory;
 //! `cadastre-broker status --config server.properties` says which keys the storage depends on;
@@ -281,13 +281,18 @@ async fn serve(config: BrokerConfig, ready_file: Option<&Path>) -> Result<(), St
     let handler = |kind| signal(kind).map_err(|error| format!("cannot wait for signals: {error}"));
     let mut terminate = handler(SignalKind::terminate())?;
     let mut interrupt = handler(SignalKind::interrupt())?;
+    let mut hangup = handler(SignalKind::hangup())?;
     let broker = Broker::start(config).await.map_err(|error| chain(&error))?;
     if let Some(path) = ready_file {
         write_ready(path, &broker).map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
     }
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            // What was refused is in the log, and the certificate before it stays.
+            _ = hangup.recv() => drop(broker.reload_certificates().await),
+        }
     }
     if let Some(path) = ready_file {
         // Gone already is what is wanted.

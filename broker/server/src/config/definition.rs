@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::listeners::certificates::is_of_stores;
+
 /// The kinds of value Kafka's configuration knows (`ConfigDef.Type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PropertyType {
@@ -209,9 +211,12 @@ impl ValueError {
 
 impl PropertyDefinition {
     /// Whether the property changes only by a restart. Kafka would let some of these change while it runs; what a
-    /// listener demands of its clients is settled here when the broker starts.
+    /// listener demands of its clients is settled here when the broker starts, its key store and trust store are not.
     #[must_use]
     pub fn is_fixed(&self) -> bool {
+        if is_of_stores(self.name) {
+            return false;
+        }
         let of_listeners = ["ssl.", "sasl.", "listener", "connections.max.reauth"];
         let is_listeners_own = of_listeners.iter().any(|prefix| self.name.starts_with(prefix));
         self.update == UpdateMode::ReadOnly || self.honoured && is_listeners_own

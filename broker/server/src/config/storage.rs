@@ -67,6 +67,8 @@ pub struct ClusterSettings {
     pub heartbeat_interval: Duration,
     /// Who said nothing for this long is fenced.
     pub lease: Duration,
+    /// Objects that nothing refers to are kept for this long, for readers in flight.
+    pub deletion_grace: Duration,
 }
 
 impl std::fmt::Debug for StorageSettings {
@@ -114,6 +116,7 @@ impl StorageSettings {
                 linger: milliseconds("cadastre.cluster.linger.ms"),
                 heartbeat_interval: milliseconds("cadastre.cluster.heartbeat.interval.ms"),
                 lease: milliseconds("cadastre.cluster.lease.ms"),
+                deletion_grace: milliseconds("cadastre.objects.deletion.grace.ms"),
             })
         } else {
             StorageMode::Embedded

@@ -17,6 +17,7 @@ use super::operations::{ALTER_CLUSTER_CONFIGS, ALTER_TOPIC_CONFIGS};
 use crate::config::broker_config::{definition_of, shown};
 use crate::config::definition::{PropertyDefinition, PropertyType, UpdateMode, list};
 use crate::config::tables::TOPIC_PROPERTIES;
+use crate::listeners::certificates::{Replacement, is_of_stores};
 use crate::state::topics::Topic;
 use cadastre_security::acl::CLUSTER_NAME;
 
@@ -189,11 +190,30 @@ async fn alter_broker(
             let message = format!("cannot update these configs {scope}: Set({})", edit.name);
             return Err(ApiError::new(ResponseError::InvalidRequest, message));
         }
+        if is_of_stores(&edit.name) {
+            let message = format!(
+                "these security configs can be updated for a listener only, with `listener.name.<listener>.` before them: Set({})",
+                edit.name
+            );
+            return Err(ApiError::new(ResponseError::InvalidRequest, message));
+        }
         let current = || node_settings.text(&edit.name).unwrap_or_default();
         apply(&mut settings, edit, definition, ResponseError::InvalidRequest, current)?;
     }
+    let replacements = match context.node.certificates.get() {
+        Some(certificates) if !for_all => {
+            // Those that were removed by being left out have changed as well.
+            let before = node_settings.dynamic(false);
+            let removed = before.keys().filter(|name| !settings.contains_key(*name));
+            let changed = edits.iter().map(|edit| &edit.name).chain(removed).map(String::as_str);
+            let prepared = certificates.prepare(&settings, changed);
+            prepared.map_err(|error| ApiError::new(ResponseError::InvalidRequest, error.to_string()))?
+        }
+        _ => Vec::new(),
+    };
     if !validate_only {
         change.replace(for_all, settings).await?;
+        replacements.into_iter().for_each(Replacement::install);
     }
     Ok(())
 }

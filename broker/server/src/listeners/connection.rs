@@ -40,7 +40,7 @@ pub(crate) async fn serve(
     }
     let deadline = Instant::now() + node.config.handshake_timeout;
     let mut session = Session::new(Arc::clone(&node), listener, Arc::clone(&security), address, local);
-    match security.tls() {
+    match security.acceptor() {
         None => run(&node, &mut session, stream, deadline).await,
         Some(acceptor) => match timeout_at(deadline, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => {

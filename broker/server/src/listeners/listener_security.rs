@@ -7,16 +7,18 @@ use cadastre_security::Principal;
 use cadastre_security::jaas::{JaasEntry, PLAIN_LOGIN_MODULE};
 use cadastre_security::principal_mapping::PrincipalMapping;
 use cadastre_security::sasl::{CredentialLookup, DecoySecret, PlainPassword, SaslMechanism};
-use cadastre_security::tls::{PeerNameError, TlsError, TlsProperties, TlsServerConfig, peer_principal};
+use cadastre_security::tls::{PeerNameError, TlsError, peer_principal};
+use cadastre_storage::Clock;
 use rustls::pki_types::CertificateDer;
 use tokio_rustls::TlsAcceptor;
 
+use super::certificates::{Altered, ListenerTls};
 use crate::config::ListenerConfig;
 use crate::state::scram::{ListenerCredentials, ScramUsers};
 
 /// A listener's security, ready to be used.
 pub(crate) struct ListenerSecurity {
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<ListenerTls>>,
     mapping: PrincipalMapping,
     mechanisms: Vec<SaslMechanism>,
     credentials: Arc<ListenerCredentials>,
@@ -30,22 +32,24 @@ pub struct ListenerSecurityError {
     reason: String,
 }
 
+impl ListenerSecurityError {
+    pub(crate) fn new(listener: &ListenerConfig, reason: String) -> Self {
+        Self { listener: listener.name.clone(), reason }
+    }
+}
+
 impl ListenerSecurity {
-    /// Reads key stores and JAAS configurations.
+    /// Reads key stores, as they were altered through the admin API, and JAAS configurations.
     pub(crate) fn new(
         listener: &ListenerConfig,
+        altered: &Altered,
         scram: Arc<ScramUsers>,
         decoys: DecoySecret,
+        clock: Clock,
     ) -> Result<Self, ListenerSecurityError> {
-        let refuse = |reason: String| ListenerSecurityError { listener: listener.name.clone(), reason };
-        let tls = if listener.protocol.is_encrypted() {
-            let config = TlsProperties::parse(&listener.effective_properties())
-                .and_then(|properties| TlsServerConfig::new(&properties))
-                .map_err(|error| refuse(explain(&error)))?;
-            Some(TlsAcceptor::from(config.server_config()))
-        } else {
-            None
-        };
+        let refuse = |reason: String| ListenerSecurityError::new(listener, reason);
+        let encrypted = listener.protocol.is_encrypted();
+        let tls = encrypted.then(|| ListenerTls::open(listener, altered, clock)).transpose()?;
         let mut mechanisms = Vec::new();
         let mut plain = BTreeMap::new();
         if listener.protocol.uses_sasl() {
@@ -61,11 +65,16 @@ impl ListenerSecurity {
         let credentials = Arc::new(ListenerCredentials { scram, plain, decoys });
         let rules = listener.property("ssl.principal.mapping.rules").unwrap_or("DEFAULT");
         let mapping = PrincipalMapping::parse(rules).map_err(|error| refuse(chain(&error)))?;
-        Ok(Self { tls, mapping, mechanisms, credentials })
+        Ok(Self { tls: tls.map(Arc::new), mapping, mechanisms, credentials })
+    }
+
+    /// What the next connection is accepted with, on listeners with TLS.
+    pub(crate) fn acceptor(&self) -> Option<TlsAcceptor> {
+        self.tls.as_ref().map(|tls| tls.acceptor())
     }
 
     /// The TLS side, for listeners that have one.
-    pub(crate) fn tls(&self) -> Option<TlsAcceptor> {
+    pub(crate) fn tls(&self) -> Option<Arc<ListenerTls>> {
         self.tls.clone()
     }
 
@@ -102,7 +111,7 @@ fn plain_users(listener: &ListenerConfig) -> Result<BTreeMap<String, PlainPasswo
     Ok(entry.plain_users().map(|(user, password)| (user.to_owned(), password.clone())).collect())
 }
 
-fn explain(error: &TlsError) -> String {
+pub(super) fn explain(error: &TlsError) -> String {
     let hint = error.hint().map_or_else(String::new, |hint| format!("; hint: {hint}"));
     format!("{}{hint}", chain(error))
 }

@@ -1,6 +1,7 @@
 //! Sockets: binding, accepting, handshakes, and one task for each connection.
 
 pub(crate) mod acceptor;
+pub(crate) mod certificates;
 pub(crate) mod connection;
 pub(crate) mod connection_limits;
 pub(crate) mod listener_security;

@@ -170,9 +170,14 @@ impl TestBroker {
         SocketAddr::from(([127, 0, 0, 1], self.plain_port))
     }
 
+    /// The broker's process.
+    pub fn process_id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// Memory that the broker holds, in bytes.
     pub fn resident_bytes(&self) -> u64 {
-        let id = self.child.as_ref().unwrap().id();
+        let id = self.process_id();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
@@ -290,7 +295,14 @@ fn write_certificates(directory: &Path) {
     let authority_certificate = authority.self_signed(&authority_key).unwrap();
     std::fs::write(directory.join("ca.pem"), authority_certificate.pem()).unwrap();
     let issuer = rcgen::Issuer::new(authority, authority_key);
-    for (file, name) in [("server.pem", "broker"), ("client.pem", "client")] {
+    let files = [
+        ("server.pem", "broker"),
+        ("client.pem", "client"),
+        ("renewed.pem", "broker"),
+        ("altered.pem", "broker"),
+        ("other.pem", "other"),
+    ];
+    for (file, name) in files {
         let key = rcgen::KeyPair::generate().unwrap();
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let mut parameters = rcgen::CertificateParams::new(names).unwrap();

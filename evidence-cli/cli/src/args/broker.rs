@@ -39,6 +39,7 @@ pub(crate) struct State {
 Examples:
   cadastre up                        TLS, SCRAM and default-deny ACLs on a loopback port
   cadastre up --port 9093
+  cadastre up --renew-certificate    new connections are shown a new certificate, clients stay connected
   cadastre status                    how to connect")]
 pub(crate) struct Up {
     #[command(flatten)]
@@ -46,6 +47,9 @@ pub(crate) struct Up {
     /// Port to listen on; a free one unless given
     #[arg(long, default_value_t = 0)]
     pub port: u16,
+    /// Replace the broker's certificate; one that runs reads it without a restart
+    #[arg(long)]
+    pub renew_certificate: bool,
 }
 
 /// `cadastre status`

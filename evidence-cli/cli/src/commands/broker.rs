@@ -45,6 +45,18 @@ pub(super) fn up(arguments: &Up, terminal: &Terminal) -> anyhow::Result<Exit> {
     let state = &arguments.state.state;
     let paths = Paths::of(state);
     let cluster = LocalCluster::at(state);
+    if arguments.renew_certificate {
+        if !cluster.exists() {
+            bail!("no broker was set up in `{}`", state.display());
+        }
+        cluster.renew_certificate()?;
+        if let Some(pid) = running(&paths) {
+            let asked = Command::new("kill").args(["-HUP", &pid.to_string()]).status();
+            if !asked.context("cannot run kill")?.success() {
+                bail!("process {pid} could not be asked to read its certificate");
+            }
+        }
+    }
     if let Some(pid) = running(&paths) {
         terminal.say(&format!("the broker runs already, as process {pid}"));
         return status_of(state, TableFormat::Table);
@@ -79,7 +91,7 @@ fn boundary(cluster: &LocalCluster, state: &Path) -> anyhow::Result<String> {
     Ok(format!(
         "# The boundary of the bundled broker on this machine.\nschema: cadastre/boundary/v1\nname: local\noperating-model: self-managed\narchitecture: shared-storage\nevidence:\n  maximum-age: 24h\n  callers: [\"User:{SCANNER}\"]\nclusters:\n{}{}",
         cluster.declaration("local", &[], state)?,
-        cluster.drills(state)
+        cluster.drills(state)?
     ))
 }
 
@@ -246,11 +258,16 @@ pub(super) fn run(arguments: &RunBroker) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
         let broker = Broker::start(config).await?;
         fs::write(&arguments.ready_file, b"").context("cannot write the ready file")?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                interrupted = tokio::signal::ctrl_c() => break interrupted?,
+                // What was refused is in the log, and the certificate before it stays.
+                _ = hangup.recv() => drop(broker.reload_certificates().await),
+            }
         }
         broker.shutdown().await?;
         anyhow::Ok(())

@@ -19,6 +19,7 @@ use proto_kafka::messages::create_acls_request::AclCreation;
 use proto_kafka::messages::{AlterClientQuotasRequest, CreateAclsRequest};
 use proto_kafka::protocol::StrBytes;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use serde_json::json;
 
 /// The host that the bundled broker listens on.
 pub(super) const HOST: &str = "127.0.0.1";
@@ -148,24 +149,42 @@ impl LocalCluster {
 
     fn make_certificates(&self) -> anyhow::Result<()> {
         let authority_key = KeyPair::generate()?;
-        let mut authority = CertificateParams::default();
-        authority.distinguished_name.push(DnType::CommonName, "Cadastre local authority");
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        validity(&mut authority)?;
-        let authority_certificate = authority.self_signed(&authority_key)?;
-        let issuer = Issuer::new(authority, authority_key);
+        let authority = authority()?;
+        let certificate = authority.self_signed(&authority_key)?;
+        private_file(&self.ca_file(), &certificate.pem())?;
+        private_file(&self.authority_key_file(), &authority_key.serialize_pem())?;
+        self.issue(&Issuer::new(authority, authority_key))
+    }
 
+    /// Replaces the broker's certificate by a new one of the same authority, with a new key.
+    ///
+    /// # Errors
+    /// When the authority's key cannot be read, or the file not written.
+    pub(super) fn renew_certificate(&self) -> anyhow::Result<()> {
+        let path = self.authority_key_file();
+        let pem = fs::read_to_string(&path).with_context(|| {
+            format!("cannot read the authority's key `{}`, which older versions did not keep", path.display())
+        })?;
+        self.issue(&Issuer::new(authority()?, KeyPair::from_pem(&pem)?))
+    }
+
+    fn authority_key_file(&self) -> PathBuf {
+        self.directory.join("credentials").join("ca.key")
+    }
+
+    /// Makes the broker's key and certificate; the file is whole at any moment.
+    fn issue(&self, issuer: &Issuer<'_, KeyPair>) -> anyhow::Result<()> {
+        let ca_file = self.ca_file();
+        let authority =
+            fs::read_to_string(&ca_file).with_context(|| format!("cannot read `{}`", ca_file.display()))?;
         let key = KeyPair::generate()?;
         let mut leaf = CertificateParams::new(vec![HOST.to_owned(), "localhost".to_owned()])?;
         leaf.distinguished_name.push(DnType::CommonName, "cadastre-broker");
         validity(&mut leaf)?;
-        let certificate = leaf.signed_by(&key, &issuer)?;
-        private_file(&self.ca_file(), &authority_certificate.pem())?;
-        private_file(
-            &self.directory.join("broker.pem"),
-            &format!("{}{}{}", key.serialize_pem(), certificate.pem(), authority_certificate.pem()),
-        )
+        let certificate = leaf.signed_by(&key, issuer)?;
+        let (path, temporary) = (self.directory.join("broker.pem"), self.directory.join("broker.pem.new"));
+        private_file(&temporary, &format!("{}{}{authority}", key.serialize_pem(), certificate.pem()))?;
+        fs::rename(&temporary, &path).with_context(|| format!("cannot write `{}`", path.display()))
     }
 
     /// `host:port` of its listener.
@@ -292,8 +311,14 @@ impl LocalCluster {
 
 impl LocalCluster {
     /// How the cluster may be exercised, as the end of its element of `clusters`. Files are named relative to `beside`.
-    #[must_use]
-    pub(super) fn drills(&self, beside: &Path) -> String {
+    ///
+    /// # Errors
+    /// When this program or the directory cannot be found.
+    pub(super) fn drills(&self, beside: &Path) -> anyhow::Result<String> {
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let state = fs::canonicalize(&self.directory)
+            .with_context(|| format!("cannot resolve `{}`", self.directory.display()))?;
+        let renew = json!([program, "up", "--renew-certificate", "--state", state]);
         let relative = |path: PathBuf| {
             path.strip_prefix(beside).map(Path::to_owned).unwrap_or(path).display().to_string()
         };
@@ -304,11 +329,11 @@ impl LocalCluster {
                 relative(self.ca_file())
             )
         };
-        format!(
-            "    # Nobody depends on it: `cadastre prove` may end it, start it and take its key away for a moment.\n    environment: non-production\n    drills:\n      administrator: {}\n      denied:\n        - security: {}\n          must-not: [read, write, create-topics, delete-topics, alter-configs, add-partitions, wrong-password]\n      recovery-within: 30s\n      revocation-within: 30s\n      deletion-within: 90s\n      local-brokers: [\".\"]\n",
+        Ok(format!(
+            "    # Nobody depends on it: `cadastre prove` may end it, start it and take its key away for a moment.\n    environment: non-production\n    drills:\n      administrator: {}\n      denied:\n        - security: {}\n          must-not: [read, write, create-topics, delete-topics, alter-configs, add-partitions, wrong-password]\n      recovery-within: 30s\n      revocation-within: 30s\n      deletion-within: 90s\n      local-brokers: [\".\"]\n      hooks:\n        rotate-certificate: {renew}\n",
             security(ADMIN),
             security(SCANNER),
-        )
+        ))
     }
 }
 
@@ -333,6 +358,16 @@ fn binding(kind: i8, name: &str, pattern: i8, user: &str, operation: i8) -> AclC
         .with_host(StrBytes::from_static_str("*"))
         .with_operation(operation)
         .with_permission_type(ALLOW)
+}
+
+/// The authority of local certificates, without its key.
+fn authority() -> anyhow::Result<CertificateParams> {
+    let mut authority = CertificateParams::default();
+    authority.distinguished_name.push(DnType::CommonName, "Cadastre local authority");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    validity(&mut authority)?;
+    Ok(authority)
 }
 
 /// Valid from yesterday for two years: local certificates are made anew with the state directory.
