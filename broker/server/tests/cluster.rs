@@ -212,7 +212,6 @@ fn a_transaction_outlives_the_broker_that_coordinated_it() {
 }
 
 #[test]
-#[ignore = "a client now and then waits beyond the time limit; run by name with --ignored"]
 fn each_record_is_moved_once_while_brokers_come_and_go() {
     if common::python().is_none() {
         return;
