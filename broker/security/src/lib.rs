@@ -6,6 +6,7 @@
 
 pub mod acl;
 pub mod authorizer;
+pub mod bearer;
 pub mod jaas;
 pub mod principal;
 pub mod principal_mapping;

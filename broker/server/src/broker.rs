@@ -157,6 +157,15 @@ impl Broker {
             let address = socket.local_addr().map_err(|source| listen_error(&listener, source))?;
             let security = security(&node, &listener)?;
             with_certificates.extend(security.tls());
+            if let Some(issuer) = security.token_issuer() {
+                let node = Arc::clone(&node);
+                tasks.spawn(async move {
+                    tokio::select! {
+                        () = node.stopped() => {}
+                        () = issuer.keep_keys_fresh() => {}
+                    }
+                });
+            }
             let listener = BoundListener { config: listener, address };
             bound.push(listener.clone());
             let task = acceptor::accept(

@@ -7,6 +7,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use aws_lc_rs::{constant_time, hmac};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::bearer::{BearerError, BearerToken};
 use crate::scram::{MINIMUM_ITERATIONS, ScramCredential, ScramError, ScramMechanism, salt_from};
 
 /// Finds credentials by user name.
@@ -16,6 +17,14 @@ pub trait CredentialLookup: Send + Sync {
 
     /// The PLAIN password of a user, if there is one.
     fn plain_password(&self, user: &str) -> Option<PlainPassword>;
+
+    /// Verifies a bearer token; where none are accepted, every one is refused.
+    ///
+    /// # Errors
+    /// [`BearerError`]: why it is refused.
+    fn bearer_token(&self, _token: &str) -> Result<BearerToken, BearerError> {
+        Err(BearerError::NotAccepted)
+    }
 
     /// What stands in for the credentials of users that do not exist.
     fn decoys(&self) -> &DecoySecret;

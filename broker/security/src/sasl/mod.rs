@@ -1,9 +1,10 @@
-//! SASL on the server: one exchange for each connection, for PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512.
+//! SASL on the server: one exchange for each connection, for PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER.
 //!
 //! An exchange is a pure state machine: tokens in, tokens out. It tells a client that fails one thing only, the same
 //! for an unknown user and a wrong password, and goes through the same motions for both.
 
 mod credentials;
+mod oauthbearer;
 mod plain;
 mod scram_server;
 
@@ -13,8 +14,10 @@ use std::sync::Arc;
 
 pub use credentials::{CredentialLookup, CredentialStore, DecoySecret, PlainPassword};
 
+use crate::bearer::BearerError;
 use crate::principal::Principal;
 use crate::scram::{ScramError, ScramMechanism};
+use oauthbearer::BearerServer;
 use plain::PlainServer;
 use scram_server::ScramServer;
 
@@ -28,23 +31,30 @@ pub enum SaslMechanism {
     Plain,
     /// RFC 5802 and RFC 7677.
     Scram(ScramMechanism),
+    /// RFC 7628.
+    Oauthbearer,
 }
 
 /// A mechanism that the broker does not speak.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("SASL mechanism `{0}` is not supported; expected PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")]
+#[error("SASL mechanism `{0}` is not supported; expected PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER")]
 pub struct SaslMechanismError(String);
 
 impl SaslMechanism {
     /// Every mechanism.
-    pub const ALL: [Self; 3] =
-        [Self::Plain, Self::Scram(ScramMechanism::Sha256), Self::Scram(ScramMechanism::Sha512)];
+    pub const ALL: [Self; 4] = [
+        Self::Plain,
+        Self::Scram(ScramMechanism::Sha256),
+        Self::Scram(ScramMechanism::Sha512),
+        Self::Oauthbearer,
+    ];
 
     /// The registered name, which Kafka uses too.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Plain => "PLAIN",
             Self::Scram(mechanism) => mechanism.as_str(),
+            Self::Oauthbearer => "OAUTHBEARER",
         }
     }
 }
@@ -96,6 +106,9 @@ pub enum SaslFailure {
     /// The client presented a delegation token, which this broker does not accept.
     #[error("delegation tokens are not accepted")]
     DelegationToken,
+    /// The bearer token was refused.
+    #[error("{0}")]
+    Bearer(BearerError),
     /// A token after the exchange had ended.
     #[error("exchange is over")]
     AlreadyOver,
@@ -112,6 +125,8 @@ pub enum SaslStep {
         principal: Principal,
         /// The last token, possibly empty.
         bytes: Vec<u8>,
+        /// When what the client presented ends, in milliseconds since 1970; `None` when it does not.
+        expires_ms: Option<i64>,
     },
     /// The client is nobody. Answer `SASL_AUTHENTICATION_FAILED` with the message and close the connection.
     Failed {
@@ -127,7 +142,7 @@ pub enum SaslStep {
 /// What a mechanism's machine says; [`SaslServer`] turns it into a [`SaslStep`].
 pub(crate) enum Outcome {
     Continue(Vec<u8>),
-    Done { user: String, bytes: Vec<u8> },
+    Done { user: String, bytes: Vec<u8>, expires_ms: Option<i64> },
     Failed { cause: SaslFailure, claimed: Option<String> },
 }
 
@@ -144,6 +159,7 @@ impl Outcome {
 enum Machine {
     Plain(PlainServer),
     Scram(Box<ScramServer>),
+    Bearer(BearerServer),
     Over,
 }
 
@@ -167,6 +183,7 @@ impl SaslServer {
             SaslMechanism::Scram(mechanism) => {
                 Machine::Scram(Box::new(ScramServer::new(mechanism, credentials)?))
             }
+            SaslMechanism::Oauthbearer => Machine::Bearer(BearerServer::new(credentials)),
         };
         Ok(Self { mechanism, machine })
     }
@@ -184,14 +201,15 @@ impl SaslServer {
             match &mut self.machine {
                 Machine::Plain(server) => server.step(token),
                 Machine::Scram(server) => server.step(token),
+                Machine::Bearer(server) => server.step(token),
                 Machine::Over => Outcome::failed(SaslFailure::AlreadyOver),
             }
         };
         match outcome {
             Outcome::Continue(bytes) => SaslStep::Continue(bytes),
-            Outcome::Done { user, bytes } => {
+            Outcome::Done { user, bytes, expires_ms } => {
                 self.machine = Machine::Over;
-                SaslStep::Done { principal: Principal::user(user), bytes }
+                SaslStep::Done { principal: Principal::user(user), bytes, expires_ms }
             }
             Outcome::Failed { cause, claimed } => {
                 self.machine = Machine::Over;
@@ -204,6 +222,7 @@ impl SaslServer {
     fn failure_message(&self) -> String {
         match self.mechanism {
             SaslMechanism::Plain => "Authentication failed: Invalid username or password".to_owned(),
+            SaslMechanism::Oauthbearer => oauthbearer::REFUSAL.to_owned(),
             SaslMechanism::Scram(mechanism) => format!(
                 "Authentication failed during authentication due to invalid credentials with SASL mechanism {mechanism}"
             ),

@@ -33,7 +33,7 @@ impl PlainServer {
         if !authorization_id.is_empty() && authorization_id != user {
             return Outcome::failed_for(SaslFailure::AuthorizationIdMismatch, user);
         }
-        Outcome::Done { user: user.to_owned(), bytes: Vec::new() }
+        Outcome::Done { user: user.to_owned(), bytes: Vec::new(), expires_ms: None }
     }
 }
 
@@ -75,7 +75,10 @@ mod tests {
     fn the_right_password_authenticates() {
         for token in ["\0alice\0pässword", "alice\0alice\0pässword"] {
             let step = server().step(token.as_bytes());
-            assert_eq!(step, SaslStep::Done { principal: Principal::user("alice"), bytes: Vec::new() });
+            assert_eq!(
+                step,
+                SaslStep::Done { principal: Principal::user("alice"), bytes: Vec::new(), expires_ms: None }
+            );
         }
     }
 

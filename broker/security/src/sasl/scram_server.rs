@@ -94,6 +94,7 @@ impl Pending {
             Ok(signature) => Outcome::Done {
                 user: self.user,
                 bytes: format!("v={}", BASE64.encode(signature)).into_bytes(),
+                expires_ms: None,
             },
             Err(cause) => Outcome::failed_for(cause, &self.user),
         }
@@ -297,7 +298,7 @@ mod tests {
         let last =
             format!("c=biws,r={CLIENT_NONCE}{SERVER_NONCE},p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=");
         match server.step(last.as_bytes()) {
-            Outcome::Done { user, bytes } => {
+            Outcome::Done { user, bytes, .. } => {
                 assert_eq!(user, "user");
                 assert_eq!(bytes, b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cadastre_key_services::KeyProviderConfig;
 use cadastre_keys::KeyError;
+use cadastre_security::SaslMechanism;
 
 use super::definition::{PropertyDefinition, PropertyType, ValueError, Visibility, boolean, list};
 use super::listener::{self, ListenerConfig};
@@ -373,7 +374,7 @@ fn check_roles(properties: &Properties) -> Result<(), ValueError> {
 
 /// Whether the broker speaks the SASL mechanism.
 fn is_supported(mechanism: &str) -> bool {
-    ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"].contains(&mechanism)
+    mechanism.parse::<SaslMechanism>().is_ok()
 }
 
 fn check_mechanisms(listeners: &[ListenerConfig]) -> Result<(), ValueError> {
@@ -381,7 +382,8 @@ fn check_mechanisms(listeners: &[ListenerConfig]) -> Result<(), ValueError> {
         let mechanisms = listener.sasl_mechanisms();
         if !mechanisms.iter().any(|mechanism| is_supported(mechanism)) {
             let given = if mechanisms.is_empty() { "GSSAPI".to_owned() } else { mechanisms.join(",") };
-            let expected = format!("PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 for listener {}", listener.name);
+            let expected =
+                format!("PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER for listener {}", listener.name);
             return Err(ValueError::new("sasl.enabled.mechanisms", &given, expected));
         }
     }
@@ -512,7 +514,7 @@ mod tests {
         );
         check_refused(
             "listeners=SASL_SSL://:1",
-            "property `sasl.enabled.mechanisms`: `GSSAPI` is refused, expected PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 for listener SASL_SSL",
+            "property `sasl.enabled.mechanisms`: `GSSAPI` is refused, expected PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER for listener SASL_SSL",
         );
         check_refused(
             "super.users=alice",

@@ -13,6 +13,7 @@ use rustls::pki_types::CertificateDer;
 use tokio_rustls::TlsAcceptor;
 
 use super::certificates::{Altered, ListenerTls};
+use super::token_issuer::TokenIssuer;
 use crate::config::ListenerConfig;
 use crate::state::scram::{ListenerCredentials, ScramUsers};
 
@@ -49,20 +50,26 @@ impl ListenerSecurity {
     ) -> Result<Self, ListenerSecurityError> {
         let refuse = |reason: String| ListenerSecurityError::new(listener, reason);
         let encrypted = listener.protocol.is_encrypted();
-        let tls = encrypted.then(|| ListenerTls::open(listener, altered, clock)).transpose()?;
+        let tls = encrypted.then(|| ListenerTls::open(listener, altered, clock.clone())).transpose()?;
         let mut mechanisms = Vec::new();
         let mut plain = BTreeMap::new();
+        let mut issuer = None;
         if listener.protocol.uses_sasl() {
             for name in listener.sasl_mechanisms() {
                 // Those that are not supported were named when the configuration was read.
                 let Ok(mechanism) = name.parse::<SaslMechanism>() else { continue };
-                if mechanism == SaslMechanism::Plain {
-                    plain = plain_users(listener).map_err(refuse)?;
+                match mechanism {
+                    SaslMechanism::Plain => plain = plain_users(listener).map_err(refuse)?,
+                    SaslMechanism::Oauthbearer => {
+                        let opened = TokenIssuer::open(listener, clock.clone()).map_err(refuse)?;
+                        issuer = Some(Arc::new(opened));
+                    }
+                    SaslMechanism::Scram(_) => {}
                 }
                 mechanisms.push(mechanism);
             }
         }
-        let credentials = Arc::new(ListenerCredentials { scram, plain, decoys });
+        let credentials = Arc::new(ListenerCredentials { scram, plain, issuer, decoys });
         let rules = listener.property("ssl.principal.mapping.rules").unwrap_or("DEFAULT");
         let mapping = PrincipalMapping::parse(rules).map_err(|error| refuse(chain(&error)))?;
         Ok(Self { tls: tls.map(Arc::new), mapping, mechanisms, credentials })
@@ -76,6 +83,11 @@ impl ListenerSecurity {
     /// The TLS side, for listeners that have one.
     pub(crate) fn tls(&self) -> Option<Arc<ListenerTls>> {
         self.tls.clone()
+    }
+
+    /// The issuer of bearer tokens, for listeners that take them.
+    pub(crate) fn token_issuer(&self) -> Option<Arc<TokenIssuer>> {
+        self.credentials.issuer.clone()
     }
 
     /// The mechanisms that clients may choose from.

@@ -7,3 +7,4 @@ pub(crate) mod connection_limits;
 pub(crate) mod listener_security;
 pub(crate) mod metered;
 pub(crate) mod session;
+pub(crate) mod token_issuer;

@@ -41,6 +41,9 @@ impl Reply {
     pub(crate) const NOTHING: Self = Self { payload: None, mute: Duration::ZERO, close: false };
 }
 
+/// When what a client presented ends, in milliseconds since 1970; `None` when it does not.
+type Until = Option<i64>;
+
 /// How far a connection has come in proving who it is.
 enum Exchange {
     /// No mechanism chosen.
@@ -189,8 +192,8 @@ impl Session {
         let request: SaslAuthenticateRequest = api::decode_request(header.version, body)?;
         let response = SaslAuthenticateResponse::default();
         let (response, close) = match self.step(&request.auth_bytes) {
-            Ok((bytes, done)) => {
-                let lifetime = if done { self.start_lifetime() } else { 0 };
+            Ok((bytes, ended)) => {
+                let lifetime = ended.map_or(0, |until_ms| self.start_lifetime(until_ms));
                 (response.with_auth_bytes(bytes.into()).with_session_lifetime_ms(lifetime), false)
             }
             Err(message) => {
@@ -209,9 +212,9 @@ impl Session {
     /// A token without Kafka's envelope, as it follows a version 0 handshake.
     async fn raw_token(&mut self, token: &[u8]) -> Reply {
         match self.step(token) {
-            Ok((bytes, done)) => {
-                if done {
-                    self.start_lifetime();
+            Ok((bytes, ended)) => {
+                if let Some(until_ms) = ended {
+                    self.start_lifetime(until_ms);
                 }
                 Reply::from(Bytes::from(bytes))
             }
@@ -222,21 +225,22 @@ impl Session {
         }
     }
 
-    /// Moves the exchange on: the bytes to send and whether it is over, or what the client may know of its failure.
-    fn step(&mut self, token: &[u8]) -> Result<(Vec<u8>, bool), String> {
+    /// Moves the exchange on: the bytes to send and, once it is over, until when it can hold at most; or what the client may know
+    /// of its failure.
+    fn step(&mut self, token: &[u8]) -> Result<(Vec<u8>, Option<Until>), String> {
         let Exchange::Running(server, _) = &mut self.exchange else {
             return Err("no SASL handshake came before".to_owned());
         };
         match server.step(token) {
-            SaslStep::Continue(bytes) => Ok((bytes, false)),
-            SaslStep::Done { principal, bytes } => {
+            SaslStep::Continue(bytes) => Ok((bytes, None)),
+            SaslStep::Done { principal, bytes, expires_ms } => {
                 self.exchange = Exchange::Idle;
                 if self.principal.as_ref().is_some_and(|current| *current != principal) {
                     self.principal = None;
                     return Err("re-authentication with a different principal is not allowed".to_owned());
                 }
                 self.principal = Some(principal);
-                Ok((bytes, true))
+                Ok((bytes, Some(expires_ms)))
             }
             SaslStep::Failed { message, cause, claimed } => {
                 self.exchange = Exchange::Idle;
@@ -268,11 +272,16 @@ impl Session {
         tokio::time::sleep(Duration::from_millis(milliseconds.unsigned_abs())).await;
     }
 
-    /// How long the authentication holds, in milliseconds; 0 for ever.
-    fn start_lifetime(&mut self) -> i64 {
-        let lifetime = self.listener.config.property("connections.max.reauth.ms");
-        let lifetime: i64 = lifetime.and_then(|value| value.parse().ok()).unwrap_or(0);
-        self.expires_ms = (lifetime > 0).then(|| self.node.clock.now_ms().saturating_add(lifetime));
-        lifetime
+    /// How long the authentication holds, in milliseconds; 0 for ever. What was presented may end before the listener's own limit
+    /// (KIP-368).
+    fn start_lifetime(&mut self, until_ms: Until) -> i64 {
+        let now_ms = self.node.clock.now_ms();
+        let limit = self.listener.config.property("connections.max.reauth.ms");
+        let limit = limit.and_then(|value| value.parse::<i64>().ok()).filter(|limit| *limit > 0);
+        // A token that ends within this millisecond is not one that holds for ever.
+        let left = until_ms.map(|until_ms| until_ms.saturating_sub(now_ms).max(1));
+        let lifetime = left.into_iter().chain(limit).min();
+        self.expires_ms = lifetime.map(|lifetime| now_ms.saturating_add(lifetime));
+        lifetime.unwrap_or(0)
     }
 }

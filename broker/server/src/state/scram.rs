@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
+use cadastre_security::bearer::{BearerError, BearerToken};
 use cadastre_security::sasl::{CredentialLookup, DecoySecret, PlainPassword};
 use cadastre_security::scram::{ScramCredential, ScramMechanism};
 use cadastre_storage::{MetadataChange, MetadataKind, Storage};
 use tokio::sync::Mutex;
 
 use super::StateError;
+use crate::listeners::token_issuer::TokenIssuer;
 use crate::sync::{read, write};
 
 type Users = BTreeMap<(String, ScramMechanism), ScramCredential>;
@@ -97,11 +99,12 @@ pub(crate) fn stored(
 }
 
 /// What clients of one listener can authenticate with: SCRAM credentials of the cluster, PLAIN and SCRAM users of the
-/// listener's own JAAS configuration.
+/// listener's own JAAS configuration, tokens of the issuer it trusts.
 #[derive(Debug)]
 pub(crate) struct ListenerCredentials {
     pub(crate) scram: Arc<ScramUsers>,
     pub(crate) plain: BTreeMap<String, PlainPassword>,
+    pub(crate) issuer: Option<Arc<TokenIssuer>>,
     pub(crate) decoys: DecoySecret,
 }
 
@@ -112,6 +115,10 @@ impl CredentialLookup for ListenerCredentials {
 
     fn plain_password(&self, user: &str) -> Option<PlainPassword> {
         self.plain.get(user).cloned()
+    }
+
+    fn bearer_token(&self, token: &str) -> Result<BearerToken, BearerError> {
+        self.issuer.as_ref().ok_or(BearerError::NotAccepted)?.verify(token)
     }
 
     fn decoys(&self) -> &DecoySecret {
