@@ -1,5 +1,7 @@
 //! `DescribeLogDirs`: how much each partition takes, and how much is left.
 
+use std::path::{Path, PathBuf};
+
 use cadastre_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
@@ -35,16 +37,21 @@ pub(super) async fn handle(
         let name = TopicName(StrBytes::from_string(topic.name.clone()));
         Some(DescribeLogDirsTopic::default().with_name(name).with_partitions(partitions.collect()))
     });
-    let directory = context.node.config.log_directory();
-    let shown = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    let directory = directory(context);
     let mut result = DescribeLogDirsResult::default()
-        .with_log_dir(StrBytes::from_string(shown.display().to_string()))
+        .with_log_dir(StrBytes::from_string(directory.display().to_string()))
         .with_topics(described.collect());
     if context.header.version >= 4 {
-        let (total, usable) = volume(directory);
+        let (total, usable) = volume(&directory);
         result = result.with_total_bytes(total).with_usable_bytes(usable);
     }
     DescribeLogDirsResponse::default().with_results(vec![result])
+}
+
+/// The one directory, as clients are told of it.
+pub(super) fn directory(context: &RequestContext<'_>) -> PathBuf {
+    let directory = context.node.config.log_directory();
+    std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned())
 }
 
 fn partition(context: &RequestContext<'_>, topic: &Topic, index: i32) -> DescribeLogDirsPartition {
@@ -55,7 +62,7 @@ fn partition(context: &RequestContext<'_>, topic: &Topic, index: i32) -> Describ
 }
 
 /// Size of the volume and what is left of it, in bytes; -1 when the system does not say (KIP-827).
-fn volume(directory: &std::path::Path) -> (i64, i64) {
+fn volume(directory: &Path) -> (i64, i64) {
     match rustix::fs::statvfs(directory) {
         Ok(volume) => {
             let bytes =

@@ -2,6 +2,7 @@
 
 mod acls;
 mod alter_configs;
+mod alter_replica_log_dirs;
 pub(crate) mod api_error;
 mod cluster;
 pub(crate) mod context;
@@ -16,6 +17,7 @@ mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
 mod describe_transactions;
+mod elect_leaders;
 mod ends;
 mod features;
 mod fetch;
@@ -29,6 +31,7 @@ mod metadata;
 mod offset_for_leader_epoch;
 mod offsets;
 pub(crate) mod operations;
+mod partition_reassignments;
 mod produce;
 mod quotas;
 mod scram;
@@ -116,6 +119,13 @@ pub(crate) async fn answer(context: &RequestContext<'_>, body: Bytes) -> Result<
         ApiKey::AddOffsetsToTxn => call!(context, body, transactions::add_offsets),
         ApiKey::EndTxn => call!(context, body, transactions::end),
         ApiKey::TxnOffsetCommit => call!(context, body, transactional_offsets::commit),
+        ApiKey::ElectLeaders => call!(context, body, elect_leaders::handle),
+        ApiKey::AlterPartitionReassignments => call!(context, body, partition_reassignments::alter),
+        ApiKey::ListPartitionReassignments => call!(context, body, partition_reassignments::list),
+        ApiKey::AlterReplicaLogDirs => call!(context, body, alter_replica_log_dirs::handle),
+        ApiKey::CreateDelegationToken => call!(context, body, delegation_tokens::create),
+        ApiKey::RenewDelegationToken => call!(context, body, delegation_tokens::renew),
+        ApiKey::ExpireDelegationToken => call!(context, body, delegation_tokens::expire),
         ApiKey::ListConfigResources => call!(context, body, list_config_resources::handle),
         _ => Ok(Reply::CLOSE),
     }

@@ -61,7 +61,7 @@ pub(crate) const IDEMPOTENT_WRITE: Requirement = ordinary(Operation::IdempotentW
 pub(crate) const CREATE_IN_CLUSTER: Requirement = administrative(Operation::Create, ResourceType::Cluster);
 /// Knowing about the cluster, its ACLs, users, quotas.
 pub(crate) const DESCRIBE_CLUSTER: Requirement = ordinary(Operation::Describe, ResourceType::Cluster);
-/// Changing the cluster's ACLs or users.
+/// Changing the cluster's ACLs or users, or where its partitions are.
 pub(crate) const ALTER_CLUSTER: Requirement = administrative(Operation::Alter, ResourceType::Cluster);
 /// Reading the broker's settings and quotas.
 pub(crate) const DESCRIBE_CLUSTER_CONFIGS: Requirement =
@@ -104,12 +104,19 @@ pub(crate) const REQUIREMENTS: &[(ApiKey, &[Requirement])] = &[
     (ApiKey::DeleteAcls, &[ALTER_CLUSTER]),
     (ApiKey::DescribeConfigs, &[DESCRIBE_TOPIC_CONFIGS, DESCRIBE_CLUSTER_CONFIGS, DESCRIBE_GROUP_CONFIGS]),
     (ApiKey::AlterConfigs, &[ALTER_TOPIC_CONFIGS, ALTER_CLUSTER_CONFIGS]),
+    (ApiKey::AlterReplicaLogDirs, &[ALTER_CLUSTER]),
     (ApiKey::DescribeLogDirs, &[DESCRIBE_CLUSTER]),
     (ApiKey::SaslAuthenticate, &[]),
     (ApiKey::CreatePartitions, &[ALTER_TOPIC]),
+    (ApiKey::CreateDelegationToken, &[]),
+    (ApiKey::RenewDelegationToken, &[]),
+    (ApiKey::ExpireDelegationToken, &[]),
     (ApiKey::DescribeDelegationToken, &[]),
     (ApiKey::DeleteGroups, &[DELETE_GROUP]),
+    (ApiKey::ElectLeaders, &[ALTER_CLUSTER]),
     (ApiKey::IncrementalAlterConfigs, &[ALTER_TOPIC_CONFIGS, ALTER_CLUSTER_CONFIGS]),
+    (ApiKey::AlterPartitionReassignments, &[ALTER_CLUSTER]),
+    (ApiKey::ListPartitionReassignments, &[DESCRIBE_CLUSTER]),
     (ApiKey::OffsetDelete, &[DELETE_GROUP, READ_TOPIC]),
     (ApiKey::DescribeClientQuotas, &[DESCRIBE_CLUSTER_CONFIGS]),
     (ApiKey::AlterClientQuotas, &[ALTER_CLUSTER_CONFIGS]),

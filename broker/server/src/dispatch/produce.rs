@@ -4,24 +4,25 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cadastre_coordinator::{ProducerIdentity, TransactionError};
-use cadastre_protocol::ResponseError;
 use cadastre_protocol::api::{self, EnvelopeError};
 use cadastre_protocol::compression::Compression;
 use cadastre_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use cadastre_protocol::messages::produce_response::{
-    LeaderIdAndEpoch, PartitionProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, PartitionProduceResponse, TopicProduceResponse,
 };
 use cadastre_protocol::messages::{BrokerId, ProduceRequest, ProduceResponse};
 use cadastre_protocol::record_batch::{RecordBatch, RecordBatchError, TimestampType};
 use cadastre_protocol::types::TopicPartition;
+use cadastre_protocol::{ResponseError, StrBytes};
 use cadastre_storage::{AppendError, Appended};
 use futures::future::join_all;
 use tokio::time::Instant;
 
 use super::api_error::ApiError;
 use super::context::RequestContext;
+use super::finish;
 use super::operations::{WRITE_TOPIC, WRITE_TRANSACTION};
-use super::{finish, timestamps};
+use super::timestamps::Accepted;
 use crate::listeners::session::Reply;
 use crate::state::topics::Topic;
 
@@ -39,6 +40,19 @@ const TRANSACTIONAL: i16 = 1 << 4;
 struct Writer<'request> {
     refused: Option<ApiError>,
     transaction: Option<&'request str>,
+}
+
+/// Why a partition takes nothing, and for which records of the batch where that is known (KIP-467).
+struct Refusal {
+    error: ApiError,
+    /// Positions in the batch, from 0.
+    records: Vec<i32>,
+}
+
+impl<E: Into<ApiError>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), records: Vec::new() }
+    }
 }
 
 pub(super) async fn answer(context: &RequestContext<'_>, body: Bytes) -> Result<Reply, EnvelopeError> {
@@ -96,7 +110,7 @@ async fn produce_topic(
         let index = partition.index;
         let outcome = match topic {
             Ok(topic) => append(context, topic, partition, writer.transaction).await,
-            Err(error) => Err(error.clone()),
+            Err(error) => Err(error.clone().into()),
         };
         partition_response(context, index, outcome)
     });
@@ -128,7 +142,7 @@ async fn append(
     topic: &Topic,
     data: PartitionProduceData,
     transaction: Option<&str>,
-) -> Result<Appended, ApiError> {
+) -> Result<Appended, Refusal> {
     if !topic.has(data.index) {
         return Err(ResponseError::UnknownTopicOrPartition.into());
     }
@@ -207,12 +221,12 @@ fn transaction_error(version: i16, error: TransactionError) -> ApiError {
 }
 
 /// Checks everything that can be checked about a batch before it is given an offset.
-fn check(context: &RequestContext<'_>, topic: &Topic, records: Bytes) -> Result<RecordBatch, ApiError> {
+fn check(context: &RequestContext<'_>, topic: &Topic, records: Bytes) -> Result<RecordBatch, Refusal> {
     let invalid = |message: &str| ApiError::new(ResponseError::InvalidRecord, message);
     let size = records.len();
     let mut batches = RecordBatch::parse_all(records).map_err(|error| batch_error(&error))?;
     let (Some(batch), true) = (batches.pop(), batches.is_empty()) else {
-        return Err(invalid("a partition must come with exactly one record batch"));
+        return Err(invalid("a partition must come with exactly one record batch").into());
     };
     let settings = &context.node.settings;
     let maximum = settings.topic_number(topic, "max.message.bytes");
@@ -223,30 +237,48 @@ fn check(context: &RequestContext<'_>, topic: &Topic, records: Bytes) -> Result<
         return Err(ResponseError::UnsupportedCompressionType.into());
     }
     batch.check_producible().map_err(|error| batch_error(&error))?;
-    check_records(context, topic, &batch)?;
     let now_ms = context.node.clock.now_ms();
     if settings.topic_text(topic, "message.timestamp.type").as_deref() == Some("LogAppendTime") {
+        check_records(context, topic, &batch, None)?;
         return Ok(batch.with_log_append_time(now_ms));
     }
     if batch.timestamp_type() == TimestampType::LogAppendTime {
-        return Err(ApiError::new(ResponseError::InvalidTimestamp, "the producer may not say LogAppendTime"));
+        let message = "the producer may not say LogAppendTime";
+        return Err(ApiError::new(ResponseError::InvalidTimestamp, message).into());
     }
-    if !timestamps::accepted(context.node, topic, batch.base_timestamp(), batch.max_timestamp(), now_ms) {
-        return Err(ResponseError::InvalidTimestamp.into());
-    }
+    check_records(context, topic, &batch, Some(Accepted::by(context.node, topic, now_ms)))?;
     Ok(batch)
 }
 
-/// Unpacks the batch, so that what cannot be read is never stored.
-fn check_records(context: &RequestContext<'_>, topic: &Topic, batch: &RecordBatch) -> Result<(), ApiError> {
-    let compacted = context.node.settings.topic_text(topic, "cleanup.policy");
-    let needs_keys = compacted.is_some_and(|policy| policy.contains("compact"));
-    for record in batch.records(MAXIMUM_UNPACKED_BYTES).map_err(|error| batch_error(&error))? {
+/// Unpacks the batch, so that what cannot be read is never stored, and looks at each record's key and timestamp.
+fn check_records(
+    context: &RequestContext<'_>,
+    topic: &Topic,
+    batch: &RecordBatch,
+    accepted: Option<Accepted>,
+) -> Result<(), Refusal> {
+    let policy = context.node.settings.topic_text(topic, "cleanup.policy");
+    let needs_keys = policy.is_some_and(|policy| policy.contains("compact"));
+    let (mut without_key, mut untimely) = (Vec::new(), Vec::new());
+    let records = batch.records(MAXIMUM_UNPACKED_BYTES).map_err(|error| batch_error(&error))?;
+    for (position, record) in (0..).zip(records) {
         let record = record.map_err(|error| batch_error(&error))?;
         if needs_keys && record.key.is_none() {
-            let message = "a compacted topic takes no record without a key";
-            return Err(ApiError::new(ResponseError::InvalidRecord, message));
+            without_key.push(position);
         }
+        // A batch names its first record's timestamp and the latest; those between may be earlier than both.
+        if accepted.is_some_and(|accepted| !accepted.contains(record.timestamp)) {
+            untimely.push(position);
+        }
+    }
+    let refused = |code, message, records| Err(Refusal { error: ApiError::new(code, message), records });
+    if !without_key.is_empty() {
+        let message = "a compacted topic takes no record without a key";
+        return refused(ResponseError::InvalidRecord, message, without_key);
+    }
+    if !untimely.is_empty() {
+        let message = "a record's timestamp is further from now than the topic accepts";
+        return refused(ResponseError::InvalidTimestamp, message, untimely);
     }
     Ok(())
 }
@@ -281,7 +313,7 @@ fn append_error(error: &AppendError) -> ApiError {
 fn partition_response(
     context: &RequestContext<'_>,
     index: i32,
-    outcome: Result<Appended, ApiError>,
+    outcome: Result<Appended, Refusal>,
 ) -> PartitionProduceResponse {
     let version = context.header.version;
     let response = PartitionProduceResponse::default().with_index(index);
@@ -292,14 +324,17 @@ fn partition_response(
                 .with_log_append_time_ms(appended.log_append_time_ms);
             if version >= 5 { response.with_log_start_offset(appended.log_start_offset) } else { response }
         }
-        Err(error) => {
+        Err(Refusal { error, records }) => {
             let mut response =
                 response.with_error_code(error.code()).with_base_offset(-1).with_log_append_time_ms(-1);
             if version >= 5 {
                 response = response.with_log_start_offset(-1);
             }
             if version >= 8 {
-                response = response.with_error_message(error.message());
+                let told = |position| record_error(position, error.message());
+                response = response
+                    .with_record_errors(records.into_iter().map(told).collect())
+                    .with_error_message(error.message());
             }
             if version >= 10 {
                 let nobody = LeaderIdAndEpoch::default().with_leader_id(BrokerId(-1)).with_leader_epoch(-1);
@@ -308,4 +343,8 @@ fn partition_response(
             response
         }
     }
+}
+
+fn record_error(position: i32, message: Option<StrBytes>) -> BatchIndexAndErrorMessage {
+    BatchIndexAndErrorMessage::default().with_batch_index(position).with_batch_index_error_message(message)
 }

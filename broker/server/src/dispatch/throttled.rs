@@ -31,6 +31,8 @@ throttled! {
     DescribeGroupsResponse FindCoordinatorResponse HeartbeatResponse JoinGroupResponse LeaveGroupResponse
     ListGroupsResponse ListOffsetsResponse MetadataResponse OffsetCommitResponse OffsetFetchResponse
     OffsetForLeaderEpochResponse SyncGroupResponse
+    AlterPartitionReassignmentsResponse AlterReplicaLogDirsResponse CreateDelegationTokenResponse ElectLeadersResponse
+    ExpireDelegationTokenResponse ListPartitionReassignmentsResponse RenewDelegationTokenResponse
 }
 
 impl Throttled for DescribeQuorumResponse {
