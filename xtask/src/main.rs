@@ -19,6 +19,7 @@ mod bench_drift;
 mod bench_logs;
 mod bench_report;
 mod browser;
+mod compat;
 mod directions;
 mod fixtures;
 mod hostile_account;
@@ -85,6 +86,8 @@ enum Verb {
     Fuzz(Fuzz),
     /// Run the broker's storage under seeded faults, and check what clients saw
     Simulate(simulate::Options),
+    /// Run other people's client test suites against the broker, and write docs/compatibility.md
+    Compat(compat::Options),
     /// Kill real brokers under load, and read every acknowledged record back
     Kill(kill::Options),
     /// Alter every region of every durable file kind of the broker, and see that it is noticed
@@ -132,6 +135,7 @@ fn main() -> ExitCode {
         Verb::Differential(Differential::Authorizer(options)) => authorizer::differential(&options),
         Verb::Fuzz(Fuzz::Access(options)) => access_fuzz::run(&options),
         Verb::Simulate(options) => simulate::run(&options),
+        Verb::Compat(options) => compat::run(&options),
         Verb::Kill(options) => kill::run(&options),
         Verb::RecordFixtures(options) => fixtures::record(&options),
         Verb::Bench(bench) => bench::run(&bench),
