@@ -11,13 +11,15 @@ use cadastre_protocol::messages::alter_replica_log_dirs_request::{
     AlterReplicaLogDir, AlterReplicaLogDirTopic,
 };
 use cadastre_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use cadastre_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use cadastre_protocol::messages::elect_leaders_request::TopicPartitions;
+use cadastre_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use cadastre_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use cadastre_protocol::messages::produce_response::PartitionProduceResponse;
 use cadastre_protocol::messages::{
     AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, BrokerId, CreateTopicsRequest,
-    DescribeLogDirsRequest, ElectLeadersRequest, ListPartitionReassignmentsRequest, ProduceRequest,
-    TopicName,
+    DescribeConfigsRequest, DescribeLogDirsRequest, ElectLeadersRequest, IncrementalAlterConfigsRequest,
+    ListPartitionReassignmentsRequest, ProduceRequest, TopicName,
 };
 use cadastre_protocol::record::Record;
 use cadastre_protocol::record_batch::RecordBatch;
@@ -178,4 +180,41 @@ async fn a_refused_batch_says_which_records_are_to_blame() {
     let answer = World::new().await.produce(("message.timestamp.before.max.ms", "3600000"), &records).await;
     assert_eq!(answer.error_code, ResponseError::InvalidTimestamp.code());
     assert_eq!(refused(&answer), [1]);
+}
+
+#[tokio::test]
+async fn a_group_keeps_settings_that_lie_within_the_brokers_bounds() {
+    const GROUP: i8 = 32;
+    let mut world = World::new().await;
+    let group = StrBytes::from_static_str("readers");
+    let set = |name: &'static str, value: &'static str| {
+        let config = AlterableConfig::default()
+            .with_name(StrBytes::from_static_str(name))
+            .with_value(Some(StrBytes::from_static_str(value)));
+        let resource = AlterConfigsResource::default()
+            .with_resource_type(GROUP)
+            .with_resource_name(StrBytes::from_static_str("readers"))
+            .with_configs(vec![config]);
+        IncrementalAlterConfigsRequest::default().with_resources(vec![resource])
+    };
+    let invalid = ResponseError::InvalidConfig.code();
+    let cases = [
+        ("consumer.session.timeout.ms", "50000", 0),
+        ("consumer.session.timeout.ms", "44999", invalid),
+        ("consumer.heartbeat.interval.ms", "15001", invalid),
+        ("retention.ms", "1", invalid),
+    ];
+    for (name, value, expected) in cases {
+        let answer = world.send(&set(name, value)).await;
+        assert_eq!(answer.responses.first().unwrap().error_code, expected, "{name}={value}");
+    }
+    let resource = DescribeConfigsResource::default().with_resource_type(GROUP).with_resource_name(group);
+    let answer = world.send(&DescribeConfigsRequest::default().with_resources(vec![resource])).await;
+    let described = &answer.results.first().unwrap().configs;
+    let value = |name: &str| {
+        let found = described.iter().find(|config| config.name.as_str() == name).unwrap();
+        (found.value.clone().unwrap().to_string(), found.config_source)
+    };
+    assert_eq!(value("consumer.session.timeout.ms"), ("50000".to_owned(), 8));
+    assert_eq!(value("consumer.heartbeat.interval.ms"), ("5000".to_owned(), 5));
 }

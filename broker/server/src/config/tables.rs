@@ -22,7 +22,16 @@ pub static TOPIC_PROPERTIES: LazyLock<BTreeMap<&'static str, TopicProperty>> = L
         .collect()
 });
 
-/// A topic property and the broker properties whose values it inherits, most specific first.
+/// Group properties, by name. Those of consumers rule groups of the protocol of KIP-848; groups of the classic protocol bring their
+/// own timeouts.
+pub static GROUP_PROPERTIES: LazyLock<BTreeMap<&'static str, TopicProperty>> = LazyLock::new(|| {
+    rows(include_str!("group_properties.tsv"))
+        .filter_map(topic_property)
+        .map(|property| (property.definition.name, property))
+        .collect()
+});
+
+/// A topic's or group's property and the broker properties whose values it inherits, most specific first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TopicProperty {
     /// What values look like.
@@ -113,6 +122,7 @@ mod tests {
         assert_eq!(BROKER_PROPERTIES.len(), lines(include_str!("properties.tsv")));
         assert_eq!(OWN_PROPERTIES.len(), lines(include_str!("own_properties.tsv")));
         assert_eq!(TOPIC_PROPERTIES.len(), lines(include_str!("topic_properties.tsv")));
+        assert_eq!(GROUP_PROPERTIES.len(), lines(include_str!("group_properties.tsv")));
     }
 
     #[test]

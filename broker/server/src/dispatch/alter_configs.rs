@@ -1,4 +1,4 @@
-//! `AlterConfigs` and `IncrementalAlterConfigs`: change settings of topics and of this broker.
+//! `AlterConfigs` and `IncrementalAlterConfigs`: change settings of topics, of groups and of this broker.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +12,11 @@ use cadastre_protocol::{ResponseError, StrBytes};
 
 use super::api_error::{ApiError, code_of, message_of};
 use super::context::RequestContext;
-use super::describe_configs::{BROKER, TOPIC, check_broker};
-use super::operations::{ALTER_CLUSTER_CONFIGS, ALTER_TOPIC_CONFIGS};
+use super::describe_configs::{BROKER, GROUP, TOPIC, check_broker};
+use super::operations::{ALTER_CLUSTER_CONFIGS, ALTER_GROUP_CONFIGS, ALTER_TOPIC_CONFIGS};
 use crate::config::broker_config::{definition_of, shown};
 use crate::config::definition::{PropertyDefinition, PropertyType, UpdateMode, list};
-use crate::config::tables::TOPIC_PROPERTIES;
+use crate::config::tables::{GROUP_PROPERTIES, TOPIC_PROPERTIES};
 use crate::listeners::certificates::{Replacement, is_of_stores};
 use crate::state::topics::Topic;
 use cadastre_security::acl::CLUSTER_NAME;
@@ -128,6 +128,8 @@ async fn alter(
     match resource_type {
         TOPIC => alter_topic(context, name, &edits, from_scratch, validate_only).await,
         BROKER => alter_broker(context, name, &edits, from_scratch, validate_only).await,
+        // The older request knows no groups (KIP-848).
+        GROUP if !from_scratch => alter_group(context, name, &edits, validate_only).await,
         other => {
             let message = format!("settings of resource type {other} cannot be changed");
             Err(ApiError::new(ResponseError::InvalidRequest, message))
@@ -218,6 +220,55 @@ async fn alter_broker(
     Ok(())
 }
 
+async fn alter_group(
+    context: &RequestContext<'_>,
+    name: &str,
+    edits: &[Edit],
+    validate_only: bool,
+) -> Result<(), ApiError> {
+    if !context.allows_action(ALTER_GROUP_CONFIGS, name, Some(summary(edits))) {
+        return Err(ResponseError::GroupAuthorizationFailed.into());
+    }
+    if name.is_empty() {
+        let message = "default group resources are not allowed";
+        return Err(ApiError::new(ResponseError::InvalidRequest, message));
+    }
+    let node_settings = &context.node.settings;
+    let change = node_settings.change().await?;
+    let mut settings = node_settings.group(name);
+    for edit in edits {
+        let property = GROUP_PROPERTIES.get(edit.name.as_str()).ok_or_else(|| {
+            ApiError::new(ResponseError::InvalidConfig, format!("unknown group config name: `{}`", edit.name))
+        })?;
+        let current = || node_settings.group_text(name, &edit.name).unwrap_or_default();
+        apply(&mut settings, edit, &property.definition, ResponseError::InvalidConfig, current)?;
+    }
+    check_bounds(context, &settings)?;
+    if !validate_only {
+        change.replace_group(name, settings).await?;
+    }
+    Ok(())
+}
+
+/// Timeouts of groups must lie within what the broker allows (`GroupConfig.validate`).
+fn check_bounds(context: &RequestContext<'_>, settings: &Values) -> Result<(), ApiError> {
+    for (name, value) in settings {
+        let Some((protocol, timeout)) = name.split_once('.') else { continue };
+        let bound = |end: &str| {
+            let property = format!("group.{protocol}.{end}.{timeout}");
+            definition_of(&property).map(|_| context.node.settings.number(&property))
+        };
+        let (Some(low), Some(high), Ok(number)) = (bound("min"), bound("max"), value.parse::<i64>()) else {
+            continue;
+        };
+        if !(low..=high).contains(&number) {
+            let message = format!("`{name}` must be from {low} to {high}, not {number}");
+            return Err(ApiError::new(ResponseError::InvalidConfig, message));
+        }
+    }
+    Ok(())
+}
+
 /// Makes one change; what cannot be made is refused with the code `refusal`, which Kafka chooses by resource.
 fn apply(
     settings: &mut Values,
@@ -257,7 +308,7 @@ fn apply(
 fn summary(edits: &[Edit]) -> String {
     let shown = |edit: &Edit| match (&edit.value, edit.operation) {
         (Some(value), operation) if operation != Operation::Delete => {
-            match TOPIC_PROPERTIES.get(edit.name.as_str()) {
+            match TOPIC_PROPERTIES.get(edit.name.as_str()).or(GROUP_PROPERTIES.get(edit.name.as_str())) {
                 Some(_) => format!("{}={value}", edit.name),
                 None => shown(&edit.name, value),
             }

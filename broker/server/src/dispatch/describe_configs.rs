@@ -79,7 +79,10 @@ fn describe(
         GROUP if !context.allows(DESCRIBE_GROUP_CONFIGS, name) => {
             Err(ResponseError::GroupAuthorizationFailed.into())
         }
-        GROUP => Ok(Vec::new()),
+        GROUP if name.is_empty() => {
+            Err(ApiError::new(ResponseError::InvalidRequest, "default group resources are not allowed"))
+        }
+        GROUP => Ok(node.settings.describe_group(name)),
         other => {
             let message = format!("unsupported resource type {other}");
             Err(ApiError::new(ResponseError::InvalidRequest, message))

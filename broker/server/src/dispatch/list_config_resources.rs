@@ -35,6 +35,9 @@ pub(super) async fn handle(
             found.push((kind, node.clone()));
         }
     }
+    if wanted(GROUP) {
+        found.extend(context.node.settings.groups().into_iter().map(|group| (GROUP, group)));
+    }
     let resources = found.into_iter().map(|(kind, name)| {
         ConfigResource::default().with_resource_type(kind).with_resource_name(StrBytes::from_string(name))
     });

@@ -50,6 +50,9 @@ pub(crate) const DELETE_GROUP: Requirement = administrative(Operation::Delete, R
 /// Reading a group's settings.
 pub(crate) const DESCRIBE_GROUP_CONFIGS: Requirement =
     ordinary(Operation::DescribeConfigs, ResourceType::Group);
+/// Changing a group's settings.
+pub(crate) const ALTER_GROUP_CONFIGS: Requirement =
+    administrative(Operation::AlterConfigs, ResourceType::Group);
 /// Finding a transaction's coordinator.
 pub(crate) const DESCRIBE_TRANSACTION: Requirement =
     ordinary(Operation::Describe, ResourceType::TransactionalId);
@@ -114,7 +117,7 @@ pub(crate) const REQUIREMENTS: &[(ApiKey, &[Requirement])] = &[
     (ApiKey::DescribeDelegationToken, &[]),
     (ApiKey::DeleteGroups, &[DELETE_GROUP]),
     (ApiKey::ElectLeaders, &[ALTER_CLUSTER]),
-    (ApiKey::IncrementalAlterConfigs, &[ALTER_TOPIC_CONFIGS, ALTER_CLUSTER_CONFIGS]),
+    (ApiKey::IncrementalAlterConfigs, &[ALTER_TOPIC_CONFIGS, ALTER_CLUSTER_CONFIGS, ALTER_GROUP_CONFIGS]),
     (ApiKey::AlterPartitionReassignments, &[ALTER_CLUSTER]),
     (ApiKey::ListPartitionReassignments, &[DESCRIBE_CLUSTER]),
     (ApiKey::OffsetDelete, &[DELETE_GROUP, READ_TOPIC]),

@@ -10,7 +10,9 @@ use super::StateError;
 use super::topics::Topic;
 use crate::config::BrokerConfig;
 use crate::config::definition::{PropertyDefinition, Visibility};
-use crate::config::tables::{BROKER_PROPERTIES, OWN_PROPERTIES, TOPIC_PROPERTIES, TopicProperty};
+use crate::config::tables::{
+    BROKER_PROPERTIES, GROUP_PROPERTIES, OWN_PROPERTIES, TOPIC_PROPERTIES, TopicProperty,
+};
 use crate::sync::{read, write};
 
 /// Where a value comes from (`DescribeConfigsResponse.ConfigSource`).
@@ -18,6 +20,8 @@ use crate::sync::{read, write};
 pub(crate) enum Source {
     /// Set for the topic.
     Topic,
+    /// Set for the group.
+    Group,
     /// Set through the admin API for this broker.
     DynamicBroker,
     /// Set through the admin API for all brokers.
@@ -33,6 +37,7 @@ impl Source {
     pub(crate) const fn code(self) -> i8 {
         match self {
             Self::Topic => 1,
+            Self::Group => 8,
             Self::DynamicBroker => 2,
             Self::DynamicDefault => 3,
             Self::StaticBroker => 4,
@@ -61,6 +66,8 @@ pub(crate) struct Setting {
 
 /// Key of the settings for all brokers.
 const ALL_BROKERS: &str = "";
+/// What the keys of groups' settings begin with; brokers' keys are numbers.
+const GROUP: &str = "group/";
 
 /// Settings of this broker and of the topics' fallbacks.
 #[derive(Debug)]
@@ -84,6 +91,7 @@ pub(crate) struct SettingsChange<'settings> {
 struct Dynamic {
     broker: BTreeMap<String, String>,
     all_brokers: BTreeMap<String, String>,
+    groups: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Dynamic {
@@ -94,7 +102,13 @@ impl Dynamic {
                 .map_err(|error| StateError::unreadable("broker settings", key, error)),
             None => Ok(BTreeMap::new()),
         };
-        Ok(Self { broker: parse(&config.node_id.to_string())?, all_brokers: parse(ALL_BROKERS)? })
+        let groups = stored.keys().filter_map(|key| key.strip_prefix(GROUP));
+        let groups = groups.map(|name| Ok((name.to_owned(), parse(&format!("{GROUP}{name}"))?)));
+        Ok(Self {
+            broker: parse(&config.node_id.to_string())?,
+            all_brokers: parse(ALL_BROKERS)?,
+            groups: groups.collect::<Result<_, StateError>>()?,
+        })
     }
 }
 
@@ -116,6 +130,16 @@ impl Settings {
     pub(crate) fn dynamic(&self, for_all: bool) -> BTreeMap<String, String> {
         let dynamic = read(&self.dynamic);
         if for_all { dynamic.all_brokers.clone() } else { dynamic.broker.clone() }
+    }
+
+    /// What was set for a group.
+    pub(crate) fn group(&self, name: &str) -> BTreeMap<String, String> {
+        read(&self.dynamic).groups.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The groups for which something was set.
+    pub(crate) fn groups(&self) -> Vec<String> {
+        read(&self.dynamic).groups.keys().cloned().collect()
     }
 
     /// Serialises changes: what is read under the guard is still there when the change is made.
@@ -157,24 +181,42 @@ impl Settings {
         TOPIC_PROPERTIES
             .values()
             .filter(visible)
-            .map(|property| self.topic_setting(topic, property))
+            .map(|property| self.own_setting(topic.map(|topic| &topic.settings), Source::Topic, property))
             .collect()
     }
 
-    fn topic_setting(&self, topic: Option<&Topic>, property: &'static TopicProperty) -> Setting {
+    /// Everything about a group's settings, sorted by name.
+    pub(crate) fn describe_group(&self, name: &str) -> Vec<Setting> {
+        let own = self.group(name);
+        let setting = |property| self.own_setting(Some(&own), Source::Group, property);
+        GROUP_PROPERTIES.values().map(setting).collect()
+    }
+
+    /// What a group's property is when nothing is set for the group.
+    pub(crate) fn group_text(&self, group: &str, name: &str) -> Option<String> {
+        let own = self.group(group).remove(name);
+        own.or_else(|| GROUP_PROPERTIES.get(name).and_then(|property| self.inherited(property).0))
+    }
+
+    /// A property of a topic or group, of which `own` is what was set for it.
+    fn own_setting(
+        &self,
+        own: Option<&BTreeMap<String, String>>,
+        own_source: Source,
+        property: &'static TopicProperty,
+    ) -> Setting {
         let name = property.definition.name;
         let mut synonyms: Vec<Synonym> =
             property.synonyms.iter().flat_map(|(synonym, _)| self.broker_synonyms(synonym)).collect();
         // A fallback given anywhere counts before the default of a more specific one.
         synonyms.sort_by_key(|synonym| synonym.source.code());
-        let own = topic.and_then(|topic| topic.settings.get(name));
+        let own = own.and_then(|own| own.get(name));
         let (inherited, inherited_source) = self.inherited(property);
         let (value, source) = match own {
             Some(value) => {
-                let own =
-                    Synonym { name: name.to_owned(), value: Some(value.clone()), source: Source::Topic };
+                let own = Synonym { name: name.to_owned(), value: Some(value.clone()), source: own_source };
                 synonyms.insert(0, own);
-                (Some(value.clone()), Source::Topic)
+                (Some(value.clone()), own_source)
             }
             None => (inherited, inherited_source),
         };
@@ -266,7 +308,34 @@ impl SettingsChange<'_> {
         settings: BTreeMap<String, String>,
     ) -> Result<(), StateError> {
         let key = if for_all { ALL_BROKERS.to_owned() } else { self.settings.config.node_id.to_string() };
-        let value = serde_json::to_vec(&settings)
+        self.store(key, &settings).await?;
+        let mut dynamic = write(&self.settings.dynamic);
+        if for_all {
+            dynamic.all_brokers = settings;
+        } else {
+            dynamic.broker = settings;
+        }
+        Ok(())
+    }
+
+    /// Replaces what was set for a group.
+    pub(crate) async fn replace_group(
+        &self,
+        name: &str,
+        settings: BTreeMap<String, String>,
+    ) -> Result<(), StateError> {
+        self.store(format!("{GROUP}{name}"), &settings).await?;
+        let groups = &mut write(&self.settings.dynamic).groups;
+        if settings.is_empty() {
+            groups.remove(name);
+        } else {
+            groups.insert(name.to_owned(), settings);
+        }
+        Ok(())
+    }
+
+    async fn store(&self, key: String, settings: &BTreeMap<String, String>) -> Result<(), StateError> {
+        let value = serde_json::to_vec(settings)
             .map_err(|error| StateError::unreadable("broker settings", &key, error))?;
         let value = (!settings.is_empty()).then_some(value);
         let metadata = self.settings.storage.metadata();
@@ -275,12 +344,6 @@ impl SettingsChange<'_> {
         if is_there || value.is_some() {
             let change = MetadataChange { kind: MetadataKind::BrokerConfig, key, value };
             metadata.commit_unchanged(self.seen, vec![(change, sight)]).await?;
-        }
-        let mut dynamic = write(&self.settings.dynamic);
-        if for_all {
-            dynamic.all_brokers = settings;
-        } else {
-            dynamic.broker = settings;
         }
         Ok(())
     }
