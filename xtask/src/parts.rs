@@ -229,7 +229,7 @@ fn npm(directory: &Path, name: &str, packages: &[&str]) -> anyhow::Result<PathBu
 }
 
 /// A folder with the jars that a project file names.
-fn maven(directory: &Path, name: &str, project: &str) -> anyhow::Result<PathBuf> {
+pub(crate) fn maven(directory: &Path, name: &str, project: &str) -> anyhow::Result<PathBuf> {
     let pom = process::root().join(project);
     let wanted = fs::read_to_string(&pom).with_context(|| format!("cannot read {}", pom.display()))?;
     let libs = directory.join(name);

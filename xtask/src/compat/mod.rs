@@ -9,6 +9,7 @@ mod broker;
 mod decisions;
 mod franz_go;
 mod kafka_python;
+mod kafka_tools;
 mod librdkafka;
 mod page;
 mod results;
@@ -51,12 +52,13 @@ struct Suite {
 }
 
 /// The suites, in the order of the page.
-const SUITES: [Suite; 5] = [
+const SUITES: [Suite; 6] = [
     franz_go::PLAINTEXT,
     franz_go::TLS,
     librdkafka::PLAINTEXT,
     librdkafka::SASL_SSL,
     kafka_python::INTEGRATION,
+    kafka_tools::TOOLS,
 ];
 
 /// What was asked for and cannot run from a registry: project, version looked at, why.
