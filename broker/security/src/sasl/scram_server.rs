@@ -31,6 +31,7 @@ struct Pending {
     user: String,
     gs2_header: String,
     nonce: String,
+    client_nonce: String,
     /// Client-first-message-bare and server-first-message, joined: the start of RFC 5802's AuthMessage.
     messages: String,
     credential: ScramCredential,
@@ -83,7 +84,9 @@ impl ScramServer {
             format!("r={nonce},s={},i={}", BASE64.encode(credential.salt()), credential.iterations());
         let messages = format!("{},{answer}", first.bare);
         let gs2_header = first.gs2_header.to_owned();
-        self.pending = Some(Pending { user: first.user, gs2_header, nonce, messages, credential, doomed });
+        let client_nonce = first.nonce.to_owned();
+        self.pending =
+            Some(Pending { user: first.user, gs2_header, nonce, client_nonce, messages, credential, doomed });
         Ok(Outcome::Continue(answer.into_bytes()))
     }
 }
@@ -102,7 +105,10 @@ impl Pending {
 
     fn check(&self, message: &str) -> Result<Vec<u8>, SaslFailure> {
         let last = ClientFinal::parse(message)?;
-        if last.nonce != self.nonce {
+        // librdkafka before 2.6.1 sends its own nonce once more before the whole, which Kafka takes since 3.8.1. The proof is over
+        // what was sent, so nothing is lost by it.
+        let own = last.nonce.strip_suffix(&self.nonce).ok_or(SaslFailure::NonceMismatch)?;
+        if !own.is_empty() && own != self.client_nonce {
             return Err(SaslFailure::NonceMismatch);
         }
         if last.channel_binding != self.gs2_header.as_bytes() {
@@ -267,14 +273,15 @@ mod tests {
         bare: &str,
         header: &str,
         server_first: &str,
-        extensions: &str,
+        (repeated, extensions): (&str, &str),
     ) -> String {
         let attribute =
             |name: &str| server_first.split(',').find_map(|part| part.strip_prefix(name)).unwrap();
         let salt = BASE64.decode(attribute("s=")).unwrap();
         let iterations: u32 = attribute("i=").parse().unwrap();
         let credential = ScramCredential::from_password(mechanism, password, &salt, iterations).unwrap();
-        let without_proof = format!("c={},r={}{extensions}", BASE64.encode(header), attribute("r="));
+        let without_proof =
+            format!("c={},r={repeated}{}{extensions}", BASE64.encode(header), attribute("r="));
         let message = format!("{bare},{server_first},{without_proof}");
         let mut salted = vec![0; mechanism.hash_length()];
         let algorithm = match mechanism {
@@ -328,7 +335,7 @@ mod tests {
         let mechanism = ScramMechanism::Sha256;
         let mut server = server(mechanism);
         let answer = continued(server.step(format!("{header}{bare}").as_bytes()));
-        let last = client_final(mechanism, password, bare, header, &answer, extensions);
+        let last = client_final(mechanism, password, bare, header, &answer, ("", extensions));
         match (server.step(last.as_bytes()), expected) {
             (Outcome::Done { user, .. }, Ok(expected)) => assert_eq!(user, expected),
             (Outcome::Failed { cause, .. }, Err(expected)) => assert_eq!(cause, expected),
@@ -348,6 +355,25 @@ mod tests {
         check_exchange("n,,", "n=ghost,r=abc", "", "pencil", Err(SaslFailure::UnknownUser));
         check_exchange("n,a=root,", "n=user,r=abc", "", "pencil", Err(SaslFailure::AuthorizationIdMismatch));
         check_exchange("n,,", "n=user,r=abc,tokenauth=true", "", "pencil", Err(SaslFailure::DelegationToken));
+    }
+
+    #[test]
+    fn a_client_may_repeat_its_nonce_and_nothing_else() {
+        for (repeated, expected) in [
+            ("abc", None),
+            ("xyz", Some(SaslFailure::NonceMismatch)),
+            ("c", Some(SaslFailure::NonceMismatch)),
+        ] {
+            let mechanism = ScramMechanism::Sha256;
+            let mut server = server(mechanism);
+            let answer = continued(server.step(b"n,,n=user,r=abc"));
+            let last = client_final(mechanism, "pencil", "n=user,r=abc", "n,,", &answer, (repeated, ""));
+            match (server.step(last.as_bytes()), expected) {
+                (Outcome::Done { user, .. }, None) => assert_eq!(user, "user"),
+                (Outcome::Failed { cause, .. }, Some(expected)) => assert_eq!(cause, expected),
+                _ => panic!("{repeated}: expected {expected:?}"),
+            }
+        }
     }
 
     #[test]
@@ -387,7 +413,7 @@ mod tests {
         let mechanism = ScramMechanism::Sha256;
         let mut server = server(mechanism);
         let answer = continued(server.step(b"n,,n=user,r=abc"));
-        let last = client_final(mechanism, "pencil", "n=user,r=abc", "n,,", &answer, "");
+        let last = client_final(mechanism, "pencil", "n=user,r=abc", "n,,", &answer, ("", ""));
         check_failure(server.step(change(last).as_bytes()), expected);
     }
 
