@@ -226,7 +226,11 @@ impl Groups {
             inner.next_token += 1;
             let (sender, answer) = oneshot::channel();
             inner.waiting.insert(token, sender);
-            let effects = inner.coordinator.handle(token, command, self.clock.now_ms());
+            let now_ms = self.clock.now_ms();
+            // What is due happens before what is asked after it: a member whose time is over is no member any more.
+            let effects = inner.coordinator.poll_timeouts(now_ms);
+            inner.perform(effects);
+            let effects = inner.coordinator.handle(token, command, now_ms);
             inner.perform(effects);
             answer
         };
