@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde_json::Value;
 
 use super::results::{Outcome, TestResult};
@@ -56,16 +56,8 @@ fn run(workshop: &Workshop) -> anyhow::Result<Vec<TestResult>> {
     let _tests_failed = command
         .arg(LIMIT_SECONDS)
         .arg(&python)
-        .args([
-            "-m",
-            "pytest",
-            "test/integration",
-            "--timeout",
-            "120",
-            "-p",
-            "no:cacheprovider",
-            "--report-log",
-        ])
+        .args(["-m", "pytest", "test/integration", "-p", "no:cacheprovider"])
+        .args(["--timeout", "60", "--timeout-method", "signal", "--report-log"])
         .arg(&report)
         .current_dir(&suite)
         .env("PYTHONPATH", &suite)
@@ -132,6 +124,10 @@ fn ours(name: &str) -> PathBuf {
 /// Reads pytest's report log. A test that could not be set up has failed; so has one whose end went wrong.
 fn parse(path: &Path) -> anyhow::Result<Vec<TestResult>> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    // Without it the run was cut short, and what would have come is not known.
+    if !text.lines().any(|line| line.contains("\"SessionFinish\"")) {
+        bail!("pytest did not come to its end: {}", path.display());
+    }
     let mut tests: Vec<TestResult> = Vec::new();
     for event in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
         let field = |name: &str| event.get(name).and_then(Value::as_str);
@@ -181,7 +177,9 @@ mod tests {
         ]
         .join("\n");
         let path = std::env::temp_dir().join(format!("compat-pytest-{}.ndjson", std::process::id()));
-        fs::write(&path, text).unwrap();
+        fs::write(&path, &text).unwrap();
+        assert!(parse(&path).is_err(), "a run that was cut short");
+        fs::write(&path, text + "\n{\"$report_type\": \"SessionFinish\", \"exitstatus\": 1}").unwrap();
         let tests = parse(&path).unwrap();
         fs::remove_file(&path).unwrap();
         let found: Vec<_> =

@@ -58,7 +58,7 @@ fn run(workshop: &Workshop) -> anyhow::Result<Vec<TestResult>> {
     let parts = Parts::prepare()?;
     let libraries = parts.kafka_libraries().context("Apache Kafka's jars are missing")?.to_owned();
     let streams = parts::maven(&workshop.directory, "streams", "fixtures/compat/java/pom.xml")?;
-    let broker = TestBroker::start(workshop, &folder, "num.partitions=3\n")?;
+    let broker = TestBroker::start(workshop, &folder, "auto.create.topics.enable=true\nnum.partitions=3\n")?;
     let client = folder.join("client.properties");
     let properties = format!(
         "security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\n\
