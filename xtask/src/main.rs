@@ -33,6 +33,11 @@ mod packet;
 mod parts;
 mod policies;
 mod process;
+mod prove;
+mod prove_cluster;
+mod prove_ground;
+mod prove_kafka;
+mod prove_page;
 mod reference_account;
 mod simulate;
 mod tamper;
@@ -92,6 +97,8 @@ enum Verb {
     Kill(kill::Options),
     /// Alter every region of every durable file kind of the broker, and see that it is noticed
     Tamper(tamper::Options),
+    /// Exercise brokers as `cadastre prove` does, and write what came of it to docs/proof.md
+    Prove(prove::Options),
     /// Record the reference account and its Kafka cluster into fixtures/ again
     RecordFixtures(fixtures::Options),
     /// Measure, and write the results to docs/benchmarks/
@@ -137,6 +144,7 @@ fn main() -> ExitCode {
         Verb::Simulate(options) => simulate::run(&options),
         Verb::Compat(options) => compat::run(&options),
         Verb::Kill(options) => kill::run(&options),
+        Verb::Prove(options) => prove::run(&options),
         Verb::RecordFixtures(options) => fixtures::record(&options),
         Verb::Bench(bench) => bench::run(&bench),
     };
