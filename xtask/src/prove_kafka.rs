@@ -13,12 +13,20 @@ use crate::prove_ground::{Authority, end, free_port, write_private, write_script
 /// Its declared name.
 pub(crate) const NAME: &str = "apache-kafka";
 
-/// Starts Kafka in the background and returns when its port answers.
+/// Starts Kafka in the background, unless it runs, and returns when its port answers.
 const START: &str = "#!/bin/bash
 cd \"$(dirname \"$0\")\"
+(exec 3<>/dev/tcp/127.0.0.1/PORT) 2>/dev/null && exit 0
 java -Xmx512m -cp 'LIBRARIES/*' -Dlog4j2.configurationFile=log4j2.yaml kafka.Kafka \"$PWD/server.properties\" >>kafka.log 2>&1 &
 echo $! >pid
 for i in $(seq 1 600); do (exec 3<>/dev/tcp/127.0.0.1/PORT) 2>/dev/null && exit 0; sleep 0.1; done
+exit 1
+";
+
+/// Ends it, and returns when nothing of it accepts connections any more.
+const KILL: &str = "#!/bin/bash
+kill -9 \"$(cat \"$(dirname \"$0\")/pid\")\"
+for i in $(seq 1 600); do (exec 3<>/dev/tcp/127.0.0.1/PORT) 2>/dev/null || exit 0; sleep 0.1; done
 exit 1
 ";
 
@@ -102,6 +110,7 @@ impl Kafka {
             text.replace("LIBRARIES", &libraries.display().to_string()).replace("PORT", &port.to_string())
         };
         write_script(&kafka.path("start.sh"), &filled(START))?;
+        write_script(&kafka.path("kill.sh"), &filled(KILL))?;
         write_script(&kafka.path("rotate.sh"), &filled(ROTATE))?;
         process::output(
             Command::new("java")
@@ -146,7 +155,6 @@ impl Kafka {
                 "password-file": user, "ca-file": "ca.pem",
             })
         };
-        let kill = format!("kill -9 $(cat {})", self.path("pid").display());
         let boundary = json!({
             "schema": "cadastre/boundary/v1", "name": NAME, "operating-model": "self-managed",
             "architecture": "broker-local-disks",
@@ -164,7 +172,7 @@ impl Kafka {
                     ]}],
                     "recovery-within": "60s",
                     "hooks": {
-                        "kill-broker": ["sh", "-c", kill], "start-broker": [self.path("start.sh")],
+                        "kill-broker": [self.path("kill.sh")], "start-broker": [self.path("start.sh")],
                         "rotate-certificate": [self.path("rotate.sh")],
                     },
                 },

@@ -39,7 +39,7 @@ impl Page {
         let mut text = format!(
             "# Proof of architecture: what was exercised, and what came of it\n\n\
              `cargo xtask prove`, {}: it scans, runs `cadastre prove --yes`, checks and reports as a user does, against each target below.\n\
-             {} {}. Durations are those of the run that wrote this page; nothing else is quoted. The machine had other work as well: in the last\nfive minutes {:.1} processes wanted to run at a time.\n",
+             {} {}. Durations are those of the runs that made this page; nothing else is quoted. The machine had other work as well: in the last\nfive minutes {:.1} processes wanted to run at a time.\n",
             self.build,
             machine(),
             self.versions.join(", "),
