@@ -31,7 +31,7 @@ pub(super) const PLAINTEXT: Suite = Suite {
     source: "source of the crate `rdkafka-sys` 4.10.0+2.12.1",
     setting: "PLAINTEXT, one broker, quick mode (`-Q`). Each test is a process of its own, three at a time; many are about\n\
               durations, so that what fails runs once more, alone, and that counts. Tests that need no broker (`-L`) are left out. The suite\n\
-              is made for three Kafka brokers with Kafka's scripts beside it, and leaves out what needs those scripts.",
+              is made for three Kafka brokers with Kafka's scripts beside them.",
     run: |workshop| run(workshop, "librdkafka", false),
 };
 
