@@ -61,8 +61,8 @@ pub(super) fn render(suites: &[Judged], without_tests: &[(&str, &str, &str)]) ->
     let mut text = format!(
         "# Compatibility\n\nOther people's client test suites, unmodified, against `cadastre-broker`. Made by `cargo xtask compat`, which gets each suite from\nits package registry into the target directory. {}\n\n\
          A test is *applicable* unless `docs/compatibility-decisions.yaml` says that it asks for something a broker of this kind should not\n\
-         do, or the suite skips it for a reason of its own. What a suite skips because the broker lacks something that it should have\n\
-         counts as applicable and not passed.\n\n\
+         do or that the run does not have, or the suite skips it for a reason of its own. What a suite skips because the broker lacks\n\
+         something that it should have counts as applicable and not passed. A row is the suite's last run, with a debug build.\n\n\
          | suite | version | from | tests | passed | failed | skipped | applicable | of these passed | seconds |\n\
          | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
         machine()
