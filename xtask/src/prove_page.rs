@@ -226,8 +226,7 @@ pub(crate) fn letters(html: &str) -> String {
     while let Some(next) = rest.chars().next() {
         let skipped = match next {
             '<' => rest.find('>').map(|end| end + 1),
-            // A character reference is short.
-            '&' => rest.find(';').filter(|end| *end < 10).map(|end| end + 1),
+            '&' => reference(rest),
             _ => None,
         };
         if skipped.is_none() && next.is_alphanumeric() {
@@ -236,6 +235,14 @@ pub(crate) fn letters(html: &str) -> String {
         rest = rest.get(skipped.unwrap_or(next.len_utf8())..).unwrap_or_default();
     }
     text
+}
+
+/// The length of a character reference, in bytes, where a text begins with one.
+fn reference(text: &str) -> Option<usize> {
+    let end = text.find(';')?;
+    let name = text.get(1..end)?;
+    let is_name = !name.is_empty() && name.chars().all(|each| each.is_ascii_alphanumeric() || each == '#');
+    is_name.then_some(end + 1)
 }
 
 #[cfg(test)]
