@@ -209,7 +209,8 @@ async fn nameless(node: Arc<Node>) {
             tracing::debug!(error = %chain(&error), "topics without a name not looked for");
             continue;
         }
-        if node.topics.reload().await.is_err() {
+        if let Err(error) = node.topics.reload().await {
+            tracing::warn!(error = %chain(&error), "topics without a name not looked for");
             continue;
         }
         let found = node.topics.nameless();

@@ -195,9 +195,8 @@ impl Transaction {
             TransactionState::PrepareAbort => TransactionState::CompleteAbort,
             _ => return None,
         };
-        let producer = self.next_producer_id.map_or(self.producer, |id| ProducerIdentity { id, epoch: 0 });
         Some(Self {
-            producer,
+            producer: self.producer_after(),
             next_producer_id: None,
             state,
             partitions: BTreeMap::new(),
