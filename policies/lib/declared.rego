@@ -30,6 +30,16 @@ sinks := {sink.arn: sink | some sink in input.declaration["log-sinks"]}
 
 clusters := {cluster.name: cluster | some cluster in input.declaration.clusters}
 
+# A cluster speaks for itself, and the boundary for those that do not.
+operating_model(name) := object.get(object.get(clusters, name, {}), "operating-model", input.declaration["operating-model"])
+
+architecture(name) := object.get(object.get(clusters, name, {}), "architecture", input.declaration.architecture)
+
+# Every architecture that a cluster has; the boundary's own where no cluster is declared.
+architectures := {architecture(name) | some name, _ in clusters} if count(clusters) > 0
+
+architectures := {input.declaration.architecture} if count(clusters) == 0
+
 # Principals that may administer a cluster.
 kafka_administrators(name) := {principal |
 	some list in [clusters[name]["super-users"], clusters[name].administrators]

@@ -201,6 +201,24 @@ clusters := {sprintf("cluster:%s", [cluster.name]) | some cluster in input.inven
 
 sinks := {sink.arn | some sink in input.declaration["log-sinks"]}
 
+# What of a cluster can be operated: its own hosts, and those of which nobody knows whose they are.
+hosts_of(place) := {name |
+	some host in data.cadastre.lib.plane.broker_hosts
+	may_run(host, place)
+	some name in plane.names_of("host", host)
+} | {managed.arn |
+	some managed in object.get(input.inventory, "msk_clusters", [])
+	managed_as(managed, place)
+}
+
+may_run(host, place) if place in data.cadastre.lib.plane.clusters_on[host.id]
+
+may_run(host, _) if not data.cadastre.lib.plane.clusters_on[host.id]
+
+managed_as(managed, place) if managed.name == place
+
+managed_as(managed, _) if not managed.name in object.keys(places)
+
 # What a capability is about, where a statement names no target.
 targets("operate-host") := hosts
 

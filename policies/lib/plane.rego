@@ -30,6 +30,41 @@ is_broker(host) if {
 	broker.host in host_names(host)
 }
 
+# The clusters whose brokers a host is known to run.
+clusters_on[host.id] contains name if {
+	some host in broker_hosts
+	some cluster in input.inventory.clusters
+	cluster.brokers.state == "observed"
+	some broker in cluster.brokers.value
+	broker.host in host_names(host)
+	name := cluster.name
+}
+
+# What a host is operated as: as its clusters are. The boundary speaks for a host that no cluster is known to run on.
+operating_models_of(host) := {declared.operating_model(name) | some name in clusters_on[host.id]} if clusters_on[host.id]
+
+operating_models_of(host) := {input.declaration["operating-model"]} if not clusters_on[host.id]
+
+# Where records of a host's clusters rest; where it is not known whose host it is, any declared architecture may be its own.
+architectures_of(host) := {declared.architecture(name) | some name in clusters_on[host.id]} if clusters_on[host.id]
+
+architectures_of(host) := data.cadastre.lib.declared.architectures if not clusters_on[host.id]
+
+# The architectures that a role of brokers serves.
+architectures_served(role) := served if {
+	served := {architecture |
+		some host in broker_hosts
+		host.role.state == "observed"
+		host.role.value == role
+		some architecture in architectures_of(host)
+	}
+	count(served) > 0
+}
+
+architectures_served(role) := data.cadastre.lib.declared.architectures if {
+	count({host.id | some host in broker_hosts; host.role.state == "observed"; host.role.value == role}) == 0
+}
+
 host_by_id := {host.id: host | some host in broker_hosts}
 
 host_ids := {host.id | some host in broker_hosts}
@@ -67,14 +102,15 @@ bucket_by_arn := {bucket.arn: bucket | some bucket in input.inventory.buckets}
 
 bucket_by_name := {bucket.name: bucket | some bucket in input.inventory.buckets}
 
-# Buckets that brokers write, whatever the declaration says.
-written_buckets contains result if {
+# Buckets that brokers write, whatever the declaration says, with the roles that do.
+writers[bucket.arn] contains role if {
 	some role in broker_roles
 	some edge in data.cadastre.lib.edges.by_principal[role]
 	edge.capability == "write-objects"
 	bucket := bucket_by_arn[trim_suffix(edge.target, "/*")]
-	result := bucket.arn
 }
+
+written_buckets := {arn | some arn, _ in writers}
 
 # Buckets that hold logs do not count, also where brokers write them: logs are judged as logs.
 data_buckets contains bucket if {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::process;
 
 /// Each room and the rooms that it may use, tests apart.
-const ALLOWED: [(&str, &[&str]); 32] = [
+const ALLOWED: [(&str, &[&str]); 33] = [
     ("cadastre-protocol", &[]),
     ("cadastre-keys", &[]),
     ("cadastre-key-services", &["cadastre-keys"]),
@@ -40,6 +40,7 @@ const ALLOWED: [(&str, &[&str]); 32] = [
     ("cadastre-inventory", &["cadastre-model"]),
     ("cadastre-collect", &["cadastre-model", "cadastre-protocol"]),
     ("cadastre-offline", &["cadastre-model"]),
+    ("cadastre-cost", &["cadastre-model"]),
     ("cadastre-documents", &["cadastre-model"]),
     ("cadastre-access", &["cadastre-model"]),
     ("cadastre-network", &["cadastre-model"]),
@@ -55,6 +56,7 @@ const ALLOWED: [(&str, &[&str]); 32] = [
             "cadastre-network",
             "cadastre-graph",
             "cadastre-policy",
+            "cadastre-cost",
         ],
     ),
     ("cadastre-report", &["cadastre-model"]),
@@ -72,6 +74,7 @@ const ALLOWED: [(&str, &[&str]); 32] = [
             "cadastre-collect",
             "cadastre-offline",
             "cadastre-documents",
+            "cadastre-cost",
             "cadastre-access",
             "cadastre-assess",
             "cadastre-graph",

@@ -20,6 +20,7 @@ mod bench_logs;
 mod bench_report;
 mod browser;
 mod compat;
+mod deployment;
 mod directions;
 mod fixtures;
 mod hostile_account;
@@ -71,6 +72,8 @@ enum Verb {
         #[arg(long)]
         verbose: bool,
     },
+    /// Apply the AWS deployment to moto, scan it, exercise a stand-in for its brokers, and judge it
+    Deployment(deployment::Options),
     /// Check that rooms depend on each other only in the directions of ARCHITECTURE.md
     Directions,
     /// Drive Chromium through reports: accessibility, search, the diagram, self-verification, widths
@@ -133,6 +136,7 @@ fn main() -> ExitCode {
         Verb::Test(options) => test::run(&options),
         Verb::Parts => parts::Parts::prepare().map(|parts| parts.describe()),
         Verb::Mutations { directory, verbose } => mutations::run(&directory, verbose),
+        Verb::Deployment(options) => deployment::run(&options),
         Verb::Directions => directions::run(),
         Verb::Browser(options) => browser::run(&options),
         Verb::PacketTamper { changes } => packet::tamper(changes),

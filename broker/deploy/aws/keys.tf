@@ -106,3 +106,42 @@ resource "aws_kms_alias" "logs" {
   name          = "alias/${var.name}-logs"
   target_key_id = aws_kms_key.logs.key_id
 }
+
+# Whoever disables a key, or has it deleted, is heard of. Who listens subscribes to the topic; a message names the event and the key, and no record.
+resource "aws_sns_topic" "key_alarms" {
+  name = "${var.name}-key-alarms"
+}
+
+resource "aws_sns_topic_policy" "key_alarms" {
+  arn = aws_sns_topic.key_alarms.arn
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "TheRulePublishes"
+      Effect    = "Allow"
+      Principal = { Service = "events.amazonaws.com" }
+      Action    = "sns:Publish"
+      Resource  = aws_sns_topic.key_alarms.arn
+      Condition = { ArnEquals = { "aws:SourceArn" = aws_cloudwatch_event_rule.key_alarms.arn } }
+    }]
+  })
+}
+
+resource "aws_cloudwatch_event_rule" "key_alarms" {
+  name        = "${var.name}-key-alarms"
+  description = "A key was disabled, its deletion was scheduled, or who may use it was changed"
+  event_pattern = jsonencode({
+    source      = ["aws.kms"]
+    detail-type = ["AWS API Call via CloudTrail"]
+    detail = {
+      eventSource = ["kms.amazonaws.com"]
+      eventName   = ["DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy", "CreateGrant"]
+    }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "key_alarms" {
+  rule      = aws_cloudwatch_event_rule.key_alarms.name
+  target_id = "topic"
+  arn       = aws_sns_topic.key_alarms.arn
+}

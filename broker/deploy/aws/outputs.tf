@@ -12,3 +12,8 @@ output "data_bucket" {
   description = "Where records rest."
   value       = local.data_bucket
 }
+
+output "key_alarms" {
+  description = "Where it is told that a key was disabled or is to be deleted; somebody has to subscribe."
+  value       = aws_sns_topic.key_alarms.arn
+}

@@ -35,6 +35,7 @@ use crate::state::scram::ScramUsers;
 use crate::state::settings::Settings;
 use crate::state::topics::Topics;
 use crate::state::transactions::Transactions;
+use crate::usage::Usage;
 
 /// What half-received requests may hold together when `queued.max.request.bytes` does not say.
 const DEFAULT_REQUEST_MEMORY_BYTES: usize = 512 << 20;
@@ -328,6 +329,7 @@ fn assemble(
         bound: OnceLock::new(),
         certificates: OnceLock::new(),
         data_path: RwLock::default(),
+        usage: Usage::new(clock.now_ms(), Arc::clone(&keys.ledger)),
         cluster_id: identity.cluster_id,
         request_memory: RequestMemory::new(request_memory_bytes(&config)),
         audit,

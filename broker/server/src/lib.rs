@@ -26,6 +26,7 @@ mod random;
 mod shredding;
 mod state;
 mod sync;
+mod usage;
 mod wrapped_keys;
 
 pub use broker::{Broker, RunningBroker, StartError};

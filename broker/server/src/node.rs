@@ -21,6 +21,7 @@ use crate::state::scram::ScramUsers;
 use crate::state::settings::Settings;
 use crate::state::topics::Topics;
 use crate::state::transactions::Transactions;
+use crate::usage::Usage;
 
 /// Everything a request may need.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub(crate) struct Node {
     pub(crate) certificates: OnceLock<Certificates>,
     /// Where everything goes, as it was last written.
     pub(crate) data_path: RwLock<String>,
+    /// What it did since it started, counted.
+    pub(crate) usage: Usage,
     /// Turns true when the broker stops.
     pub(crate) stopping: watch::Receiver<bool>,
 }

@@ -48,6 +48,14 @@ fn full_segments_become_objects_and_every_record_is_read_back_after_a_crash() {
         common::pause();
     }
     broker.python("bulk.py", &["read", "bulk", "6000"]);
+    let told = broker.python("usage.py", &[]).unwrap();
+    let usage: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let count = |name: &str| usage[name].as_u64().unwrap();
+    assert_eq!((usage["format"].as_str(), count("records_in")), (Some("cadastre-usage/1"), 6000));
+    assert!(count("bytes_in") > 6_000_000 && count("bytes_out") >= count("bytes_in"), "{told}");
+    let stored = u64::try_from(files(&objects, "")).unwrap();
+    assert!(count("object_writes") >= stored && count("object_bytes_written") > 0, "{stored}: {told}");
+    assert!(count("key_requests") > 0, "{told}");
     broker.kill();
     broker.start();
     broker.python("bulk.py", &["read", "bulk", "6000"]);

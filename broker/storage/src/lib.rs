@@ -20,6 +20,7 @@ mod cluster;
 mod command;
 mod committer;
 mod config;
+mod counts;
 mod descriptor;
 mod embedded;
 mod error;

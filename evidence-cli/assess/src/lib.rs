@@ -10,8 +10,10 @@ mod usage;
 pub mod waivers;
 pub mod what_if;
 
+use cadastre_cost::{CostError, Prices, PricesError};
 use cadastre_model::access::Access;
 use cadastre_model::checklist::Checklist;
+use cadastre_model::cost::CostShape;
 use cadastre_model::coverage::Coverage;
 use cadastre_model::declaration::Declaration;
 use cadastre_model::evidence::Evidence;
@@ -29,6 +31,12 @@ pub enum AssessError {
     /// The policies do not fit together.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// The example prices that are compiled in cannot be read, which the tests rule out.
+    #[error(transparent)]
+    Prices(#[from] PricesError),
+    /// The bill cannot be reckoned.
+    #[error(transparent)]
+    Cost(#[from] CostError),
 }
 
 /// What to judge by, beside evidence and declaration.
@@ -40,6 +48,8 @@ pub struct Options {
     pub policies: Option<PolicySet>,
     /// Accepted findings.
     pub waivers: Vec<Waiver>,
+    /// What the bill is reckoned with; the example that is compiled in unless given.
+    pub prices: Option<Prices>,
     /// Whether to keep what policies saw.
     pub keep_input: bool,
     /// Whether the evidence tells what will be: nobody can have used that yet, so nothing is said about use.
@@ -71,6 +81,8 @@ pub struct Assessment {
     pub graph: BoundaryGraph,
     /// What is granted against what trails saw used, and what vendors did.
     pub usage: UsageReport,
+    /// The shape of the bill.
+    pub cost: CostShape,
     /// What policies saw as `input`, where [`Options::keep_input`] asked for it.
     pub input: Option<serde_json::Value>,
     /// The verdicts.
@@ -111,6 +123,26 @@ pub fn boundary(records: &[Record], declaration: &Declaration) -> BoundaryGraph 
     graph(&inventory, &access, &reachability, declaration)
 }
 
+/// The shape of the bill alone.
+///
+/// # Errors
+/// When it cannot be reckoned with these prices.
+pub fn cost(
+    inventory: &Inventory,
+    declaration: &Declaration,
+    prices: Option<&Prices>,
+) -> Result<CostShape, AssessError> {
+    let example;
+    let prices = match prices {
+        Some(prices) => prices,
+        None => {
+            example = Prices::example()?;
+            &example
+        }
+    };
+    Ok(cadastre_cost::shape(inventory, declaration, prices)?)
+}
+
 /// Everything that follows from evidence and declaration.
 ///
 /// # Errors
@@ -137,6 +169,7 @@ pub fn assess(
             as_of,
         })
     };
+    let cost = cost(&inventory, declaration, options.prices.as_ref())?;
     let input = PolicyInput {
         as_of,
         declaration,
@@ -145,6 +178,7 @@ pub fn assess(
         reachability: &reachability,
         graph: &graph,
         usage: &usage,
+        cost: Some(&cost),
         coverage: &coverage,
         evidence: evidence.manifest(),
     };
@@ -160,6 +194,7 @@ pub fn assess(
     let evaluation = policies.evaluate(&input, &options.waivers, env!("CARGO_PKG_VERSION"))?;
     Ok(Assessment {
         usage,
+        cost,
         inventory,
         coverage,
         access,

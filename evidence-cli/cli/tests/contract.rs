@@ -631,3 +631,50 @@ fn a_broker_starts_serves_says_how_to_connect_and_stops() {
     let other = tempfile::tempdir().unwrap();
     check(&cadastre_in(other.path(), &["up", "--port", &port]), 1, "cannot listen on");
 }
+
+fn variant(name: &str) -> String {
+    fixtures().join(name).display().to_string()
+}
+
+#[test]
+fn options_are_laid_side_by_side() {
+    let output = cadastre(&["compare", &variant("clean"), &variant("planted")]);
+    assert_eq!(output.status.code(), Some(0), "{}", shown(&output));
+    insta::assert_snapshot!(shown(&output));
+    let page = cadastre(&["compare", &variant("clean"), &variant("planted"), "--format", "html"]);
+    let again = cadastre(&["compare", &variant("clean"), &variant("planted"), "--format", "html"]);
+    assert_eq!(page.stdout, again.stdout);
+    let page = String::from_utf8(page.stdout).unwrap();
+    assert!(page.contains("Shape of the bill") && page.contains("BND-04"), "{page}");
+    check(&cadastre(&["compare", &variant("clean"), &variant("clean")]), 1, "two options are called `clean`");
+    check(&cadastre(&["compare", &variant("clean"), "no-such-folder"]), 1, "cannot read `no-such-folder`");
+    check(&cadastre(&["compare", &variant("clean")]), 64, "OPTION");
+}
+
+#[test]
+fn the_shape_of_a_bill_says_what_it_rests_on() {
+    let output = judge("cost", "clean", &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", shown(&output));
+    insta::assert_snapshot!(shown(&output));
+    let plot = judge("cost", "clean", &["--format", "svg"]);
+    assert!(
+        plot.stdout.starts_with(b"<svg ")
+            && plot.stdout == judge("cost", "clean", &["--format", "svg"]).stdout
+    );
+}
+
+#[test]
+fn the_customers_own_prices_count_and_broken_ones_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let example = std::fs::read_to_string(fixtures().join("../policies/prices/example.yaml")).unwrap();
+    let own = directory.path().join("prices.yaml");
+    std::fs::write(&own, example.replace("is-example: true", "is-example: false")).unwrap();
+    let path = own.display().to_string();
+    let output = judge("check", "clean", &["--prices", &path, "--format", "json", "--fail-on", "never"]);
+    let checklist: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let controls = checklist["controls"].as_array().unwrap();
+    let control = controls.iter().find(|control| control["id"] == "CST-02").unwrap();
+    assert!(!control.to_string().contains("example"), "{control}");
+    std::fs::write(&own, example.replace("\"0.0816\"", "cheap")).unwrap();
+    check(&judge("cost", "clean", &["--prices", &path]), 1, "prices.yaml:");
+}

@@ -137,6 +137,8 @@ fn declarations_fit_their_schema_and_broken_ones_do_not() {
     let clean = yaml(&fixture("clean", "boundary.yaml"));
     let mut exercised = clean.clone();
     let security = clean["clusters"][0]["security"].clone();
+    exercised["clusters"][0]["operating-model"] = json!("self-managed");
+    exercised["clusters"][0]["architecture"] = json!("shared-storage");
     exercised["clusters"][0]["environment"] = json!("non-production");
     exercised["clusters"][0]["drills"] = json!({
         "administrator": security, "denied": [{"security": security, "must-not": ["write"]}],
@@ -162,6 +164,8 @@ fn declarations_fit_their_schema_and_broken_ones_do_not() {
             ("/networks/0/cidrs", Some(json!(["10.0.0.0"]))),
             ("/keys/0/decrypt", None),
             ("/clusters/0/environment", Some(json!("staging"))),
+            ("/clusters/0/architecture", Some(json!("clouds"))),
+            ("/clusters/0/operating-model", Some(json!("shared-storage"))),
             ("/clusters/0/drills", Some(json!({"topic-prefix": "drill-"}))),
         ],
     );
@@ -512,6 +516,43 @@ fn cases_and_answers_fit_their_schemas_and_broken_ones_do_not() {
             ("/by", None),
             ("/by/0/policy", Some(json!("identity"))),
             ("/error", Some(json!("line 1: no case"))),
+        ],
+    );
+}
+
+#[test]
+fn comparisons_fit_their_schema_and_broken_ones_do_not() {
+    let Some(validator) = Validator::of("comparison") else { return };
+    let (clean, planted) = (fixture("clean", ""), fixture("planted", ""));
+    let compared = printed(&["compare", &clean, &planted, "--format", "json"]);
+    validator.refuses(
+        &compared,
+        &[
+            ("/schema", Some(json!("cadastre/comparison/v2"))),
+            ("/options/0/cost", None),
+            ("/options/0/controls/probably", Some(json!(1))),
+            ("/areas/0/options/0/verdict", Some(json!("fine"))),
+            ("/controls/0/id", Some(json!("BND-4"))),
+            ("/controls/0/surprise", Some(json!(1))),
+        ],
+    );
+}
+
+#[test]
+fn shapes_of_bills_fit_their_schema_and_broken_ones_do_not() {
+    let Some(validator) = Validator::of("cost") else { return };
+    let (evidence, boundary) = (fixture("clean", "evidence"), fixture("clean", "boundary.yaml"));
+    let shape = printed(&["cost", &evidence, "-b", &boundary, "--format", "json"]);
+    validator.refuses(
+        &shape,
+        &[
+            ("/schema", Some(json!("cadastre/cost/v2"))),
+            ("/currency", None),
+            ("/prices/is_example", Some(json!("yes"))),
+            ("/points/0/designs/0/total", Some(json!(1.5))),
+            ("/points/0/designs/0/by_driver/0/0", Some(json!("coffee"))),
+            ("/reference", Some(json!([1]))),
+            ("/sensitivity/0/doubled/0", Some(json!("+1 %"))),
         ],
     );
 }

@@ -79,7 +79,7 @@ pub struct Declaration {
 }
 
 /// Who operates the data plane (BND-05).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OperatingModel {
     /// The customer runs software of its own choosing.
@@ -93,7 +93,7 @@ pub enum OperatingModel {
 }
 
 /// Where record bytes rest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Architecture {
     /// On disks attached to brokers, replicated between them.
@@ -313,6 +313,12 @@ pub struct Cluster {
     pub bootstrap: Vec<String>,
     /// How the scanner authenticates.
     pub security: ClientSecurity,
+    /// Who operates it, where that differs from the boundary's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operating_model: Option<OperatingModel>,
+    /// Where its record bytes rest, where that differs from the boundary's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<Architecture>,
     /// The cloud account it runs in, for clusters whose hosts are in a declared account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
@@ -842,6 +848,35 @@ impl Declaration {
         Ok(())
     }
 
+    /// Who operates a cluster: as it says itself, or else as the boundary does.
+    #[must_use]
+    pub fn operating_model_of(&self, cluster: &Cluster) -> OperatingModel {
+        cluster.operating_model.unwrap_or(self.operating_model)
+    }
+
+    /// Where a cluster's records rest: as it says itself, or else as the boundary does.
+    #[must_use]
+    pub fn architecture_of(&self, cluster: &Cluster) -> Architecture {
+        cluster.architecture.unwrap_or(self.architecture)
+    }
+
+    /// Every architecture that a cluster has, in the order of [`Architecture`]; the boundary's own where no cluster is
+    /// declared.
+    #[must_use]
+    pub fn architectures(&self) -> BTreeSet<Architecture> {
+        let declared: BTreeSet<Architecture> =
+            self.clusters.iter().map(|cluster| self.architecture_of(cluster)).collect();
+        if declared.is_empty() { BTreeSet::from([self.architecture]) } else { declared }
+    }
+
+    /// Every operating model that a cluster has; the boundary's own where no cluster is declared.
+    #[must_use]
+    pub fn operating_models(&self) -> BTreeSet<OperatingModel> {
+        let declared: BTreeSet<OperatingModel> =
+            self.clusters.iter().map(|cluster| self.operating_model_of(cluster)).collect();
+        if declared.is_empty() { BTreeSet::from([self.operating_model]) } else { declared }
+    }
+
     /// Whether an account is inside the boundary.
     #[must_use]
     pub fn has_account(&self, id: &str) -> bool {
@@ -931,6 +966,33 @@ mod tests {
         let text = format!("{SMALLEST}{}", cluster("msk", "msk-serverless"));
         let read = Declaration::parse(&text, "boundary.yaml").unwrap();
         assert_eq!(read.clusters[0].profile, Some(ProfileName::MskServerless));
+    }
+
+    #[test]
+    fn a_cluster_speaks_for_itself_and_the_boundary_for_those_that_do_not() {
+        let text = format!(
+            "{SMALLEST}clusters:\n  - {{name: a, kind: cadastre, bootstrap: [], security: {{protocol: SSL}}}}\n  - {{name: b, kind: msk, operating-model: external-managed-service, architecture: tiered-storage, bootstrap: [], security: {{protocol: SSL}}}}\n"
+        );
+        let read = Declaration::parse(&text, "boundary.yaml").unwrap();
+        let said: Vec<_> = read
+            .clusters
+            .iter()
+            .map(|cluster| (read.operating_model_of(cluster), read.architecture_of(cluster)))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                (OperatingModel::SelfManaged, Architecture::SharedStorage),
+                (OperatingModel::ExternalManagedService, Architecture::TieredStorage)
+            ]
+        );
+        assert_eq!(
+            read.architectures(),
+            BTreeSet::from([Architecture::TieredStorage, Architecture::SharedStorage])
+        );
+        let empty = Declaration::parse(SMALLEST, "boundary.yaml").unwrap();
+        assert_eq!(empty.architectures(), BTreeSet::from([Architecture::SharedStorage]));
+        assert_eq!(empty.operating_models(), BTreeSet::from([OperatingModel::SelfManaged]));
     }
 
     #[test]

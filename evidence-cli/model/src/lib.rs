@@ -8,6 +8,7 @@ pub mod asset;
 pub mod azure_answer;
 pub mod checklist;
 pub mod control;
+pub mod cost;
 pub mod coverage;
 pub mod declaration;
 pub mod drill_target;

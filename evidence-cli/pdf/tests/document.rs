@@ -58,6 +58,7 @@ impl Sample {
             usage: &assessment.usage,
             graph: &assessment.graph,
             checklist: &assessment.checklist,
+            cost: Some(&assessment.cost),
             frameworks: &frameworks,
         };
         Self {

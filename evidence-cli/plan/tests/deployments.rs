@@ -227,3 +227,88 @@ fn what_compose_starts_has_no_capability_no_password_and_no_way_in_from_outside(
         assert_eq!(broker["user"], "65532:65532", "{name}");
     }
 }
+
+/// Everything that the chart renders with its example values, by kind and name.
+fn rendered() -> Vec<Value> {
+    let text = std::fs::read_to_string(root().join("fixtures/helm/payments.yaml")).unwrap();
+    let documents: Vec<Value> = text
+        .split("\n---\n")
+        .filter_map(|document| serde_saphyr::from_str::<Option<Value>>(document).unwrap())
+        .collect();
+    assert_eq!(documents.len(), 12);
+    documents
+}
+
+fn of_kind<'a>(documents: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    documents.iter().filter(|document| document["kind"] == kind).collect()
+}
+
+#[test]
+fn what_the_chart_starts_has_no_capability_no_writable_root_and_an_image_by_digest() {
+    let documents = rendered();
+    let brokers = of_kind(&documents, "StatefulSet");
+    assert_eq!(brokers.len(), 3);
+    for broker in brokers {
+        let pod = &broker["spec"]["template"]["spec"];
+        assert_eq!(pod["automountServiceAccountToken"], false);
+        assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+        assert!(pod.get("hostNetwork").is_none() && pod.get("hostPID").is_none());
+        assert!(pod["volumes"].as_array().unwrap().iter().all(|volume| volume.get("hostPath").is_none()));
+        for container in pod["containers"].as_array().unwrap() {
+            let context = &container["securityContext"];
+            assert_eq!(context["readOnlyRootFilesystem"], true);
+            assert_eq!(context["allowPrivilegeEscalation"], false);
+            assert_eq!(context["capabilities"], serde_json::json!({"drop": ["ALL"]}));
+            assert!(container["image"].as_str().unwrap().contains("@sha256:"));
+            assert!(container.get("env").is_none(), "no secret is an environment variable");
+        }
+    }
+    assert!(of_kind(&documents, "Secret").is_empty(), "secrets are made by others");
+    assert!(of_kind(&documents, "Service").iter().all(|service| service["spec"]["type"] == "ClusterIP"));
+    assert!(documents.iter().all(|document| !document["kind"].as_str().unwrap().contains("Role")));
+}
+
+#[test]
+fn brokers_of_the_chart_reach_declared_ranges_and_each_other_only() {
+    let documents = rendered();
+    let [policy] = of_kind(&documents, "NetworkPolicy")[..] else { panic!("one policy") };
+    assert_eq!(policy["spec"]["policyTypes"], serde_json::json!(["Ingress", "Egress"]));
+    let text = policy.to_string();
+    assert!(!text.contains("0.0.0.0/0") && !text.contains("::/0"), "{text}");
+    let declaration = Declaration::read(&root().join("broker/deploy/helm/boundary.yaml")).unwrap();
+    for direction in ["ingress", "egress"] {
+        let peer = if direction == "ingress" { "from" } else { "to" };
+        for rule in policy["spec"][direction].as_array().unwrap() {
+            assert!(!rule["ports"].as_array().unwrap().is_empty());
+            for end in rule[peer].as_array().unwrap() {
+                let Some(range) = end["ipBlock"]["cidr"].as_str() else { continue };
+                let range: ipnet::IpNet = range.parse().unwrap();
+                let known = declaration.networks.iter().flat_map(|network| &network.cidrs);
+                let mut known = known.filter(|known| known.contains(&range) || range.contains(*known));
+                assert!(known.next().is_some(), "{range} is no declared network");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_chart_renders_to_what_was_recorded_and_refuses_values_that_leave_something_open() {
+    let chart = root().join("broker/deploy/helm");
+    let helm = |values: &[&str]| {
+        let chart = chart.display().to_string();
+        let arguments = ["template", "payments", &chart, "-n", "kafka", "--kube-version", "1.30.0"];
+        Command::new("helm").args(arguments).args(values).output()
+    };
+    let example = chart.join("example-values.yaml").display().to_string();
+    let Ok(output) = helm(&["-f", &example]) else {
+        return eprintln!("skipped: helm is not on this machine");
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let recorded = std::fs::read(root().join("fixtures/helm/payments.yaml")).unwrap();
+    assert_eq!(output.stdout, recorded, "fixtures/helm/payments.yaml is not of this chart");
+    for open in ["image=broker:latest", "endpoints={0.0.0.0/0}", "clients.ranges={0.0.0.0/0}", "surprise=1"] {
+        let output = helm(&["-f", &example, "--set", open]).unwrap();
+        assert!(!output.status.success(), "{open} was accepted");
+    }
+}

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cadastre_model::Timestamp;
 use cadastre_model::access::Access;
+use cadastre_model::cost::CostShape;
 use cadastre_model::coverage::Coverage;
 use cadastre_model::declaration::Declaration;
 use cadastre_model::evidence::Manifest;
@@ -38,6 +39,8 @@ pub struct PolicyInput<'a> {
     pub graph: &'a BoundaryGraph,
     /// What was granted against what was used, and what vendors did.
     pub usage: &'a UsageReport,
+    /// The shape of the bill, where it was reckoned.
+    pub cost: Option<&'a CostShape>,
     /// What was asked and answered.
     pub coverage: &'a Coverage,
     /// What the evidence says of itself.
@@ -62,7 +65,7 @@ impl PolicyInput<'_> {
             .map(|cluster| Ok((cluster.name.as_str(), Profile::of(cluster)?)))
             .collect::<Result<_, ProfileError>>()
             .map_err(|error| PolicyError::Input { message: error.to_string() })?;
-        Ok(json!({
+        let mut document = json!({
             "schema": SCHEMA,
             "as_of": self.as_of,
             "as_of_seconds": self.as_of.seconds(),
@@ -89,7 +92,11 @@ impl PolicyInput<'_> {
                 "outcomes": self.evidence.outcomes,
                 "merkle_root": self.evidence.merkle_root,
             },
-        }))
+        });
+        if let (Some(cost), Some(document)) = (self.cost, document.as_object_mut()) {
+            document.insert("cost".to_owned(), value(cost)?);
+        }
+        Ok(document)
     }
 }
 

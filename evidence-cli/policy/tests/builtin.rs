@@ -50,6 +50,7 @@ fn evaluate(declaration: &str, inventory: &Inventory, access: &Access, graph: &B
         reachability: &Reachability::default(),
         graph,
         usage: &cadastre_model::usage::UsageReport::default(),
+        cost: None,
         coverage: &Coverage::default(),
         evidence: &manifest,
     };

@@ -135,6 +135,7 @@ impl Case {
             reachability: &Reachability::default(),
             graph: &BoundaryGraph::default(),
             usage: &cadastre_model::usage::UsageReport::default(),
+            cost: None,
             coverage: &coverage,
             evidence: &manifest,
         };

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cadastre_model::checklist::{Checklist, ControlResult, Verdict};
+use cadastre_model::cost::{CostShape, money};
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 use serde::Serialize;
@@ -28,6 +29,8 @@ pub struct ComparedOption<'a> {
     pub name: &'a str,
     /// Its checklist.
     pub checklist: &'a Checklist,
+    /// The shape of its bill, where it was reckoned.
+    pub cost: Option<&'a CostShape>,
 }
 
 /// Checklists side by side; every list over options has them in the order in which they were given.
@@ -50,6 +53,8 @@ struct OptionHead {
     evidence_root: String,
     /// Number of controls by verdict, and of those that were not examined.
     controls: BTreeMap<&'static str, usize>,
+    /// What its bill comes to at one point, in sentences; empty where nothing was reckoned.
+    cost: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -150,6 +155,10 @@ impl Comparison {
             rows.push(std::iter::once(area.area.clone()).chain(cells).collect());
         }
         let mut text = aligned(&rows);
+        for option in self.options.iter().filter(|option| !option.cost.is_empty()) {
+            text.push_str(&format!("\n{}: shape of the bill\n", inert(&option.name)));
+            option.cost.iter().for_each(|line| text.push_str(&format!("  {}\n", inert(line))));
+        }
         let mut rows: Vec<Vec<String>> = vec![std::iter::once("control".to_owned()).chain(names).collect()];
         for control in self.controls.iter().filter(|control| control.is_told()) {
             let cells = control.options.iter().map(|cell| cell.label.to_owned());
@@ -230,7 +239,21 @@ fn head(option: &ComparedOption<'_>, controls: &BTreeMap<&str, &ControlResult>, 
         tool_version: option.checklist.tool_version.clone(),
         evidence_root: option.checklist.evidence_root.clone(),
         controls: counts,
+        cost: option.cost.map(cost_lines).unwrap_or_default(),
     }
+}
+
+/// What each design costs at the reference point, and what that rests on.
+fn cost_lines(shape: &CostShape) -> Vec<String> {
+    let Some(point) = shape.at_reference() else { return Vec::new() };
+    let mut lines: Vec<String> = shape
+        .designs
+        .iter()
+        .zip(&point.designs)
+        .map(|(design, cost)| format!("{design}: {} {} a month", shape.currency, money(cost.total)))
+        .collect();
+    lines.push(crate::cost::basis(shape));
+    lines
 }
 
 fn area_cell(
@@ -297,7 +320,7 @@ fn notes(options: &[ComparedOption<'_>]) -> Vec<String> {
 }
 
 /// Columns padded to the widest of their cells; nothing pads the last one.
-fn aligned(rows: &[Vec<String>]) -> String {
+pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let widths: Vec<usize> = (0..columns)
         .map(|column| {
@@ -375,8 +398,8 @@ mod tests {
             ],
         );
         Comparison::new(&[
-            ComparedOption { name: "self-managed", checklist: &a },
-            ComparedOption { name: "vendor", checklist: &b },
+            ComparedOption { name: "self-managed", checklist: &a, cost: None },
+            ComparedOption { name: "vendor", checklist: &b, cost: None },
         ])
     }
 
@@ -412,8 +435,10 @@ mod tests {
     fn the_same_evidence_twice_and_other_versions_are_told() {
         let a = checklist("a", Vec::new());
         let b = Checklist { tool_version: "0.2.0".to_owned(), ..a.clone() };
-        let options =
-            [ComparedOption { name: "x", checklist: &a }, ComparedOption { name: "y", checklist: &b }];
+        let options = [
+            ComparedOption { name: "x", checklist: &a, cost: None },
+            ComparedOption { name: "y", checklist: &b, cost: None },
+        ];
         assert_eq!(
             Comparison::new(&options).notes,
             [

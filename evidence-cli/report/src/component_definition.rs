@@ -30,8 +30,8 @@ pub fn component_definition(input: &ReportInput<'_>) -> Value {
         "title": line(&checklist.boundary),
         "description": format!(
             "A Kafka data plane, {}. Records rest on {}.",
-            words::operating_model(declaration.operating_model),
-            words::architecture(declaration.architecture)
+            words::operating_models(declaration),
+            words::architectures(declaration)
         ),
         "props": [property("evidence-root", &checklist.evidence_root), property("as-of", &checklist.as_of.to_string())],
     });

@@ -5,6 +5,7 @@ use minijinja::value::Serde;
 use minijinja::{Value, context};
 
 use crate::citations::Citations;
+use crate::cost;
 use crate::diagram;
 use crate::error::ReportError;
 use crate::input::ReportInput;
@@ -66,6 +67,8 @@ pub fn html_with(input: &ReportInput<'_>, templates: &Templates) -> Result<Strin
             incidents => Value::from(Serde(&incidents::build(input))),
             frameworks => Value::from(Serde(&frameworks::build(input.frameworks))),
             visibility => Value::from(Serde(&visibility::build(input)?)),
+            cost => input.cost.map(|shape| Value::from(Serde(&cost::section(shape)))),
+            cost_plot => input.cost.map(|shape| Value::from_safe_string(cost::plot(shape))),
             coverage => Value::from(Serde(&coverage)),
             appendix => Value::from(Serde(&appendix)),
             controls => Value::from(Serde(&picture.controls)),

@@ -2,6 +2,7 @@
 
 use cadastre_model::access::Access;
 use cadastre_model::checklist::Checklist;
+use cadastre_model::cost::CostShape;
 use cadastre_model::coverage::Coverage;
 use cadastre_model::declaration::Declaration;
 use cadastre_model::evidence::Evidence;
@@ -32,6 +33,8 @@ pub struct ReportInput<'a> {
     pub graph: &'a BoundaryGraph,
     /// The verdicts.
     pub checklist: &'a Checklist,
+    /// The shape of the bill.
+    pub cost: Option<&'a CostShape>,
     /// How the verdicts stand against frameworks that others publish.
     pub frameworks: &'a [FrameworkStanding],
 }

@@ -6,6 +6,7 @@
 mod citations;
 mod comparison;
 mod component_definition;
+mod cost;
 mod csv;
 mod cyclonedx;
 mod diagram;
@@ -29,6 +30,7 @@ mod xlsx;
 
 pub use comparison::{COMPARISON_SCHEMA, ComparedOption, Comparison};
 pub use component_definition::component_definition;
+pub use cost::{markdown as cost_markdown, plot as cost_plot, table as cost_table};
 pub use csv::{files as csv_files, findings as findings_csv};
 pub use cyclonedx::cyclonedx;
 pub use diagram::svg as diagram_svg;

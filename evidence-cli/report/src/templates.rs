@@ -19,7 +19,7 @@ macro_rules! template {
 }
 
 /// Every template by name.
-const TEMPLATES: [(&str, &str); 25] = [
+const TEMPLATES: [(&str, &str); 26] = [
     template!("macros.html"),
     template!("marks.html"),
     template!("report.html"),
@@ -42,6 +42,7 @@ const TEMPLATES: [(&str, &str); 25] = [
     template!("sections/runbooks.html"),
     template!("sections/incidents.html"),
     template!("sections/frameworks.html"),
+    template!("sections/cost.html"),
     template!("sections/visibility.html"),
     template!("sections/coverage.html"),
     template!("sections/appendix.html"),

@@ -3,7 +3,9 @@
 use cadastre_model::access::{Capability, Damage, Decision, GuardDefect};
 use cadastre_model::asset::document::DocumentKind;
 use cadastre_model::checklist::Verdict;
-use cadastre_model::declaration::{AccountPurpose, Architecture, FlowPurpose, Job, OperatingModel};
+use cadastre_model::declaration::{
+    AccountPurpose, Architecture, Cluster, Declaration, FlowPurpose, Job, OperatingModel,
+};
 use cadastre_model::graph::Side;
 use cadastre_model::reach::{Crossing, Direction, Ports};
 use cadastre_model::record::Outcome;
@@ -150,6 +152,37 @@ pub(crate) const fn architecture(architecture: Architecture) -> &'static str {
         Architecture::TieredStorage => "tiered storage",
         Architecture::SharedStorage => "shared storage",
     }
+}
+
+/// What the clusters of a boundary are operated as: one name where all agree, or else each with its clusters.
+pub(crate) fn operating_models(declaration: &Declaration) -> String {
+    let of = |model: OperatingModel| {
+        let clusters = declaration.clusters.iter();
+        clusters.filter(|cluster| declaration.operating_model_of(cluster) == model).collect()
+    };
+    told(
+        declaration.operating_models().into_iter().map(|model| (operating_model(model), of(model))).collect(),
+    )
+}
+
+/// Where the records of a boundary's clusters rest, in the same way.
+pub(crate) fn architectures(declaration: &Declaration) -> String {
+    let of = |own: Architecture| {
+        let clusters = declaration.clusters.iter();
+        clusters.filter(|cluster| declaration.architecture_of(cluster) == own).collect()
+    };
+    told(declaration.architectures().into_iter().map(|own| (architecture(own), of(own))).collect())
+}
+
+fn told(named: Vec<(&'static str, Vec<&Cluster>)>) -> String {
+    if let [(name, _)] = named.as_slice() {
+        return (*name).to_owned();
+    }
+    let each = named.iter().map(|(name, clusters)| {
+        let clusters: Vec<&str> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+        format!("{name} ({})", clusters.join(", "))
+    });
+    each.collect::<Vec<_>>().join("; ")
 }
 
 pub(crate) const fn account_purpose(purpose: AccountPurpose) -> &'static str {

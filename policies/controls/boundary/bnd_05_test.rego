@@ -110,3 +110,42 @@ test_unproven_a_cluster_that_never_answered if {
 	base := object.union(fixture.kafka({"brokers": fixture.unknown}), {"declaration": {"architecture": "shared-storage"}, "profiles": {"payments": apache_kafka}})
 	red_clusters(base) == set()
 }
+
+# Clusters that speak for themselves ------------------------------------------------------------------------------
+
+speaking(members) := {"declaration": {"clusters": [object.union(fixture.declared_cluster, members)]}}
+
+test_pass_a_cluster_whose_own_architecture_is_another if {
+	document := object.union(with_cluster(apache_kafka, "shared-storage", "true"), speaking({"architecture": "tiered-storage"}))
+	red_clusters(document) == set()
+}
+
+test_red_a_cluster_whose_own_architecture_is_not_its_own if {
+	document := object.union(with_cluster(apache_kafka, "tiered-storage", "true"), speaking({"architecture": "shared-storage"}))
+	red_clusters(document) == {"cluster:payments"}
+}
+
+test_red_a_cluster_whose_own_model_its_software_never_has if {
+	document := object.union(with_cluster(apache_kafka, "tiered-storage", "true"), speaking({"operating-model": "external-managed-service"}))
+	red_clusters(document) == {"cluster:payments"}
+}
+
+# The fixture's broker runs on the fixture's host.
+test_red_a_vendor_operates_a_host_whose_cluster_the_customer_should if {
+	base := object.union(operated("vendor-operated", [by_customer, by_vendor]), {"inventory": {"instances": [fixture.host], "clusters": [fixture.cluster]}})
+	clusters := [object.union(fixture.declared_cluster, {"operating-model": "self-managed"})]
+	red_clusters(object.union(base, {"declaration": {"clusters": clusters}})) == {fixture.vendor_role}
+	red_clusters(object.union(base, {"declaration": {"clusters": [fixture.declared_cluster]}})) == set()
+}
+
+test_unproven_a_bucket_that_brokers_write_and_nobody_knows_whose if {
+	write := fixture.edge(fixture.broker_role, "write-objects", fixture.bucket_arn, "s3:PutObject")
+	base := operated("self-managed", [by_customer, write])
+	clusters := [
+		object.union(fixture.declared_cluster, {"architecture": "broker-local-disks"}),
+		object.union(fixture.declared_cluster, {"name": "telemetry", "architecture": "shared-storage"}),
+	]
+	document := object.union(base, {"declaration": {"clusters": clusters}, "inventory": {"buckets": [fixture.bucket]}})
+	red_clusters(document) == set()
+	fixture.subjects_of(bnd_05.findings, "unproven") == {fixture.bucket_arn} with input as document
+}

@@ -324,11 +324,12 @@ findings contains result if {
 findings contains result if some result in data.cadastre.lib.kafka.silent
 
 findings contains result if {
-	input.declaration.architecture in {"shared-storage", "tiered-storage"}
+	some architecture in data.cadastre.lib.declared.architectures
+	architecture in {"shared-storage", "tiered-storage"}
 	count(data.cadastre.lib.plane.data_buckets) + count(data.cadastre.lib.plane.declared_data_stores) == 0
 	result := finding.unproven(
 		input.declaration.name,
-		sprintf("the architecture is `%s`, and no bucket with records was found", [input.declaration.architecture]),
+		sprintf("the architecture is `%s`, and no bucket with records was found", [architecture]),
 		coverage.records_of("s3:ListBuckets"),
 	)
 }

@@ -25,6 +25,7 @@ import rego.v1
 import data.cadastre.lib.coverage
 import data.cadastre.lib.document
 import data.cadastre.lib.finding
+import data.cadastre.lib.plane
 
 # Which services the brokers of a network need: keys always, objects where there is a bucket to hold them.
 needed[vpc] contains "kms" if some vpc in data.cadastre.lib.plane.broker_networks
@@ -35,8 +36,11 @@ needed[vpc] contains "s3" if {
 }
 
 needed[vpc] contains "s3" if {
-	some vpc in data.cadastre.lib.plane.broker_networks
-	input.declaration.architecture in {"shared-storage", "tiered-storage"}
+	some host in data.cadastre.lib.plane.broker_hosts
+	vpc := host.vpc
+	is_string(vpc)
+	some architecture in plane.architectures_of(host)
+	architecture in {"shared-storage", "tiered-storage"}
 }
 
 serves(endpoint, service) if endswith(endpoint.service, sprintf(".%s", [service]))

@@ -3,7 +3,8 @@
 # title: Who can operate agrees with who should
 # description: |
 #   The access policy says who may restart brokers, rotate certificates, read logs, upgrade and recover: the customer, the vendor or
-#   both. Policies decide who in fact can, and the two have to agree; so has every other statement that a document makes.
+#   both. Policies decide who in fact can, and the two have to agree; so has every other statement that a document makes. Where several
+#   clusters are declared, each is judged by the documents that are about it.
 # custom:
 #   id: OPS-06
 #   area: operations
@@ -26,13 +27,29 @@ import data.cadastre.lib.edges
 import data.cadastre.lib.finding
 import data.cadastre.lib.sides
 
-# What each operation takes: a capability over some targets; any of them suffices.
-needs := {
-	"restart-brokers": {"operate-host": data.cadastre.lib.documents.hosts},
-	"rotate-certificates": {"operate-host": data.cadastre.lib.documents.hosts, "change-policy": data.cadastre.lib.documents.clusters},
-	"read-logs": {"read-logs": data.cadastre.lib.documents.sinks},
-	"upgrade": {"operate-host": data.cadastre.lib.documents.hosts},
-	"recover": {"operate-host": data.cadastre.lib.documents.hosts},
+operations := {"restart-brokers", "rotate-certificates", "read-logs", "upgrade", "recover"}
+
+# What is judged: each operation on each declared cluster, or on the boundary where there is none.
+tasks contains task if {
+	some operation in operations
+	some place, _ in data.cadastre.lib.documents.places
+	task := {"operation": operation, "place": place}
+}
+
+# What each takes: a capability over some targets; any of them suffices.
+needs[task] := {"operate-host": documents.hosts_of(task.place)} if {
+	some task in tasks
+	task.operation in {"restart-brokers", "upgrade", "recover"}
+}
+
+needs[task] := {"operate-host": documents.hosts_of(task.place), "change-policy": data.cadastre.lib.documents.clusters & {sprintf("cluster:%s", [task.place])}} if {
+	some task in tasks
+	task.operation == "rotate-certificates"
+}
+
+needs[task] := {"read-logs": data.cadastre.lib.documents.sinks} if {
+	some task in tasks
+	task.operation == "read-logs"
 }
 
 pages := documents.answering("vendor-access", "OPS-06")
@@ -40,32 +57,37 @@ pages := documents.answering("vendor-access", "OPS-06")
 page_records := {record | some doc in pages; some record in doc.evidence}
 
 # Who is said to do it.
-said[operation] contains party if {
+said[task] contains party if {
+	some task in tasks
 	some doc in pages
+	documents.concerns(doc, task.place)
 	some entry in doc.front.operations
 	is_string(entry.by)
-	operation := entry.operation
+	entry.operation == task.operation
 	party := entry.by
 }
 
-able[operation] contains edge if {
-	some operation, capabilities in needs
+able[task] contains edge if {
+	some task, capabilities in needs
 	some capability, names in capabilities
 	some edge in edges.onto(names)
 	edge.capability == capability
 }
 
 # Nothing is seen that could be operated: a service in somebody else's account, or hosts that were not found.
-unseen(operation) if count({name | some _, names in needs[operation]; some name in names}) == 0
+unseen(task) if count({name | some _, names in needs[task]; some name in names}) == 0
 
-subject_of(operation) := sprintf("operation:%s", [operation])
+# One cluster needs no name; several do.
+subject_of(task) := sprintf("operation:%s", [task.operation]) if count(data.cadastre.lib.documents.places) == 1
+
+subject_of(task) := sprintf("operation:%s/%s", [task.place, task.operation]) if count(data.cadastre.lib.documents.places) > 1
 
 subjects contains result if {
 	count(pages) > 0
-	some operation, _ in needs
+	some task in tasks
 	records := page_records | data.cadastre.lib.coverage.identities
-	message := sprintf("it is for the %s to do, and that agrees with who can", [concat(" and the ", said[operation])])
-	result := finding.shown(subject_of(operation), message, records)
+	message := sprintf("it is for the %s to do, and that agrees with who can", [concat(" and the ", said[task])])
+	result := finding.shown(subject_of(task), message, records)
 }
 
 subjects contains result if {
@@ -83,9 +105,9 @@ subjects contains result if {
 # No page, or one that leaves it open.
 findings contains result if {
 	data.cadastre.lib.documents.listed
-	some operation, _ in needs
-	not said[operation]
-	result := finding.unproven(subject_of(operation), nobody_says, page_records | data.cadastre.lib.documents.list_records)
+	some task in tasks
+	not said[task]
+	result := finding.unproven(subject_of(task), nobody_says, page_records | data.cadastre.lib.documents.list_records)
 }
 
 nobody_says := "no access policy says whether the customer or the vendor does it" if not data.cadastre.lib.documents.some_unreadable
@@ -95,37 +117,37 @@ nobody_says := sprintf("no access policy that could be read says who does it: %s
 }
 
 findings contains result if {
-	some operation, parties in said
+	some task, parties in said
 	count(parties) > 1
-	result := finding.red(subject_of(operation), sprintf("documents say that it is for the %s", [concat(", and for the ", parties)]), page_records)
+	result := finding.red(subject_of(task), sprintf("documents say that it is for the %s", [concat(", and for the ", parties)]), page_records)
 }
 
 findings contains result if {
-	some operation, _ in said
-	unseen(operation)
+	some task, _ in said
+	unseen(task)
 	message := "nothing that it would be done to is in the evidence, so that who can do it cannot be seen"
-	result := finding.unproven(subject_of(operation), message, page_records)
+	result := finding.unproven(subject_of(task), message, page_records)
 }
 
 # Somebody can who should not.
 findings contains result if {
-	some operation, parties in said
+	some task, parties in said
 	some party in parties
-	some edge in able[operation]
+	some edge in able[task]
 	foreign_to(party, edge.principal)
 	edges.possible(edge)
 	message := sprintf("is for the %s to do, and %s can do it %s", [party, edge.principal, edges.told(edge)])
-	result := finding.red(subject_of(operation), message, edges.records(edge) | page_records)
+	result := finding.red(subject_of(task), message, edges.records(edge) | page_records)
 }
 
 findings contains result if {
-	some operation, parties in said
+	some task, parties in said
 	some party in parties
-	some edge in able[operation]
+	some edge in able[task]
 	foreign_to(party, edge.principal)
 	edges.open(edge)
 	message := sprintf("is for the %s to do, and whether %s can do it is not settled: %s", [party, edge.principal, edge.detail])
-	result := finding.unproven(subject_of(operation), message, page_records)
+	result := finding.unproven(subject_of(task), message, page_records)
 }
 
 # The customer's own administrators can do what they leave to a vendor: what counts there is that nobody else can.
@@ -138,14 +160,14 @@ foreign_to(party, principal) if {
 
 # Nobody can who should.
 findings contains result if {
-	some operation, parties in said
-	not unseen(operation)
+	some task, parties in said
+	not unseen(task)
 	not coverage.gap_anywhere("iam:GetAccountAuthorizationDetails")
 	some party in parties
 	some side in sides_of[party]
-	count({edge | some edge in object.get(able, operation, set()); of_side(side, edge.principal)}) == 0
+	count({edge | some edge in object.get(able, task, set()); of_side(side, edge.principal)}) == 0
 	message := sprintf("is for the %s to do, and nobody on the side of the %s can do it", [party, side])
-	result := finding.red(subject_of(operation), message, page_records | data.cadastre.lib.coverage.identities)
+	result := finding.red(subject_of(task), message, page_records | data.cadastre.lib.coverage.identities)
 }
 
 sides_of := {"customer": {"customer"}, "vendor": {"vendor"}, "both": {"customer", "vendor"}}

@@ -108,3 +108,32 @@ test_unproven_an_edge_that_is_not_settled if {
 	document := judged({"operations": said("customer")}, array.concat(by_customer, [edge]))
 	fixture.subjects_of(ops_06.findings, "unproven") == every_operation - {"operation:read-logs"} with input as document
 }
+
+# Two clusters, one of which a vendor operates: each page speaks for its own.
+two_clusters(docs, edges) := object.union(documents_fixture.input_with(docs, parts(edges)), {"declaration": {"clusters": [
+	documents_fixture.cluster,
+	object.union(documents_fixture.cluster, {"name": "telemetry"}),
+]}})
+
+page_of(name, party) := object.union(
+	page({"clusters": [name], "operations": said(party)}),
+	{"id": sprintf("document:%s.md", [name])},
+)
+
+test_pass_each_cluster_as_its_own_page_says if {
+	document := two_clusters([page_of("payments", "vendor"), page_of("telemetry", "both")], array.concat(by_customer, by_vendor))
+	count(ops_06.findings) == 0 with input as document
+	"operation:telemetry/upgrade" in fixture.examined_subjects(ops_06.subjects) with input as document
+}
+
+test_red_only_of_the_cluster_whose_page_is_wrong if {
+	document := two_clusters([page_of("payments", "vendor"), page_of("telemetry", "customer")], array.concat(by_customer, by_vendor))
+	expected := {sprintf("operation:telemetry/%s", [operation]) | some operation in operations}
+	fixture.subjects_of(ops_06.findings, "red-flag") == expected with input as document
+}
+
+test_unproven_a_cluster_of_which_no_page_speaks if {
+	document := two_clusters([page_of("payments", "customer")], by_customer)
+	expected := {sprintf("operation:telemetry/%s", [operation]) | some operation in operations}
+	fixture.subjects_of(ops_06.findings, "unproven") == expected with input as document
+}

@@ -31,6 +31,7 @@ resource "aws_instance" "broker" {
   ami                         = var.image
   instance_type               = var.instance_type
   subnet_id                   = aws_subnet.brokers.id
+  private_ip                  = cidrhost(cidrsubnet(var.network, 8, var.number), 10)
   vpc_security_group_ids      = [var.security_group]
   iam_instance_profile        = var.instance_profile
   associate_public_ip_address = false

@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -48,6 +49,7 @@ pub struct LedgerFile {
     requests: Mutex<Option<mpsc::Sender<Request>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     directory: PathBuf,
+    appended: AtomicU64,
 }
 
 struct Request {
@@ -69,13 +71,24 @@ impl LedgerFile {
             .name("key-ledger".to_owned())
             .spawn(move || serve(writer, waiting))
             .map_err(file_error("start the writer of", &directory))?;
-        Ok(Self { requests: Mutex::new(Some(requests)), thread: Mutex::new(Some(thread)), directory })
+        Ok(Self {
+            requests: Mutex::new(Some(requests)),
+            thread: Mutex::new(Some(thread)),
+            directory,
+            appended: AtomicU64::new(0),
+        })
     }
 
     /// Where it lies.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// How many uses of keys were recorded since it was opened.
+    #[must_use]
+    pub fn appended(&self) -> u64 {
+        self.appended.load(Ordering::Relaxed)
     }
 
     /// Ends the ledger after everything that waits is written; later appends are refused.
@@ -106,7 +119,9 @@ impl KeyLedger for LedgerFile {
             let requests = requests.ok_or(LedgerError::Closed)?;
             let (reply, answer) = oneshot::channel();
             requests.send(Request { event, reply }).await.map_err(|_ended| LedgerError::Closed)?;
-            answer.await.map_err(|_ended| LedgerError::Closed)?
+            answer.await.map_err(|_ended| LedgerError::Closed)??;
+            self.appended.fetch_add(1, Ordering::Relaxed);
+            Ok(())
         })
     }
 }

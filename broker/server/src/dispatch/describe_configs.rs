@@ -11,7 +11,6 @@ use super::api_error::{ApiError, code_of, message_of};
 use super::context::RequestContext;
 use super::operations::{DESCRIBE_CLUSTER_CONFIGS, DESCRIBE_GROUP_CONFIGS, DESCRIBE_TOPIC_CONFIGS};
 use crate::config::broker_config::definition_of;
-use crate::node::Node;
 use crate::state::settings::{Setting, Source};
 use crate::sync::read;
 use cadastre_security::acl::CLUSTER_NAME;
@@ -70,7 +69,8 @@ fn describe(
         BROKER => {
             check_broker(context, name)?;
             let mut settings = node.settings.describe_broker();
-            settings.extend(data_path(node));
+            settings.extend(told("cadastre.data.path", Some(read(&node.data_path).clone())));
+            settings.extend(told("cadastre.usage", node.usage.text(&node.storage)));
             settings.sort_by(|left, right| left.name.cmp(&right.name));
             Ok(settings)
         }
@@ -90,12 +90,12 @@ fn describe(
     }
 }
 
-/// The data-path manifest, as if it were a setting.
-fn data_path(node: &Node) -> Option<Setting> {
-    let definition = definition_of("cadastre.data.path")?;
+/// What the broker says of itself, as if it were a setting.
+fn told(name: &str, value: Option<String>) -> Option<Setting> {
+    let definition = definition_of(name)?;
     Some(Setting {
         name: definition.name.to_owned(),
-        value: Some(read(&node.data_path).clone()),
+        value,
         source: Source::StaticBroker,
         synonyms: Vec::new(),
         definition: Some(definition),

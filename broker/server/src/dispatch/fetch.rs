@@ -32,6 +32,7 @@ use crate::state::topics::Topic;
 pub(super) async fn answer(context: &RequestContext<'_>, body: Bytes) -> Result<Reply, EnvelopeError> {
     let request: FetchRequest = api::decode_request(context.header.version, body)?;
     let (response, bytes, busy) = handle(context, &request).await;
+    context.node.usage.fetched(bytes);
     let throttle_ms = context.node.quotas.fetched(context, bytes);
     finish(context, response, busy, throttle_ms)
 }

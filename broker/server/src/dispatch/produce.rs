@@ -150,6 +150,7 @@ async fn append(
     let stamped = batch.timestamp_type() == TimestampType::LogAppendTime;
     let log_append_time_ms = if stamped { batch.max_timestamp() } else { -1 };
     let (storage, partition) = (&context.node.storage, topic.partition(data.index));
+    let (records, bytes) = (batch.record_count(), batch.size());
     let appended = if batch.is_transactional() {
         let id = transaction.ok_or(ResponseError::TransactionalIdAuthorizationFailed)?;
         let (transactions, producer) = (&context.node.transactions, producer_of(&batch));
@@ -168,6 +169,7 @@ async fn append(
         storage.append(partition, batch).await
     };
     let appended = appended.map_err(|error| append_error(&error))?;
+    context.node.usage.appended(records, bytes);
     Ok(Appended { log_append_time_ms, ..appended })
 }
 

@@ -24,6 +24,9 @@ pub(crate) struct Inputs {
     /// Accepted findings; `waivers.yaml` beside the declaration where there is one
     #[arg(long, value_name = "FILE")]
     pub waivers: Option<PathBuf>,
+    /// Prices to reckon the bill with; the example that comes with the program unless given
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
 }
 
 /// `cadastre waive`
@@ -388,4 +391,34 @@ fn parse_capability(text: &str) -> Result<Capability, String> {
         let names: Vec<&str> = Capability::ALL.iter().map(|capability| capability.name()).collect();
         format!("expected one of {}", names.join(", "))
     })
+}
+
+/// `cadastre cost`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cadastre cost evidence -b boundary.yaml                     counts of the scanned brokers, example prices
+  cadastre cost evidence -b boundary.yaml --prices ours.yaml --format svg > bill.svg
+
+Counts come from brokers that tell them; where none does they are assumed, and the output says so. Every assumption is
+listed, and how much the totals hang on each.")]
+pub(crate) struct Cost {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = CostFormat::Table)]
+    pub format: CostFormat,
+}
+
+/// How the shape of a bill is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CostFormat {
+    /// For a terminal
+    Table,
+    /// For programs
+    Json,
+    /// For a pull request or a wiki
+    Markdown,
+    /// A plot
+    Svg,
 }

@@ -77,6 +77,8 @@ pub(crate) enum Command {
     Report(assess::Report),
     /// Compare with a baseline in terms of capabilities
     Drift(assess::Drift),
+    /// Reckon what drives the bill, over throughput and retention, for two designs
+    Cost(assess::Cost),
     /// Lay two or three options side by side: what blocks each, what each leaves unproven
     Compare(compare::Compare),
     /// Judge a Terraform plan before it is applied

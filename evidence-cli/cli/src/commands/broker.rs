@@ -89,7 +89,7 @@ pub(super) fn up(arguments: &Up, terminal: &Terminal) -> anyhow::Result<Exit> {
 
 fn boundary(cluster: &LocalCluster, state: &Path) -> anyhow::Result<String> {
     Ok(format!(
-        "# The boundary of the bundled broker on this machine.\nschema: cadastre/boundary/v1\nname: local\noperating-model: self-managed\narchitecture: shared-storage\nevidence:\n  maximum-age: 24h\n  callers: [\"User:{SCANNER}\"]\nclusters:\n{}{}",
+        "# The boundary of the bundled broker on this machine.\nschema: cadastre/boundary/v1\nname: local\noperating-model: self-managed\narchitecture: broker-local-disks\nevidence:\n  maximum-age: 24h\n  callers: [\"User:{SCANNER}\"]\nclusters:\n{}{}",
         cluster.declaration("local", &[], state)?,
         cluster.drills(state)?
     ))

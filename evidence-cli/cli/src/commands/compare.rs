@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use cadastre_model::checklist::{Checklist, SCHEMA};
+use cadastre_model::cost::CostShape;
 use cadastre_report::{ComparedOption, Comparison};
 
 use super::inputs;
@@ -19,19 +20,26 @@ const MAXIMUM_BYTES: u64 = 256 << 20;
 
 /// Judges what has to be judged, and prints the comparison.
 pub(super) fn run(arguments: &Compare, terminal: &Terminal) -> anyhow::Result<Exit> {
-    let mut options: Vec<(String, Checklist)> = Vec::new();
+    let mut options: Vec<(String, Checklist, Option<CostShape>)> = Vec::new();
     for path in &arguments.options {
-        let checklist =
-            if path.is_dir() { judged(path, arguments.as_of.as_deref(), terminal)? } else { read(path)? };
-        options.push((name(path)?, checklist));
+        let (checklist, cost) = if path.is_dir() {
+            let (checklist, cost) =
+                judged(path, arguments.as_of.as_deref(), arguments.prices.clone(), terminal)?;
+            (checklist, Some(cost))
+        } else {
+            (read(path)?, None)
+        };
+        options.push((name(path)?, checklist, cost));
     }
     terminal.finish();
     let mut seen = BTreeSet::new();
-    if let Some((twice, _)) = options.iter().find(|(name, _)| !seen.insert(name.as_str())) {
+    if let Some((twice, ..)) = options.iter().find(|(name, ..)| !seen.insert(name.as_str())) {
         bail!("two options are called `{twice}`: rename a folder or file, so that they can be told apart");
     }
-    let compared: Vec<ComparedOption<'_>> =
-        options.iter().map(|(name, checklist)| ComparedOption { name, checklist }).collect();
+    let compared: Vec<ComparedOption<'_>> = options
+        .iter()
+        .map(|(name, checklist, cost)| ComparedOption { name, checklist, cost: cost.as_ref() })
+        .collect();
     let comparison = Comparison::new(&compared);
     let text = match arguments.format {
         CompareFormat::Table => comparison.table(),
@@ -50,7 +58,12 @@ fn name(path: &Path) -> anyhow::Result<String> {
     Ok(name.map_or_else(|| full.display().to_string(), |name| name.to_string_lossy().into_owned()))
 }
 
-fn judged(folder: &Path, as_of: Option<&str>, terminal: &Terminal) -> anyhow::Result<Checklist> {
+fn judged(
+    folder: &Path,
+    as_of: Option<&str>,
+    prices: Option<PathBuf>,
+    terminal: &Terminal,
+) -> anyhow::Result<(Checklist, CostShape)> {
     let (boundary, evidence) = (folder.join("boundary.yaml"), folder.join("evidence"));
     ensure!(
         boundary.is_file() && evidence.is_dir(),
@@ -58,8 +71,9 @@ fn judged(folder: &Path, as_of: Option<&str>, terminal: &Terminal) -> anyhow::Re
         folder.display()
     );
     let inputs =
-        Inputs { evidence, boundary, as_of: as_of.map(str::to_owned), policies: None, waivers: None };
-    Ok(inputs::judge(&inputs, terminal)?.assessment.checklist)
+        Inputs { evidence, boundary, as_of: as_of.map(str::to_owned), policies: None, waivers: None, prices };
+    let assessment = inputs::judge(&inputs, terminal)?.assessment;
+    Ok((assessment.checklist, assessment.cost))
 }
 
 fn read(path: &Path) -> anyhow::Result<Checklist> {

@@ -17,14 +17,14 @@ use cadastre_model::declaration::{Cluster, Declaration, SecurityProtocol};
 use cadastre_model::drill_target::Attempt;
 use cadastre_model::evidence::{Evidence, EvidenceWriter};
 use cadastre_model::progress::Progress;
-use cadastre_model::{Clock, SystemClock};
+use cadastre_model::{Clock, RecordSink as _, SystemClock};
 use cadastre_packet::Signer as _;
 use cadastre_server::{Broker, BrokerConfig};
 use tokio_util::sync::CancellationToken;
 
 use super::inputs::Judged;
 use super::local_cluster::{ADMIN, LocalCluster, MECHANISM, Workload};
-use super::{check, output, packet, packet_page, report, signing};
+use super::{check, documents, output, packet, packet_page, report, signing};
 use crate::args::assess::{Inputs, ReportFormat};
 use crate::args::broker::Demo;
 use crate::exit::Exit;
@@ -76,6 +76,36 @@ macro_rules! recorded {
     };
 }
 
+macro_rules! operating_documents {
+    ($folder:literal, $($name:literal),+) => {
+        [$((
+            concat!($name, ".md"),
+            include_str!(concat!("../../../../fixtures/", $folder, "/documents/", $name, ".md")),
+        )),+]
+    };
+}
+
+/// The reference account's operating documents.
+const REFERENCE_DOCUMENTS: [(&str, &str); 5] = operating_documents!(
+    "clean",
+    "exit",
+    "incident-ownership",
+    "migration",
+    "upgrade-and-rollback",
+    "vendor-access"
+);
+
+/// Those of the broker that the demo deploys.
+const DEMO_DOCUMENTS: [(&str, &str); 6] = operating_documents!(
+    "demo",
+    "demo-deletion",
+    "demo-exit",
+    "demo-incident-ownership",
+    "demo-migration",
+    "demo-upgrade-and-rollback",
+    "demo-vendor-access"
+);
+
 const CLEAN: Recorded = recorded!("clean", "aws", "documents", "kafka", "logs");
 const PLANTED: Recorded = recorded!("planted", "aws", "kafka", "logs");
 
@@ -90,10 +120,10 @@ pub(super) fn run(arguments: &Demo, terminal: &Terminal) -> anyhow::Result<Exit>
     // Certificates, credentials and data live only as long as the demo: nothing secret is left in the output.
     let state = tempfile::tempdir().context("cannot make a temporary directory")?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-    let (live, cluster) = runtime.block_on(deploy_and_scan(state.path(), &arguments.out, terminal))?;
+    let (live, cluster) =
+        runtime.block_on(deploy_and_scan(state.path(), &arguments.out, recorded.boundary, terminal))?;
 
     let boundary = boundary(recorded.boundary, &cluster);
-    output::write(&arguments.out.join("boundary.yaml"), &boundary)?;
     let declaration = Declaration::parse(&boundary, "the demo's boundary.yaml")?;
     let evidence = reference.join(live);
     evidence.write(&arguments.out.join("evidence"))?;
@@ -133,6 +163,7 @@ fn write_packet(judged: &Judged, out: &Path, terminal: &Terminal) -> anyhow::Res
         as_of: None,
         policies: None,
         waivers: Some(out.join("waivers.yaml")),
+        prices: None,
     };
     let files = packet::files(judged, &inputs)?;
     packet::write_packet(judged, files, &packet, Some(&key), None, terminal)?;
@@ -145,6 +176,7 @@ fn write_packet(judged: &Judged, out: &Path, terminal: &Terminal) -> anyhow::Res
 async fn deploy_and_scan(
     state: &Path,
     out: &Path,
+    reference: &str,
     terminal: &Terminal,
 ) -> anyhow::Result<(Evidence, String)> {
     terminal.step("deploying the broker");
@@ -168,10 +200,36 @@ async fn deploy_and_scan(
     let stopped = broker.shutdown().await;
     worked?;
     stopped?;
+    let declared = cluster.declaration(CLUSTER, &WORKLOADS, state)?;
+    read_documents(&boundary(reference, &declared), out, &writer, terminal)?;
     writer.close(SystemClock.now().truncated_to_seconds(), true)?;
     let live = Evidence::read(&scratch)?;
     output::remove_evidence(&scratch)?;
-    Ok((live, cluster.declaration(CLUSTER, &WORKLOADS, state)?))
+    Ok((live, declared))
+}
+
+/// Writes the declaration and, where it declares a folder for them, the operating documents beside it, and reads these
+/// as a scan does.
+fn read_documents(
+    boundary: &str,
+    out: &Path,
+    writer: &EvidenceWriter,
+    terminal: &Terminal,
+) -> anyhow::Result<()> {
+    let file = out.join("boundary.yaml");
+    output::write(&file, boundary)?;
+    let declaration = Declaration::parse(boundary, "the demo's boundary.yaml")?;
+    let Some(rules) = &declaration.documents else { return Ok(()) };
+    let folder = out.join(&rules.folder);
+    output::create_directory(&folder)?;
+    for (name, text) in REFERENCE_DOCUMENTS.iter().chain(&DEMO_DOCUMENTS) {
+        output::write(&folder.join(name), text)?;
+    }
+    let at = SystemClock.now().truncated_to_seconds();
+    for observation in documents::observe(&declaration, &file, at, terminal) {
+        writer.put(observation)?;
+    }
+    Ok(())
 }
 
 async fn exercise_and_scan(

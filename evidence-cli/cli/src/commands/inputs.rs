@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use cadastre_assess::waivers::WaiverFile;
 use cadastre_assess::{Assessment, Options, assess};
+use cadastre_cost::Prices;
 use cadastre_model::declaration::Declaration;
 use cadastre_model::evidence::Evidence;
 use cadastre_model::{Clock, SystemClock, Timestamp};
@@ -68,6 +69,7 @@ fn assess_with(
         as_of,
         policies: inputs.policies.as_deref().map(policies).transpose()?,
         waivers,
+        prices: inputs.prices.as_deref().map(Prices::read).transpose()?,
         keep_input,
         is_ahead: false,
     };

@@ -284,7 +284,7 @@ impl LocalCluster {
             path.strip_prefix(beside).map(Path::to_owned).unwrap_or(path).display().to_string()
         };
         let mut text = format!(
-            "  - name: {name}\n    kind: cadastre\n    bootstrap: [\"{bootstrap}\"]\n    security:\n      protocol: SASL_SSL\n      mechanism: {MECHANISM}\n      username: {SCANNER}\n      password-file: {}\n      ca-file: {}\n    listeners:\n      - {{name: CLIENTS, protocol: SASL_SSL, purpose: clients, port: {port}}}\n    super-users: [\"User:{ADMIN}\"]\n    administrators: [\"User:{ADMIN}\"]\n",
+            "  - name: {name}\n    kind: cadastre\n    operating-model: self-managed\n    # One process on one machine: records rest in its own directory, and in no object store.\n    architecture: broker-local-disks\n    bootstrap: [\"{bootstrap}\"]\n    security:\n      protocol: SASL_SSL\n      mechanism: {MECHANISM}\n      username: {SCANNER}\n      password-file: {}\n      ca-file: {}\n    listeners:\n      - {{name: CLIENTS, protocol: SASL_SSL, purpose: clients, port: {port}}}\n    super-users: [\"User:{ADMIN}\"]\n    administrators: [\"User:{ADMIN}\"]\n",
             relative(self.password_file(SCANNER)),
             relative(self.ca_file()),
         );

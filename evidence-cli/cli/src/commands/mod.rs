@@ -7,6 +7,7 @@ mod broker;
 mod broker_tools;
 mod check;
 mod compare;
+mod cost;
 mod demo;
 mod documents;
 mod drift;
@@ -60,6 +61,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<Exit>
         Command::Check(arguments) => check::run(&arguments, terminal),
         Command::Report(arguments) => report::run(&arguments, terminal),
         Command::Drift(arguments) => drift::run(&arguments, terminal),
+        Command::Cost(arguments) => cost::run(&arguments, terminal),
         Command::Compare(arguments) => compare::run(&arguments, terminal),
         Command::Plan(arguments) => plan::run(&arguments, terminal),
         Command::Answer(arguments) => answer::run(&arguments, terminal),

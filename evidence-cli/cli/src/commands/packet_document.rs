@@ -54,8 +54,7 @@ pub(super) fn remake(
     });
     let policies = PolicySet::only(policies.collect::<anyhow::Result<_>>()?)?;
     let as_of = packet.verification().as_of;
-    let options =
-        Options { as_of: Some(as_of), policies: Some(policies), waivers, keep_input: false, is_ahead: false };
+    let options = Options { as_of: Some(as_of), policies: Some(policies), waivers, ..Options::default() };
     let judged = inputs::assessed(declaration, packet.evidence()?, &options, terminal)?;
     let frameworks = report::frameworks(&judged)?;
     let input = report::input(&judged, &frameworks);

@@ -43,6 +43,7 @@ pub(super) fn run(arguments: &Plan, terminal: &Terminal) -> anyhow::Result<Exit>
         as_of: None,
         policies: None,
         waivers: arguments.waivers.clone(),
+        prices: None,
     };
     let options = Options {
         as_of: Some(asked.unwrap_or(at)),
@@ -51,8 +52,8 @@ pub(super) fn run(arguments: &Plan, terminal: &Terminal) -> anyhow::Result<Exit>
             None => PolicySet::builtin()?,
         }),
         waivers: inputs::waivers(&like_check)?.waivers,
-        keep_input: false,
         is_ahead: true,
+        ..Options::default()
     };
     terminal.step("evaluating access, reachability and controls as they are");
     let before = assess(&projection.before, &accepting, &options)?;

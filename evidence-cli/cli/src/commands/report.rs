@@ -165,6 +165,7 @@ pub(super) fn input<'j>(judged: &'j Judged, frameworks: &'j [FrameworkStanding])
         usage: &assessment.usage,
         graph: &assessment.graph,
         checklist: &assessment.checklist,
+        cost: Some(&assessment.cost),
         frameworks,
     }
 }

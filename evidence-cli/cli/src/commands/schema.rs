@@ -9,11 +9,13 @@ use crate::exit::Exit;
 use crate::terminal;
 
 /// Each schema by name, as it is published under `docs/formats/schemas`.
-const SCHEMAS: [(&str, &str); 12] = [
+const SCHEMAS: [(&str, &str); 14] = [
     ("access-answer", include_str!("../../../../docs/formats/schemas/access-answer.schema.json")),
     ("access-case", include_str!("../../../../docs/formats/schemas/access-case.schema.json")),
     ("boundary", include_str!("../../../../docs/formats/schemas/boundary.schema.json")),
     ("checklist", include_str!("../../../../docs/formats/schemas/checklist.schema.json")),
+    ("comparison", include_str!("../../../../docs/formats/schemas/comparison.schema.json")),
+    ("cost", include_str!("../../../../docs/formats/schemas/cost.schema.json")),
     ("evidence", include_str!("../../../../docs/formats/schemas/evidence.schema.json")),
     ("gate", include_str!("../../../../docs/formats/schemas/gate.schema.json")),
     ("gate-state", include_str!("../../../../docs/formats/schemas/gate-state.schema.json")),

@@ -116,6 +116,7 @@ impl MadeUp {
             usage: &self.usage,
             graph: &self.graph,
             checklist: &self.checklist,
+            cost: None,
             frameworks: &[],
         }
     }

@@ -59,8 +59,8 @@ struct Facts {
     evidence_root: String,
     tool_version: String,
     evidence_tool_version: String,
-    operating_model: &'static str,
-    architecture: &'static str,
+    operating_model: String,
+    architecture: String,
     accounts: Vec<String>,
     regions: Vec<String>,
     clusters: Vec<String>,
@@ -166,8 +166,8 @@ fn facts(input: &ReportInput<'_>) -> Facts {
         evidence_root: input.checklist.evidence_root.clone(),
         tool_version: input.checklist.tool_version.clone(),
         evidence_tool_version: manifest.tool_version.clone(),
-        operating_model: words::operating_model(declaration.operating_model),
-        architecture: words::architecture(declaration.architecture),
+        operating_model: words::operating_models(declaration),
+        architecture: words::architectures(declaration),
         accounts: declaration
             .accounts
             .iter()

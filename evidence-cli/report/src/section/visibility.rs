@@ -1,6 +1,6 @@
 //! What can be known of each declared cluster, and what its customer can never see.
 
-use cadastre_model::declaration::Architecture;
+use cadastre_model::declaration::{Architecture, Declaration};
 use cadastre_model::profile::{ArchitectureEvidence, Extent, Profile};
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::words;
 #[derive(Debug, Serialize)]
 pub(crate) struct Visibility {
     clusters: Vec<Cluster>,
-    architecture: Asks,
+    architectures: Vec<Asks>,
 }
 
 #[derive(Debug, Serialize)]
@@ -36,10 +36,12 @@ struct Source {
     why: &'static str,
 }
 
-/// What the declared architecture asks for.
+/// What one declared architecture asks for.
 #[derive(Debug, Serialize)]
 struct Asks {
     name: &'static str,
+    /// Whose records rest so; empty where there is one architecture for all.
+    clusters: Vec<String>,
     asks: Vec<&'static str>,
     asks_not: &'static str,
 }
@@ -73,14 +75,27 @@ pub(crate) fn build(input: &ReportInput<'_>) -> Result<Visibility, ReportError> 
     });
     Ok(Visibility {
         clusters: clusters.collect::<Result<_, ReportError>>()?,
-        architecture: asks(input.declaration.architecture)?,
+        architectures: input
+            .declaration
+            .architectures()
+            .into_iter()
+            .map(|architecture| asks(input.declaration, architecture))
+            .collect::<Result<_, ReportError>>()?,
     })
 }
 
-fn asks(architecture: Architecture) -> Result<Asks, ReportError> {
+fn asks(declaration: &Declaration, architecture: Architecture) -> Result<Asks, ReportError> {
     let evidence = ArchitectureEvidence::of(architecture)?;
+    let clusters = if declaration.architectures().len() > 1 {
+        let clusters = declaration.clusters.iter();
+        let own = clusters.filter(|cluster| declaration.architecture_of(cluster) == architecture);
+        own.map(|cluster| cluster.name.clone()).collect()
+    } else {
+        Vec::new()
+    };
     Ok(Asks {
         name: words::architecture(architecture),
+        clusters,
         asks: evidence.asks.iter().map(|asked| asked.about.as_str()).collect(),
         asks_not: &evidence.asks_not,
     })

@@ -110,6 +110,7 @@ impl Sample {
             usage: &self.usage,
             graph: &self.graph,
             checklist: &self.checklist,
+            cost: None,
             frameworks: &self.frameworks,
         }
     }
