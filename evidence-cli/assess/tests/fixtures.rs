@@ -47,6 +47,7 @@ fn the_clean_account_leaves_only_the_hidden_super_users_and_what_nobody_exercise
         found("clean"),
         [
             "AUD-04 unproven cluster:payments",
+            "CST-02 unproven cluster:payments",
             "EXT-01 unproven cluster:payments",
             "EXT-03 unproven cluster:payments",
             "KAF-03 unproven cluster:payments",
