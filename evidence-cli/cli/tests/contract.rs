@@ -333,6 +333,37 @@ fn a_flow_table_adds_up_and_counts_what_it_cannot_use() {
     check(&cadastre(&["logs", "flow-table", path, "--fail-on", "unproven"]), 4, "incomplete");
 }
 
+#[test]
+fn a_query_is_written_for_athena_or_refused() {
+    let output = cadastre(&[
+        "logs",
+        "sql",
+        "SELECT srcaddr, sum(bytes)::text FROM flows GROUP BY srcaddr ORDER BY 2 DESC",
+        "--flows",
+        "s3://amzn-s3-demo-bucket/AWSLogs/111122223333/vpcflowlogs/eu-central-1",
+    ]);
+    check(&output, 0, "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("CREATE EXTERNAL TABLE IF NOT EXISTS cadastre_vpc_flow_logs ("), "{text}");
+    assert!(
+        text.contains("LOCATION 's3://amzn-s3-demo-bucket/AWSLogs/111122223333/vpcflowlogs/eu-central-1/'"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with(
+            "SELECT srcaddr, CAST(sum(bytes) AS VARCHAR) FROM flows GROUP BY srcaddr ORDER BY 2 DESC NULLS FIRST;\n"
+        ),
+        "{text}"
+    );
+    for (sql, because) in [
+        ("SELEC 1", "cannot understand the query"),
+        ("SELECT * FROM activity", "table `activity` does not lie in S3"),
+        ("SELECT purpose FROM flows", "column `purpose` is known here only"),
+    ] {
+        check(&cadastre(&["logs", "sql", sql]), 1, because);
+    }
+}
+
 /// An answer of `who-can` as JSON.
 fn readers(further: &[&str]) -> serde_json::Value {
     let fixture = fixtures().join("planted");

@@ -18,6 +18,8 @@ pub(crate) enum Logs {
     Activity(Activity),
     /// Hold key uses on the trail against the broker's key ledger
     ReconcileKeys(ReconcileKeys),
+    /// Write a query for Amazon Athena, with the tables that it reads
+    Sql(Sql),
 }
 
 /// `cadastre logs flow-table`
@@ -155,4 +157,38 @@ pub(crate) struct ReconcileKeys {
     /// What to print
     #[arg(long, value_enum, default_value_t)]
     pub format: TableFormat,
+}
+
+/// `cadastre logs sql`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cadastre logs sql 'SELECT srcaddr, sum(bytes) FROM flows GROUP BY srcaddr' --flows s3://BUCKET/AWSLogs/ACCOUNT/vpcflowlogs/REGION/
+  cadastre logs sql \"SELECT principal FROM events WHERE action = 'kms:Decrypt'\" --trail s3://BUCKET/AWSLogs/ACCOUNT/CloudTrail/
+
+Athena takes one statement at a time. What Athena has not, or may take otherwise, is refused. The narrower the place in
+S3, the less Athena reads; where a query leaves the order of rows open, so does Athena.")]
+pub(crate) struct Sql {
+    /// The query, over the tables `flows` and `events`
+    pub sql: String,
+    /// Whose SQL to write
+    #[arg(long, value_enum, default_value_t)]
+    pub dialect: Dialect,
+    /// Where flow logs lie
+    #[arg(long, value_name = "S3-URL")]
+    pub flows: Option<String>,
+    /// Where CloudTrail's logs lie
+    #[arg(long, value_name = "S3-URL")]
+    pub trail: Option<String>,
+    /// Fields of the flow logs as their header has them; version 2's default otherwise
+    #[arg(long, value_name = "FIELDS")]
+    pub flow_format: Option<String>,
+}
+
+/// Whose SQL to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Dialect {
+    /// Amazon Athena's
+    #[default]
+    Athena,
 }

@@ -13,7 +13,7 @@ use cadastre_model::evidence::Evidence;
 use cadastre_model::inventory::Inventory;
 use cadastre_model::progress::Progress;
 
-use super::events;
+use super::{events, logs_sql};
 use crate::args::assess::TableFormat;
 use crate::args::logs::{FlowTable, FlowTableFormat, Logs, VerifyTrail};
 use crate::exit::{Exit, FailOn};
@@ -26,6 +26,7 @@ pub(super) fn run(arguments: &Logs, terminal: &Terminal) -> anyhow::Result<Exit>
         Logs::VerifyTrail(arguments) => trail(arguments, terminal),
         Logs::Activity(arguments) => events::activity(arguments, terminal),
         Logs::ReconcileKeys(arguments) => events::reconcile_keys(arguments, terminal),
+        Logs::Sql(arguments) => logs_sql::sql(arguments),
     }
 }
 

@@ -19,6 +19,7 @@ mod init;
 mod inputs;
 mod local_cluster;
 mod logs;
+mod logs_sql;
 mod output;
 mod packet;
 mod packet_document;
