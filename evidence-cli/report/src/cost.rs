@@ -14,6 +14,8 @@ const LEFT: u64 = 90;
 const RIGHT: u64 = 150;
 const TOP: u64 = 20;
 const BOTTOM: u64 = 50;
+/// How far apart labels at the ends of lines are at least.
+const LABEL_HEIGHT: u64 = 15;
 
 /// The section of a report.
 #[derive(Debug, Serialize)]
@@ -224,11 +226,12 @@ pub fn plot(shape: &CostShape) -> String {
     let loads: Vec<u64> = sorted(shape.points.iter().map(|point| point.kibibytes_per_second));
     let kept: Vec<u64> = sorted(shape.points.iter().map(|point| point.retention_days));
     let totals = || shape.points.iter().flat_map(|point| &point.designs).map(|cost| cost.total);
-    let least = totals().min().map_or(0, |total| log2(total) / 1000);
-    let most = totals().max().map_or(1, |total| log2(total).div_ceil(1000)).max(least + 1);
+    let marks = decades(totals().min().unwrap_or(0), totals().max().unwrap_or(0));
+    let (least, most) =
+        (marks.first().map_or(0, |mark| log2(*mark)), marks.last().map_or(1, |mark| log2(*mark)));
     let down = |total: u64| {
-        let above = log2(total).saturating_sub(least * 1000);
-        let span = (most - least) * 1000;
+        let above = log2(total).saturating_sub(least);
+        let span = most.saturating_sub(least).max(1);
         TOP + (HEIGHT - TOP - BOTTOM).saturating_mul(span.saturating_sub(above)) / span
     };
     let right = |position: usize| {
@@ -247,11 +250,10 @@ pub fn plot(shape: &CostShape) -> String {
             inert(text).replace('&', "&amp;").replace('<', "&lt;")
         );
     };
-    for power in (least..=most).filter(|power| (power - least).is_multiple_of(3)) {
-        let total = 1_u64.checked_shl(u32::try_from(power).unwrap_or(u32::MAX)).unwrap_or(u64::MAX);
-        let y = down(total);
+    for mark in &marks {
+        let y = down(*mark);
         let _infallible = writeln!(svg, "<path d=\"M{LEFT} {y}H{}\" stroke-opacity=\".2\"/>", WIDTH - RIGHT);
-        let label = money(total);
+        let label = money(*mark);
         let whole = label.split('.').next().unwrap_or_default();
         write(&mut svg, LEFT - 8, y + 4, "end", whole);
     }
@@ -260,8 +262,10 @@ pub fn plot(shape: &CostShape) -> String {
     }
     write(&mut svg, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, "middle", "what clients write");
     write(&mut svg, 4, TOP - 6, "start", &format!("{} a month", shape.currency));
+    let dashes_of = |design: usize| if design == 0 { "" } else { " stroke-dasharray=\"6 4\"" };
+    let mut ends = Vec::new();
     for (design, name) in shape.designs.iter().enumerate() {
-        let dashes = if design == 0 { "" } else { " stroke-dasharray=\"6 4\"" };
+        let dashes = dashes_of(design);
         for days_kept in &kept {
             let mut path = String::new();
             let mut end = TOP;
@@ -276,16 +280,38 @@ pub fn plot(shape: &CostShape) -> String {
                 let _infallible = write!(path, "{step}{} {end}", right(position));
             }
             let _infallible = writeln!(svg, "<path d=\"{path}\" stroke-width=\"1.5\"{dashes}/>");
-            let mark = if design == 0 { WIDTH - RIGHT + 8 } else { WIDTH - RIGHT + 62 };
-            write(&mut svg, mark, end + 4, "start", &days(*days_kept));
+            ends.push((end, design, *days_kept));
         }
         let y = TOP + 14 + 18 * u64::try_from(design).unwrap_or(0);
         let _infallible =
             writeln!(svg, "<path d=\"M{} {}h30\" stroke-width=\"1.5\"{dashes}/>", LEFT + 12, y - 4);
         write(&mut svg, LEFT + 50, y, "start", name);
     }
+    ends.sort_unstable();
+    let mut free = 0;
+    for (end, design, days_kept) in ends {
+        let y = end.max(free);
+        free = y + LABEL_HEIGHT;
+        let x = WIDTH - RIGHT + 8;
+        let _infallible = writeln!(svg, "<path d=\"M{x} {y}h22\"{}/>", dashes_of(design));
+        write(&mut svg, x + 28, y + 4, "start", &days(days_kept));
+    }
     svg.push_str("</svg>\n");
     svg
+}
+
+/// Powers of ten, in hundredths as amounts are, from the last at or below one amount to the first above or at another.
+fn decades(least: u64, most: u64) -> Vec<u64> {
+    let powers = || std::iter::successors(Some(100_u64), |power| power.checked_mul(10));
+    let first = powers().take_while(|power| *power <= least).last().unwrap_or(100);
+    let mut marks = vec![first];
+    for power in powers().skip_while(|power| *power <= first) {
+        marks.push(power);
+        if power >= most {
+            break;
+        }
+    }
+    marks
 }
 
 fn sorted(values: impl Iterator<Item = u64>) -> Vec<u64> {
@@ -356,6 +382,33 @@ mod tests {
         {
             assert!(log2(value).abs_diff(expected) <= 1, "{value}: {}", log2(value));
         }
+    }
+
+    #[test]
+    fn the_axis_is_marked_at_powers_of_ten_around_all_amounts() {
+        for (least, most, expected) in [
+            (100_000, 1_600_000, &[100_000, 1_000_000, 10_000_000][..]),
+            (99, 100_000, &[100, 1_000, 10_000, 100_000]),
+            (1_000, 1_000, &[1_000, 10_000]),
+            (0, 0, &[100, 1_000]),
+        ] {
+            assert_eq!(decades(least, most), expected, "{least} to {most}");
+        }
+    }
+
+    #[test]
+    fn labels_at_the_ends_of_lines_never_overlap() {
+        let mut close = shape();
+        for (index, point) in close.points.iter_mut().enumerate() {
+            point.designs = vec![DesignCost { total: 100_000 + index as u64, by_driver: Vec::new() }; 2];
+        }
+        let svg = plot(&close);
+        let rows: Vec<u64> = svg
+            .lines()
+            .filter(|line| line.ends_with(">7 days</text>"))
+            .filter_map(|line| line.split("y=\"").nth(1)?.split('"').next()?.parse().ok())
+            .collect();
+        assert!(matches!(rows[..], [first, second] if second >= first + LABEL_HEIGHT), "{rows:?}");
     }
 
     #[test]
