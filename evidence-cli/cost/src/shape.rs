@@ -160,8 +160,8 @@ fn given(
     (given, told)
 }
 
-/// Changes one thing by a factor.
-type Knob = (&'static str, fn(&mut Given, &mut MeasuredUnits, &mut PriceList, u128, u128));
+/// Changes one thing by a factor; `None` when that is beyond all measure.
+type Knob = (&'static str, fn(&mut Given, &mut MeasuredUnits, &mut PriceList, u128, u128) -> Option<()>);
 
 const KNOBS: [Knob; 13] = [
     ("price of a broker's hour", |_, _, prices, by, of| scale(&mut prices.broker_hour, by, of)),
@@ -175,29 +175,31 @@ const KNOBS: [Knob; 13] = [
     }),
     ("price of endpoints", |_, _, prices, by, of| scale(&mut prices.endpoint_hour, by, of)),
     ("object requests for a million records", |_, units, _, by, of| {
-        part(&mut units.object_writes, by, of);
-        part(&mut units.object_reads, by, of);
+        part(&mut units.object_writes, by, of)?;
+        part(&mut units.object_reads, by, of)
     }),
     ("key requests for a million records", |_, units, _, by, of| part(&mut units.key_requests, by, of)),
     ("bytes read for each byte written", |given, _, _, by, of| share(&mut given.read_percent, by, of)),
     ("bytes a second through one broker", |given, _, _, by, of| share(&mut given.broker_bytes, by, of)),
     ("bytes at rest in objects for each byte written", |given, _, _, by, of| {
-        share(&mut given.object_percent, by, of);
+        share(&mut given.object_percent, by, of)
     }),
 ];
 
-fn scale(amount: &mut Amount, by: u128, of: u128) {
-    part(&mut amount.0, by, of);
+fn scale(amount: &mut Amount, by: u128, of: u128) -> Option<()> {
+    part(&mut amount.0, by, of)
 }
 
-fn part(value: &mut u64, by: u128, of: u128) {
+fn part(value: &mut u64, by: u128, of: u128) -> Option<()> {
     let mut wide = u128::from(*value);
-    share(&mut wide, by, of);
-    *value = u64::try_from(wide).unwrap_or(u64::MAX);
+    share(&mut wide, by, of)?;
+    *value = u64::try_from(wide).ok()?;
+    Some(())
 }
 
-fn share(value: &mut u128, by: u128, of: u128) {
-    *value = value.saturating_mul(by).checked_div(of).unwrap_or(*value);
+fn share(value: &mut u128, by: u128, of: u128) -> Option<()> {
+    *value = value.checked_mul(by)?.checked_div(of)?;
+    Some(())
 }
 
 fn sensitivity(given: &Given, units: &MeasuredUnits, prices: &PriceList) -> Option<Vec<Sensitivity>> {
@@ -212,7 +214,7 @@ fn sensitivity(given: &Given, units: &MeasuredUnits, prices: &PriceList) -> Opti
     for (what, turn) in KNOBS {
         let moved = |by: u128, of: u128| -> Option<Vec<i64>> {
             let (mut given, mut units, mut prices) = (*given, units.clone(), *prices);
-            turn(&mut given, &mut units, &mut prices, by, of);
+            turn(&mut given, &mut units, &mut prices, by, of)?;
             let totals = totals(&given, &units, &prices)?;
             base.iter().zip(totals).map(|(was, is)| thousandths(*was, is)).collect()
         };
@@ -224,8 +226,11 @@ fn sensitivity(given: &Given, units: &MeasuredUnits, prices: &PriceList) -> Opti
     Some(rows)
 }
 
-/// How much more `is` than `was`, in thousandths of it.
+/// How much more `is` than `was`, in thousandths of it. What costs nothing costs nothing twice over.
 fn thousandths(was: u64, is: u64) -> Option<i64> {
+    if was == 0 {
+        return (is == 0).then_some(0);
+    }
     let change = i128::from(is).checked_sub(i128::from(was))?.checked_mul(1000)?;
     i64::try_from(change.checked_div(i128::from(was))?).ok()
 }

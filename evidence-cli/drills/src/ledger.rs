@@ -13,7 +13,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::connection::Connection;
 use crate::error::{DrillError, step};
-use crate::topics::blocking;
+use crate::topics::{asked_again, blocking};
 
 /// A partition and an offset.
 pub(crate) type Place = (i32, i64);
@@ -241,7 +241,7 @@ pub(crate) async fn ends(
     let (consumer, topic) = (reader(connection)?, topic.to_owned());
     let ends = blocking(move || {
         let patience = Duration::from_secs(15);
-        let metadata = consumer.fetch_metadata(Some(&topic), patience)?;
+        let metadata = asked_again(|| consumer.fetch_metadata(Some(&topic), patience))?;
         let partitions: Vec<i32> = metadata
             .topics()
             .iter()
@@ -250,7 +250,8 @@ pub(crate) async fn ends(
             .collect();
         let mut ends = BTreeMap::new();
         for partition in partitions {
-            ends.insert(partition, consumer.fetch_watermarks(&topic, partition, patience)?);
+            let asked = asked_again(|| consumer.fetch_watermarks(&topic, partition, patience))?;
+            ends.insert(partition, asked);
         }
         Ok::<_, KafkaError>(ends)
     });

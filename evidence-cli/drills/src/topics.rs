@@ -48,10 +48,25 @@ pub(crate) fn options() -> AdminOptions {
 /// may be asked twice is asked again.
 fn is_lost<T>(answer: &Result<T, KafkaError>) -> bool {
     use RDKafkaErrorCode::{BrokerDestroy, BrokerTransportFailure, DestroyBroker, OperationTimedOut};
-    matches!(
-        answer,
-        Err(KafkaError::AdminOp(BrokerDestroy | BrokerTransportFailure | DestroyBroker | OperationTimedOut))
-    )
+    let code = match answer {
+        Err(KafkaError::AdminOp(code)) => Some(*code),
+        Err(error) => error.rdkafka_error_code(),
+        Ok(_) => None,
+    };
+    matches!(code, Some(BrokerDestroy | BrokerTransportFailure | DestroyBroker | OperationTimedOut))
+}
+
+/// Asks until the answer is not lost with its connection, and no oftener than a request to an administrator is made. For threads
+/// that may wait.
+pub(crate) fn asked_again<T>(mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+    let mut answer = ask();
+    for _ in 1..ATTEMPTS {
+        if is_lost(&answer) {
+            std::thread::park_timeout(PAUSE);
+            answer = ask();
+        }
+    }
+    answer
 }
 
 /// Creates topics with as many copies as the cluster makes by default; those that exist are left as they are.
