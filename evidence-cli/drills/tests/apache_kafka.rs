@@ -23,12 +23,19 @@ use cadastre_drills::{DrillName, DrillOutcome, Hooks, Target};
 use cadastre_model::drill_target::Hook;
 use support::{exercise, free_port, limits, told};
 
-/// Starts Kafka in the background and returns when its port answers.
+/// Starts Kafka in the background, unless it runs, and returns when its port answers.
 const START: &str = "#!/bin/sh\n\
     cd \"$(dirname \"$0\")\"\n\
+    (exec 3<>/dev/tcp/127.0.0.1/PORT) 2>/dev/null && exit 0\n\
     java -Xmx512m -cp \"$LIBS/*\" -Dlog4j2.configurationFile=log4j2.yaml kafka.Kafka server.properties >kafka.log 2>&1 &\n\
     echo $! >pid\n\
     for i in $(seq 1 600); do (exec 3<>/dev/tcp/127.0.0.1/PORT) 2>/dev/null && exit 0; sleep 0.1; done\n\
+    exit 1\n";
+
+/// Ends it, and returns when nothing of it accepts connections any more.
+const KILL: &str = "#!/bin/sh\n\
+    kill -9 \"$(cat \"$(dirname \"$0\")/pid\")\"\n\
+    for i in $(seq 1 600); do (exec 3<>/dev/tcp/127.0.0.1/PORT) 2>/dev/null || exit 0; sleep 0.1; done\n\
     exit 1\n";
 
 const LOG: &str = "Configuration:\n  Appenders:\n    Console:\n      name: out\n      PatternLayout: {pattern: \"%d %p %m%n\"}\n  Loggers:\n    Root:\n      level: WARN\n      AppenderRef: [{ref: out}]\n";
@@ -74,6 +81,7 @@ impl Kafka {
         let script =
             START.replace("PORT", &port.to_string()).replace("$LIBS", &libraries.display().to_string());
         write("start.sh", script);
+        write("kill.sh", KILL.replace("PORT", &port.to_string()));
         let formatted = Command::new("java")
             .current_dir(directory.path())
             .args(["-cp", &format!("{}/*", libraries.display()), "-Dlog4j2.configurationFile=log4j2.yaml"])
@@ -96,12 +104,9 @@ impl Kafka {
     }
 
     fn target(&self) -> Target {
-        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let kill = format!("kill -9 $(cat {})", self.path("pid").display());
-        let hooks = BTreeMap::from([
-            (Hook::KillBroker, words(&["sh", "-c", &kill])),
-            (Hook::StartBroker, words(&["bash", &self.path("start.sh").display().to_string()])),
-        ]);
+        let script = |name: &str| vec!["bash".to_owned(), self.path(name).display().to_string()];
+        let hooks =
+            BTreeMap::from([(Hook::KillBroker, script("kill.sh")), (Hook::StartBroker, script("start.sh"))]);
         let connection = |user: &str| support::connection(&format!("127.0.0.1:{}", self.port), user);
         Target {
             cluster: "apache".to_owned(),
