@@ -139,9 +139,24 @@ def timeouts():
     expect(read("slow", 1) == ["in time"], "nothing of the one that took too long")
 
 
+MOVING = [
+    confluent_kafka.KafkaError.COORDINATOR_NOT_AVAILABLE,
+    confluent_kafka.KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    confluent_kafka.KafkaError.NOT_COORDINATOR,
+]
+
+
 def committed(group, topic):
     consumer = confluent_kafka.Consumer(confluent_options(group_id=group, isolation_level="read_committed"))
-    found = consumer.committed([TopicPartition(topic, 0)], timeout=20)[0].offset
+    until = time.monotonic() + 30
+    while True:
+        try:
+            found = consumer.committed([TopicPartition(topic, 0)], timeout=20)[0].offset
+            break
+        except confluent_kafka.KafkaException as error:
+            # The coordinator has just gone, and another takes over once its lease is over.
+            expect(error.args[0].code() in MOVING and time.monotonic() < until, f"committed offsets, got {error}")
+            time.sleep(0.2)
     consumer.close()
     return found
 
