@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::parts::Parts;
 use crate::process;
-use crate::reference_account::{Server, script};
+use crate::reference_account::{Server, script, signed_in};
 
 /// What to apply with.
 #[derive(Debug, Args)]
@@ -153,19 +153,6 @@ fn copy(source: &Path, target: &Path) -> anyhow::Result<()> {
         if path.is_dir() { copy(&path, &to)? } else { fs::copy(&path, &to).map(drop)? }
     }
     Ok(())
-}
-
-/// Signs a command in as somebody whom prerequisites.py made.
-fn signed_in<'a>(command: &'a mut Command, given: &Value, who: &str) -> anyhow::Result<&'a mut Command> {
-    for (variable, name) in [
-        ("AWS_ACCESS_KEY_ID", "AccessKeyId"),
-        ("AWS_SECRET_ACCESS_KEY", "SecretAccessKey"),
-        ("AWS_SESSION_TOKEN", "SessionToken"),
-    ] {
-        let value = given.pointer(&format!("/{who}/{name}")).and_then(Value::as_str);
-        command.env(variable, value.with_context(|| format!("prerequisites.py prints no {name} of {who}"))?);
-    }
-    Ok(command.env("AWS_REGION", "eu-central-1"))
 }
 
 /// The reviewer's side: a folder with the declaration, documents, evidence and the stand-in's state.

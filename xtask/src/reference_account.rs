@@ -34,17 +34,26 @@ impl ReferenceAccount {
 
     /// Lets a command sign in as the account's read-only scanner.
     pub(crate) fn sign_in<'a>(&self, command: &'a mut Command) -> anyhow::Result<&'a mut Command> {
-        let variables = [
-            ("AWS_ACCESS_KEY_ID", "AccessKeyId"),
-            ("AWS_SECRET_ACCESS_KEY", "SecretAccessKey"),
-            ("AWS_SESSION_TOKEN", "SessionToken"),
-        ];
-        for (variable, name) in variables {
-            let value = self.seeded.pointer(&format!("/scanner/{name}")).and_then(Value::as_str);
-            command.env(variable, value.with_context(|| format!("seed.py prints no {name}"))?);
-        }
-        Ok(command.env("AWS_REGION", "eu-central-1").args(["--aws-endpoint-url", &self.url]))
+        let command = signed_in(command, &self.seeded, "scanner")?;
+        Ok(command.args(["--aws-endpoint-url", &self.url]))
     }
+}
+
+/// Signs a command in as somebody whose credentials a seeding script printed.
+pub(crate) fn signed_in<'a>(
+    command: &'a mut Command,
+    printed: &Value,
+    who: &str,
+) -> anyhow::Result<&'a mut Command> {
+    for (variable, name) in [
+        ("AWS_ACCESS_KEY_ID", "AccessKeyId"),
+        ("AWS_SECRET_ACCESS_KEY", "SecretAccessKey"),
+        ("AWS_SESSION_TOKEN", "SessionToken"),
+    ] {
+        let value = printed.pointer(&format!("/{who}/{name}")).and_then(Value::as_str);
+        command.env(variable, value.with_context(|| format!("no {name} of {who} was printed"))?);
+    }
+    Ok(command.env("AWS_REGION", "eu-central-1"))
 }
 
 /// A script of `fixtures/reference-account/`.

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it cannot go on")]
 
+mod common;
+
 use bytes::Bytes;
-use cadastre_protocol::client::{Client, ClientConfig, Security};
+use cadastre_protocol::client::Client;
 use cadastre_protocol::messages::alter_partition_reassignments_request::{
     ReassignablePartition, ReassignableTopic,
 };
@@ -24,11 +26,10 @@ use cadastre_protocol::messages::{
 use cadastre_protocol::record::Record;
 use cadastre_protocol::record_batch::RecordBatch;
 use cadastre_protocol::{Request, ResponseError, StrBytes};
-use cadastre_server::{Broker, BrokerConfig, FormatOptions, Properties, RunningBroker, format};
+use common::in_process::InProcess;
 
 struct World {
-    _directory: tempfile::TempDir,
-    _broker: RunningBroker,
+    _broker: InProcess,
     client: Client,
 }
 
@@ -38,23 +39,8 @@ fn topic(name: &'static str) -> TopicName {
 
 impl World {
     async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let own = directory.path().display().to_string();
-        let properties: Properties = [
-            ("node.id", "7".to_owned()),
-            ("listeners", "PLAINTEXT://127.0.0.1:0".to_owned()),
-            ("log.dirs", format!("{own}/data")),
-            ("cadastre.key.file", format!("{own}/keys/kek")),
-        ]
-        .into_iter()
-        .collect();
-        let config = BrokerConfig::from_properties(properties).unwrap();
-        format(&config, &FormatOptions::default()).await.unwrap();
-        let broker = Broker::start(config).await.unwrap();
-        let (_, address) = broker.listeners().into_iter().next().unwrap();
-        let plain = ClientConfig::new("test", Security { tls: None, sasl: None });
-        let client = Client::connect(&address.to_string().parse().unwrap(), &plain).await.unwrap();
-        let mut world = Self { _directory: directory, _broker: broker, client };
+        let broker = InProcess::start(&[("node.id", "7")]).await;
+        let mut world = Self { client: broker.connect().await, _broker: broker };
         let ledger = CreatableTopic::default()
             .with_name(topic("ledger"))
             .with_num_partitions(2)

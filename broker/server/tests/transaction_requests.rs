@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it cannot go on")]
 
+mod common;
+
 use bytes::Bytes;
-use cadastre_protocol::client::{Client, ClientConfig, Security};
+use cadastre_protocol::client::Client;
 use cadastre_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use cadastre_protocol::messages::create_topics_request::CreatableTopic;
 use cadastre_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -20,7 +22,7 @@ use cadastre_protocol::messages::{
 use cadastre_protocol::record::Record;
 use cadastre_protocol::record_batch::{Producer, RecordBatch};
 use cadastre_protocol::{Request, ResponseError, StrBytes};
-use cadastre_server::{Broker, BrokerConfig, FormatOptions, Properties, RunningBroker, format};
+use common::in_process::InProcess;
 
 /// A producer as its requests name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +32,7 @@ struct Who {
 }
 
 struct World {
-    _directory: tempfile::TempDir,
-    _broker: RunningBroker,
+    _broker: InProcess,
     client: Client,
 }
 
@@ -49,22 +50,8 @@ fn transactional_id() -> TransactionalId {
 
 impl World {
     async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let own = directory.path().display().to_string();
-        let properties: Properties = [
-            ("listeners", "PLAINTEXT://127.0.0.1:0".to_owned()),
-            ("log.dirs", format!("{own}/data")),
-            ("cadastre.key.file", format!("{own}/keys/kek")),
-        ]
-        .into_iter()
-        .collect();
-        let config = BrokerConfig::from_properties(properties).unwrap();
-        format(&config, &FormatOptions::default()).await.unwrap();
-        let broker = Broker::start(config).await.unwrap();
-        let (_, address) = broker.listeners().into_iter().next().unwrap();
-        let plain = ClientConfig::new("test", Security { tls: None, sasl: None });
-        let client = Client::connect(&address.to_string().parse().unwrap(), &plain).await.unwrap();
-        let mut world = Self { _directory: directory, _broker: broker, client };
+        let broker = InProcess::start(&[]).await;
+        let mut world = Self { client: broker.connect().await, _broker: broker };
         let topic =
             CreatableTopic::default().with_name(topic()).with_num_partitions(3).with_replication_factor(1);
         world.send(7, &CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(5000)).await;

@@ -72,22 +72,17 @@ for statement in json.load(sys.stdin):
     assert not isinstance(tree, exp.Command), statement
 ";
     let (tables, others) = statements();
-    let quoted: Vec<String> = tables.iter().chain(&others).map(|statement| json(statement)).collect();
+    let all: Vec<&String> = tables.iter().chain(&others).collect();
     let mut child = Command::new(python)
         .args(["-c", SCRIPT])
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(format!("[{}]", quoted.join(",")).as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(&serde_json::to_vec(&all).unwrap()).unwrap();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-}
-
-/// A string of JSON.
-fn json(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
 
 #[test]

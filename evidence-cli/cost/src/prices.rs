@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use cadastre_model::cost::PriceSource;
+use cadastre_model::yaml::{self, YamlFileError};
 use serde::Deserialize;
 
 use crate::amount::Amount;
@@ -61,33 +62,9 @@ pub(crate) struct PriceList {
 /// Why a price file was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum PricesError {
-    /// The file cannot be read.
-    #[error("cannot read `{path}`")]
-    Io {
-        /// The file.
-        path: String,
-        /// What the operating system said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Larger than any price file.
-    #[error("`{path}` is larger than {MAXIMUM_SIZE} bytes")]
-    TooLarge {
-        /// The file.
-        path: String,
-    },
-    /// Not what the format asks for.
-    #[error("{path}:{line}:{column}: {message}")]
-    Malformed {
-        /// The file.
-        path: String,
-        /// Counted from 1.
-        line: u64,
-        /// Counted from 1.
-        column: u64,
-        /// What was expected.
-        message: String,
-    },
+    /// The file cannot be read, or is no price file.
+    #[error(transparent)]
+    File(#[from] YamlFileError),
     /// Another format, no day, or no source.
     #[error("{path}: {message}")]
     Inconsistent {
@@ -112,12 +89,7 @@ impl Prices {
     /// # Errors
     /// See [`PricesError`].
     pub fn read(path: &Path) -> Result<Self, PricesError> {
-        let name = path.display().to_string();
-        let io = |source| PricesError::Io { path: name.clone(), source };
-        if std::fs::metadata(path).map_err(io)?.len() > MAXIMUM_SIZE {
-            return Err(PricesError::TooLarge { path: name });
-        }
-        Self::parse(&std::fs::read_to_string(path).map_err(io)?, &name)
+        Self::parse(&yaml::read_text(path, MAXIMUM_SIZE)?, &path.display().to_string())
     }
 
     /// Parses text; `path` is only named in errors.
@@ -125,13 +97,7 @@ impl Prices {
     /// # Errors
     /// See [`PricesError`].
     pub fn parse(text: &str, path: &str) -> Result<Self, PricesError> {
-        let prices: Self = serde_saphyr::from_str(text).map_err(|error| {
-            let (line, column) =
-                error.location().map_or((1, 1), |location| (location.line(), location.column()));
-            let message = error.without_snippet().to_string();
-            let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
-            PricesError::Malformed { path: path.to_owned(), line, column, message }
-        })?;
+        let prices: Self = yaml::parse_file(text, path)?;
         let wrong = |message: String| Err(PricesError::Inconsistent { path: path.to_owned(), message });
         if prices.schema != SCHEMA {
             return wrong(format!("schema is `{}`, and this version reads `{SCHEMA}`", prices.schema));

@@ -1,6 +1,7 @@
 //! Splits a document into front matter and text, and reads the former strictly.
 
 use cadastre_model::asset::document::{FrontMatter, Section};
+use cadastre_model::yaml::{self, Malformed};
 
 use crate::error::DocumentError;
 use crate::file::MAXIMUM_SIZE;
@@ -33,10 +34,8 @@ pub fn parse(path: &str, content: &[u8]) -> Result<ParsedDocument, DocumentError
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (front, body, lines) = split(path, text)?;
-    let front: FrontMatter = serde_saphyr::from_str(front).map_err(|error| {
-        let (line, column) = error.location().map_or((1, 1), |location| (location.line(), location.column()));
-        let message = error.without_snippet().to_string();
-        let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
+    let front: FrontMatter = yaml::parse(front).map_err(|Malformed { line, column, message }| {
+        // The fence stands before it.
         DocumentError::Malformed { path: path.to_owned(), line: line.saturating_add(1), column, message }
     })?;
     let mut sections = sections::read(body);

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::drill_target::{DrillTarget, Environment};
 use crate::profile::{Profile, ProfileName};
 use crate::time::Period;
+use crate::yaml::{self, YamlFileError};
 
 /// The format this version reads.
 pub const SCHEMA: &str = "cadastre/boundary/v1";
@@ -691,33 +692,9 @@ pub struct NotApplicable {
 /// Why a declaration was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum DeclarationError {
-    /// The file cannot be read.
-    #[error("cannot read `{path}`")]
-    Io {
-        /// The file.
-        path: String,
-        /// What the operating system said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Larger than any declaration.
-    #[error("`{path}` is larger than {MAXIMUM_SIZE} bytes")]
-    TooLarge {
-        /// The file.
-        path: String,
-    },
-    /// Not what the format asks for.
-    #[error("{path}:{line}:{column}: {message}")]
-    Malformed {
-        /// The file.
-        path: String,
-        /// Counted from 1.
-        line: u64,
-        /// Counted from 1.
-        column: u64,
-        /// What was expected.
-        message: String,
-    },
+    /// The file cannot be read, or is no declaration.
+    #[error(transparent)]
+    File(#[from] YamlFileError),
     /// Another version of the format.
     #[error("{path}: schema is `{found}`, and this version reads `{SCHEMA}`")]
     Schema {
@@ -742,12 +719,7 @@ impl Declaration {
     /// # Errors
     /// See [`DeclarationError`].
     pub fn read(path: &Path) -> Result<Self, DeclarationError> {
-        let name = path.display().to_string();
-        let io = |source| DeclarationError::Io { path: name.clone(), source };
-        if std::fs::metadata(path).map_err(io)?.len() > MAXIMUM_SIZE {
-            return Err(DeclarationError::TooLarge { path: name });
-        }
-        Self::parse(&std::fs::read_to_string(path).map_err(io)?, &name)
+        Self::parse(&yaml::read_text(path, MAXIMUM_SIZE)?, &path.display().to_string())
     }
 
     /// Parses text; `path` is only named in errors.
@@ -755,13 +727,7 @@ impl Declaration {
     /// # Errors
     /// See [`DeclarationError`].
     pub fn parse(text: &str, path: &str) -> Result<Self, DeclarationError> {
-        let mut declaration: Self = serde_saphyr::from_str(text).map_err(|error| {
-            let (line, column) =
-                error.location().map_or((1, 1), |location| (location.line(), location.column()));
-            let message = error.without_snippet().to_string();
-            let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
-            DeclarationError::Malformed { path: path.to_owned(), line, column, message }
-        })?;
+        let mut declaration: Self = yaml::parse_file(text, path)?;
         if declaration.schema != SCHEMA {
             return Err(DeclarationError::Schema { path: path.to_owned(), found: declaration.schema });
         }

@@ -26,6 +26,7 @@ pub mod refusal;
 pub mod shared;
 pub mod time;
 pub mod usage;
+pub mod yaml;
 
 pub use known::Known;
 pub use record::{Observation, Outcome, Record, RecordId, RecordSink, Scope};

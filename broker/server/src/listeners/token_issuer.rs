@@ -18,6 +18,7 @@ use url::{Host, Url};
 use super::listener_security::chain;
 use crate::config::ListenerConfig;
 use crate::config::definition::{boolean, list};
+use crate::config::tables::broker_definition;
 use crate::sync::{read, write};
 
 /// Keys are asked for no oftener than this because of tokens that name others: anybody can send such a token.
@@ -51,12 +52,13 @@ impl TokenIssuer {
     /// What is missing or wrong, for whoever configures the broker.
     pub(super) fn open(listener: &ListenerConfig, clock: Clock) -> Result<Self, String> {
         let text = |name: &str| {
-            let value = listener.mechanism_property("OAUTHBEARER", name).or_else(|| listener.property(name));
+            let given = listener.mechanism_property("OAUTHBEARER", name).or_else(|| listener.property(name));
+            let value = given.or_else(|| broker_definition(name)?.default);
             value.filter(|value| !value.is_empty()).map(str::to_owned)
         };
-        let number = |name: &str, default: u64| {
-            text(name)
-                .map_or(Ok(default), |value| value.parse::<u64>().map_err(|error| format!("{name}: {error}")))
+        let number = |name: &str| {
+            let value = text(name).unwrap_or_default();
+            value.parse::<u64>().map_err(|error| format!("{name}: {error}"))
         };
         let waived = |name: &str| text(name).and_then(|value| boolean(&value)).unwrap_or(false);
         let address = text("sasl.oauthbearer.jwks.endpoint.url").ok_or(
@@ -75,22 +77,20 @@ impl TokenIssuer {
                         sasl.oauthbearer.allow.unverified.issuer=true"
                 .to_owned());
         }
-        let milliseconds = |name, default| number(name, default).map(Duration::from_millis);
+        let milliseconds = |name| number(name).map(Duration::from_millis);
         let mut opened = Self {
             listener: listener.name.clone(),
             rules: BearerRules {
                 audiences,
                 issuer,
-                subject_claim: text("sasl.oauthbearer.sub.claim.name").unwrap_or_else(|| "sub".to_owned()),
-                scope_claim: text("sasl.oauthbearer.scope.claim.name").unwrap_or_else(|| "scope".to_owned()),
-                clock_skew_seconds: number("sasl.oauthbearer.clock.skew.seconds", 30)?
-                    .min(3_600)
-                    .cast_signed(),
+                subject_claim: text("sasl.oauthbearer.sub.claim.name").unwrap_or_default(),
+                scope_claim: text("sasl.oauthbearer.scope.claim.name").unwrap_or_default(),
+                clock_skew_seconds: number("sasl.oauthbearer.clock.skew.seconds")?.min(3_600).cast_signed(),
             },
             source: KeySource::parse(&address)?,
-            refresh: milliseconds("sasl.oauthbearer.jwks.endpoint.refresh.ms", 3_600_000)?,
-            retry: milliseconds("sasl.oauthbearer.jwks.endpoint.retry.backoff.ms", 100)?,
-            longest_retry: milliseconds("sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms", 10_000)?,
+            refresh: milliseconds("sasl.oauthbearer.jwks.endpoint.refresh.ms")?,
+            retry: milliseconds("sasl.oauthbearer.jwks.endpoint.retry.backoff.ms")?,
+            longest_retry: milliseconds("sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms")?,
             keys: RwLock::default(),
             unknown_key: Notify::new(),
             clock,

@@ -192,7 +192,7 @@ impl Settings {
         GROUP_PROPERTIES.values().map(setting).collect()
     }
 
-    /// What a group's property is when nothing is set for the group.
+    /// What a group's property is: as set for the group, or else as inherited.
     pub(crate) fn group_text(&self, group: &str, name: &str) -> Option<String> {
         let own = self.group(group).remove(name);
         own.or_else(|| GROUP_PROPERTIES.get(name).and_then(|property| self.inherited(property).0))

@@ -8,6 +8,8 @@
 )]
 #![allow(missing_debug_implementations, reason = "tests print nothing of this")]
 
+pub mod in_process;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Read as _;

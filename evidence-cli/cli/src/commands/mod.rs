@@ -38,6 +38,7 @@ mod who_can;
 
 use cadastre_model::declaration::DeclarationError;
 use cadastre_model::evidence::EvidenceError;
+use cadastre_model::yaml::YamlFileError;
 use clap::CommandFactory;
 
 use crate::args::{Arguments, Command};
@@ -105,10 +106,12 @@ pub(crate) fn hints(error: &anyhow::Error) -> Vec<String> {
             _ => {}
         }
         match cause.downcast_ref::<DeclarationError>() {
-            Some(DeclarationError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Some(DeclarationError::File(YamlFileError::Io { source, .. }))
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
                 hints.push("write one with `cadastre init`, or name it with -b".to_owned());
             }
-            Some(DeclarationError::Malformed { .. }) => {
+            Some(DeclarationError::File(YamlFileError::Malformed { .. })) => {
                 hints.push("docs/formats/boundary.md describes every key; `cadastre init --offline` writes a commented example".to_owned());
             }
             _ => {}
