@@ -5,6 +5,7 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
+pub use crate::kafka_4_1::{KAFKA_4_1, check_request};
 use crate::messages::api_versions_response::ApiVersion;
 use crate::messages::{self, ApiKey, ApiVersionsResponse};
 use crate::{Decodable, Encodable, Request, ResponseError, StrBytes};
@@ -21,7 +22,7 @@ pub struct ApiRange {
 }
 
 impl ApiRange {
-    const fn new(api: ApiKey, minimum: i16, maximum: i16) -> Self {
+    pub(crate) const fn new(api: ApiKey, minimum: i16, maximum: i16) -> Self {
         Self { api, minimum, maximum }
     }
 
@@ -31,65 +32,6 @@ impl ApiRange {
         self.minimum <= version && version <= self.maximum
     }
 }
-
-/// The APIs of Kafka 4.1 that clients, admin tools and consumer groups use, with the versions that Kafka 4.1 answers
-/// and the wire types can read.
-pub const KAFKA_4_1: &[ApiRange] = &[
-    ApiRange::new(ApiKey::Produce, 3, 13),
-    ApiRange::new(ApiKey::Fetch, 4, 17),
-    ApiRange::new(ApiKey::ListOffsets, 1, 10),
-    ApiRange::new(ApiKey::Metadata, 0, 13),
-    ApiRange::new(ApiKey::OffsetCommit, 2, 9),
-    ApiRange::new(ApiKey::OffsetFetch, 1, 9),
-    ApiRange::new(ApiKey::FindCoordinator, 0, 6),
-    ApiRange::new(ApiKey::JoinGroup, 0, 9),
-    ApiRange::new(ApiKey::Heartbeat, 0, 4),
-    ApiRange::new(ApiKey::LeaveGroup, 0, 5),
-    ApiRange::new(ApiKey::SyncGroup, 0, 5),
-    ApiRange::new(ApiKey::DescribeGroups, 0, 6),
-    ApiRange::new(ApiKey::ListGroups, 0, 5),
-    ApiRange::new(ApiKey::SaslHandshake, 0, 1),
-    ApiRange::new(ApiKey::ApiVersions, 0, 4),
-    ApiRange::new(ApiKey::CreateTopics, 2, 7),
-    ApiRange::new(ApiKey::DeleteTopics, 1, 6),
-    ApiRange::new(ApiKey::DeleteRecords, 0, 2),
-    ApiRange::new(ApiKey::InitProducerId, 0, 5),
-    ApiRange::new(ApiKey::OffsetForLeaderEpoch, 2, 4),
-    ApiRange::new(ApiKey::AddPartitionsToTxn, 0, 5),
-    ApiRange::new(ApiKey::AddOffsetsToTxn, 0, 4),
-    ApiRange::new(ApiKey::EndTxn, 0, 5),
-    ApiRange::new(ApiKey::TxnOffsetCommit, 0, 5),
-    ApiRange::new(ApiKey::DescribeAcls, 1, 3),
-    ApiRange::new(ApiKey::CreateAcls, 1, 3),
-    ApiRange::new(ApiKey::DeleteAcls, 1, 3),
-    ApiRange::new(ApiKey::DescribeConfigs, 1, 4),
-    ApiRange::new(ApiKey::AlterConfigs, 0, 2),
-    ApiRange::new(ApiKey::AlterReplicaLogDirs, 1, 2),
-    ApiRange::new(ApiKey::DescribeLogDirs, 1, 4),
-    ApiRange::new(ApiKey::SaslAuthenticate, 0, 2),
-    ApiRange::new(ApiKey::CreatePartitions, 0, 3),
-    ApiRange::new(ApiKey::CreateDelegationToken, 1, 3),
-    ApiRange::new(ApiKey::RenewDelegationToken, 1, 2),
-    ApiRange::new(ApiKey::ExpireDelegationToken, 1, 2),
-    ApiRange::new(ApiKey::DescribeDelegationToken, 1, 3),
-    ApiRange::new(ApiKey::DeleteGroups, 0, 2),
-    ApiRange::new(ApiKey::ElectLeaders, 0, 2),
-    ApiRange::new(ApiKey::IncrementalAlterConfigs, 0, 1),
-    ApiRange::new(ApiKey::AlterPartitionReassignments, 0, 1),
-    ApiRange::new(ApiKey::ListPartitionReassignments, 0, 0),
-    ApiRange::new(ApiKey::OffsetDelete, 0, 0),
-    ApiRange::new(ApiKey::DescribeClientQuotas, 0, 1),
-    ApiRange::new(ApiKey::AlterClientQuotas, 0, 1),
-    ApiRange::new(ApiKey::DescribeUserScramCredentials, 0, 0),
-    ApiRange::new(ApiKey::AlterUserScramCredentials, 0, 0),
-    ApiRange::new(ApiKey::DescribeQuorum, 0, 2),
-    ApiRange::new(ApiKey::DescribeCluster, 0, 2),
-    ApiRange::new(ApiKey::DescribeProducers, 0, 0),
-    ApiRange::new(ApiKey::DescribeTransactions, 0, 0),
-    ApiRange::new(ApiKey::ListTransactions, 0, 2),
-    ApiRange::new(ApiKey::DescribeTopicPartitions, 0, 0),
-    ApiRange::new(ApiKey::ListConfigResources, 0, 1),
-];
 
 /// The APIs that one side speaks, sorted by API key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -14,6 +14,7 @@ pub mod batch_outline;
 pub mod client;
 pub mod compression;
 pub mod frame;
+mod kafka_4_1;
 pub mod record;
 pub mod record_batch;
 pub mod transaction_marker;

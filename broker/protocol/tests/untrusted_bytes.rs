@@ -4,7 +4,6 @@ use bytes::{Bytes, BytesMut};
 use cadastre_protocol::api::{self, KAFKA_4_1, RequestHeader};
 use cadastre_protocol::record::{Header, Record};
 use cadastre_protocol::record_batch::RecordBatch;
-use cadastre_protocol::{ApiKey, messages};
 use proptest::prelude::*;
 
 fn any_bytes(maximum: usize) -> impl Strategy<Value = Option<Bytes>> {
@@ -21,45 +20,6 @@ fn any_record() -> impl Strategy<Value = Record> {
 fn any_batch() -> impl Strategy<Value = RecordBatch> {
     prop::collection::vec(any_record(), 1..6)
         .prop_filter_map("no records, no batch", |records| RecordBatch::build(0, &records, None))
-}
-
-/// Decodes `body` as the request `api` and forgets it; what matters is that it returns.
-fn decode_any(api: ApiKey, version: i16, body: Bytes) {
-    macro_rules! decode {
-        ($($api:ident: $request:ident),* $(,)?) => {
-            match api {
-                $(ApiKey::$api => drop(api::decode_request::<messages::$request>(version, body)),)*
-                other => panic!("{other:?} is in the table but not in this test"),
-            }
-        };
-    }
-    decode!(
-        Produce: ProduceRequest, Fetch: FetchRequest, ListOffsets: ListOffsetsRequest, Metadata: MetadataRequest,
-        OffsetCommit: OffsetCommitRequest, OffsetFetch: OffsetFetchRequest, FindCoordinator: FindCoordinatorRequest,
-        JoinGroup: JoinGroupRequest, Heartbeat: HeartbeatRequest, LeaveGroup: LeaveGroupRequest,
-        SyncGroup: SyncGroupRequest, DescribeGroups: DescribeGroupsRequest, ListGroups: ListGroupsRequest,
-        SaslHandshake: SaslHandshakeRequest, ApiVersions: ApiVersionsRequest, CreateTopics: CreateTopicsRequest,
-        DeleteTopics: DeleteTopicsRequest, DeleteRecords: DeleteRecordsRequest,
-        InitProducerId: InitProducerIdRequest, OffsetForLeaderEpoch: OffsetForLeaderEpochRequest,
-        DescribeAcls: DescribeAclsRequest, CreateAcls: CreateAclsRequest, DeleteAcls: DeleteAclsRequest,
-        DescribeConfigs: DescribeConfigsRequest, AlterConfigs: AlterConfigsRequest,
-        AlterReplicaLogDirs: AlterReplicaLogDirsRequest, DescribeLogDirs: DescribeLogDirsRequest,
-        SaslAuthenticate: SaslAuthenticateRequest, CreateDelegationToken: CreateDelegationTokenRequest,
-        RenewDelegationToken: RenewDelegationTokenRequest, ExpireDelegationToken: ExpireDelegationTokenRequest,
-        CreatePartitions: CreatePartitionsRequest, DescribeDelegationToken: DescribeDelegationTokenRequest,
-        DeleteGroups: DeleteGroupsRequest, ElectLeaders: ElectLeadersRequest,
-        IncrementalAlterConfigs: IncrementalAlterConfigsRequest,
-        AlterPartitionReassignments: AlterPartitionReassignmentsRequest,
-        ListPartitionReassignments: ListPartitionReassignmentsRequest, OffsetDelete: OffsetDeleteRequest,
-        DescribeClientQuotas: DescribeClientQuotasRequest, AlterClientQuotas: AlterClientQuotasRequest,
-        DescribeUserScramCredentials: DescribeUserScramCredentialsRequest,
-        AlterUserScramCredentials: AlterUserScramCredentialsRequest, DescribeQuorum: DescribeQuorumRequest,
-        DescribeCluster: DescribeClusterRequest, DescribeProducers: DescribeProducersRequest,
-        DescribeTransactions: DescribeTransactionsRequest, ListTransactions: ListTransactionsRequest,
-        AddPartitionsToTxn: AddPartitionsToTxnRequest, AddOffsetsToTxn: AddOffsetsToTxnRequest,
-        EndTxn: EndTxnRequest, TxnOffsetCommit: TxnOffsetCommitRequest,
-        DescribeTopicPartitions: DescribeTopicPartitionsRequest, ListConfigResources: ListConfigResourcesRequest,
-    );
 }
 
 proptest! {
@@ -127,7 +87,7 @@ proptest! {
     ) {
         let range = KAFKA_4_1[choice.index(KAFKA_4_1.len())];
         let version = range.minimum + version % (range.maximum - range.minimum + 1);
-        decode_any(range.api, version, body.into());
+        let _ = api::check_request(range.api, version, body.into());
     }
 }
 
@@ -135,8 +95,8 @@ proptest! {
 fn every_api_of_the_table_decodes_an_empty_body_without_panic() {
     for range in KAFKA_4_1 {
         for version in range.minimum..=range.maximum {
-            decode_any(range.api, version, Bytes::new());
-            decode_any(range.api, version, BytesMut::zeroed(64).freeze());
+            let _ = api::check_request(range.api, version, Bytes::new());
+            let _ = api::check_request(range.api, version, BytesMut::zeroed(64).freeze());
         }
     }
 }
