@@ -41,6 +41,7 @@ mod prove_kafka;
 mod prove_page;
 mod reference_account;
 mod simulate;
+mod streams;
 mod tamper;
 mod test;
 
@@ -98,6 +99,8 @@ enum Verb {
     Compat(compat::Options),
     /// Kill real brokers under load, and read every acknowledged record back
     Kill(kill::Options),
+    /// Kill brokers under a Kafka Streams application that counts exactly once, and write docs/exactly-once.md
+    Streams(streams::Options),
     /// Alter every region of every durable file kind of the broker, and see that it is noticed
     Tamper(tamper::Options),
     /// Exercise brokers as `cadastre prove` does, and write what came of it to docs/proof.md
@@ -148,6 +151,7 @@ fn main() -> ExitCode {
         Verb::Simulate(options) => simulate::run(&options),
         Verb::Compat(options) => compat::run(&options),
         Verb::Kill(options) => kill::run(&options),
+        Verb::Streams(options) => streams::run(&options),
         Verb::Prove(options) => prove::run(&options),
         Verb::RecordFixtures(options) => fixtures::record(&options),
         Verb::Bench(bench) => bench::run(&bench),
