@@ -8,25 +8,35 @@ use crate::error::GroupError;
 use crate::group::GroupState;
 use crate::persistence::Work;
 use crate::records::deletions;
-use crate::response::{DeleteGroupsResponse, DescribedGroup, DescribedMember, ListedGroup, Response};
+use crate::response::{
+    DeleteGroupsResponse, DescribedGroup, DescribedMember, GroupType, ListedGroup, Response,
+};
+use crate::subscription::CONSUMER;
 
 impl GroupCoordinator {
     /// The groups in one of the states and of one of the types, sorted; an empty filter accepts all. Names are
     /// compared without regard to case, and unknown ones match nothing (KIP-518, KIP-848).
     pub fn list_groups<S: AsRef<str>>(&self, states: &[S], types: &[S]) -> Vec<ListedGroup> {
-        let wanted_type = types.is_empty()
-            || types.iter().any(|wanted| wanted.as_ref().trim().eq_ignore_ascii_case(ListedGroup::TYPE));
-        let wanted_states: BTreeSet<GroupState> =
-            states.iter().filter_map(|state| state.as_ref().parse().ok()).collect();
-        let is_wanted = |state| wanted_type && (states.is_empty() || wanted_states.contains(&state));
-        let groups = self.groups.iter().filter(|(_, group)| is_wanted(group.state));
+        let accepts = |filter: &[S], name: &str| {
+            filter.is_empty() || filter.iter().any(|wanted| wanted.as_ref().trim().eq_ignore_ascii_case(name))
+        };
+        let classic = self.groups.iter().map(|(group_id, group)| ListedGroup {
+            group_id: group_id.clone(),
+            protocol_type: group.protocol_type.clone().unwrap_or_default(),
+            state: group.state.as_str(),
+            group_type: GroupType::Classic,
+        });
+        let consumers = self.consumers.iter().map(|(group_id, group)| ListedGroup {
+            group_id: group_id.clone(),
+            protocol_type: CONSUMER.to_owned(),
+            state: group.state().as_str(),
+            group_type: GroupType::Consumer,
+        });
+        let is_wanted =
+            |group: &ListedGroup| accepts(states, group.state) && accepts(types, group.group_type.as_str());
+        let mut groups: Vec<ListedGroup> = classic.chain(consumers).filter(is_wanted).collect();
+        groups.sort_by(|one, other| one.group_id.cmp(&other.group_id));
         groups
-            .map(|(group_id, group)| ListedGroup {
-                group_id: group_id.clone(),
-                protocol_type: group.protocol_type.clone().unwrap_or_default(),
-                state: group.state,
-            })
-            .collect()
     }
 
     /// What there is to know of a group; one that does not exist is `Dead`.
@@ -62,10 +72,14 @@ impl GroupCoordinator {
     pub(crate) fn delete_groups(&mut self, token: ReplyToken, requested: BTreeSet<String>) {
         let mut groups = BTreeMap::new();
         for group_id in requested {
-            let error = match self.groups.get(&group_id).map(|group| group.state) {
+            let is_empty = match self.consumers.get(&group_id) {
+                Some(group) => Some(group.is_empty()),
+                None => self.groups.get(&group_id).map(|group| group.state == GroupState::Empty),
+            };
+            let error = match is_empty {
                 None => Some(GroupError::GroupIdNotFound),
-                Some(GroupState::Empty) => None,
-                Some(_) => Some(GroupError::NonEmptyGroup),
+                Some(true) => None,
+                Some(false) => Some(GroupError::NonEmptyGroup),
             };
             groups.insert(group_id, error);
         }

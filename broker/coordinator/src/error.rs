@@ -48,11 +48,32 @@ pub enum GroupError {
     /// The group still reads the topic.
     #[error("group is subscribed to the topic")]
     GroupSubscribedToTopic,
+    /// The request's version cannot say what the group needs to know.
+    #[error("version of the request is too old for a consumer group")]
+    UnsupportedVersion,
+    /// The request makes no sense.
+    #[error("request is invalid")]
+    InvalidRequest,
+    /// The member must give up all its partitions and join again (KIP-848).
+    #[error("member epoch is fenced")]
+    FencedMemberEpoch,
+    /// Another member still uses the group instance id (KIP-848).
+    #[error("group instance id is still in use")]
+    UnreleasedInstanceId,
+    /// No such assignor (KIP-848).
+    #[error("assignor is not supported")]
+    UnsupportedAssignor,
+    /// The member's epoch has changed; it learns of it by its next heartbeat (KIP-848).
+    #[error("member epoch is stale")]
+    StaleMemberEpoch,
+    /// The subscription is no regular expression (KIP-848).
+    #[error("regular expression is invalid")]
+    InvalidRegularExpression,
 }
 
 impl GroupError {
     /// Every error.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 22] = [
         Self::OffsetMetadataTooLarge,
         Self::CoordinatorNotAvailable,
         Self::IllegalGeneration,
@@ -68,6 +89,13 @@ impl GroupError {
         Self::FencedInstanceId,
         Self::NotCoordinator,
         Self::GroupSubscribedToTopic,
+        Self::UnsupportedVersion,
+        Self::InvalidRequest,
+        Self::FencedMemberEpoch,
+        Self::UnreleasedInstanceId,
+        Self::UnsupportedAssignor,
+        Self::StaleMemberEpoch,
+        Self::InvalidRegularExpression,
     ];
 
     /// The error code on the wire.
@@ -82,12 +110,19 @@ impl GroupError {
             Self::UnknownMemberId => 25,
             Self::InvalidSessionTimeout => 26,
             Self::RebalanceInProgress => 27,
+            Self::UnsupportedVersion => 35,
+            Self::InvalidRequest => 42,
             Self::NonEmptyGroup => 68,
             Self::GroupIdNotFound => 69,
             Self::MemberIdRequired => 79,
             Self::GroupMaxSizeReached => 81,
             Self::FencedInstanceId => 82,
             Self::GroupSubscribedToTopic => 86,
+            Self::FencedMemberEpoch => 110,
+            Self::UnreleasedInstanceId => 111,
+            Self::UnsupportedAssignor => 112,
+            Self::StaleMemberEpoch => 113,
+            Self::InvalidRegularExpression => 128,
         }
     }
 }
@@ -105,6 +140,14 @@ pub enum RestoreError {
         key: String,
         /// Why.
         source: serde_json::Error,
+    },
+    /// A record names what is no topic id.
+    #[error("record under `{key}` names `{id}`, which is not a topic id")]
+    Topic {
+        /// The key.
+        key: String,
+        /// What it names.
+        id: String,
     },
     /// The record was written by a newer version.
     #[error("record under `{key}` has version {version}, which is newer than this broker")]

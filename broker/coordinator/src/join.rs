@@ -20,10 +20,16 @@ impl GroupCoordinator {
         if !bounds.contains(&request.session_timeout_ms) {
             return self.refuse_join(token, GroupError::InvalidSessionTimeout, &member_id);
         }
-        if !member_id.is_empty() && !self.groups.contains_key(&request.group_id) {
+        let exists =
+            self.groups.contains_key(&request.group_id) || self.consumers.contains_key(&request.group_id);
+        if !member_id.is_empty() && !exists {
             return self.refuse_join(token, GroupError::UnknownMemberId, &member_id);
         }
         let group_id = request.group_id.clone();
+        self.drop_empty_consumer_group(&group_id, now_ms);
+        if self.consumers.contains_key(&group_id) {
+            return self.join_consumer_group(token, request, now_ms);
+        }
         let maximum_size = self.config.maximum_size;
         let group = self.groups.entry(group_id.clone()).or_insert_with(|| Group::new(now_ms));
         if !group.has_room_for(&member_id, maximum_size) {

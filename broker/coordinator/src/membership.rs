@@ -18,6 +18,9 @@ impl GroupCoordinator {
         if group_id.is_empty() {
             return Err(GroupError::InvalidGroupId);
         }
+        if self.consumers.contains_key(group_id) {
+            return self.heartbeat_in_consumer_group(request, now_ms);
+        }
         let group = self.groups.get(group_id).ok_or(GroupError::UnknownMemberId)?;
         group.validate_member(member_id, group_instance_id.as_deref())?;
         if *generation_id != group.generation_id {
@@ -41,6 +44,11 @@ impl GroupCoordinator {
 
     pub(crate) fn leave(&mut self, token: ReplyToken, request: LeaveRequest, now_ms: i64) {
         let LeaveRequest { group_id, members } = request;
+        if self.consumers.contains_key(&group_id) {
+            let members = self.leave_from_consumer_group(&group_id, members, now_ms);
+            let response = Response::Leave(LeaveResponse { error: None, members });
+            return self.answer_once_written(&group_id, token, response);
+        }
         let refusal = if group_id.is_empty() {
             Some(GroupError::InvalidGroupId)
         } else if !self.groups.contains_key(&group_id) {

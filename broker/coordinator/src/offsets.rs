@@ -96,6 +96,7 @@ impl GroupCoordinator {
             let response = OffsetCommitResponse { partitions: refused.collect() };
             return self.reply(token, Response::CommitOffsets(response));
         }
+        // Only the classic protocol takes a commit for a sign of life.
         let state = self.groups.get(&request.group_id).map(|group| group.state);
         if matches!(state, Some(GroupState::Stable | GroupState::PreparingRebalance)) {
             self.keep_alive(&request.group_id, &request.member_id, now_ms);
@@ -127,6 +128,9 @@ impl GroupCoordinator {
     }
 
     fn validate_commit(&self, request: &OffsetCommitRequest) -> Result<(), GroupError> {
+        if let Some(group) = self.consumers.get(&request.group_id) {
+            return group.check_commit(request);
+        }
         let is_member = request.generation_id >= 0
             || !request.member_id.is_empty()
             || request.group_instance_id.is_some();
@@ -164,7 +168,7 @@ impl GroupCoordinator {
         now_ms: i64,
     ) {
         if is_durable {
-            self.groups.entry(group_id.to_owned()).or_insert_with(|| Group::new(now_ms));
+            self.ensure_group(group_id, now_ms);
             for (topic, partition, offset) in offsets {
                 self.offsets.set(group_id, &topic, partition, offset);
             }
@@ -176,17 +180,14 @@ impl GroupCoordinator {
 
     pub(crate) fn delete_offsets(&mut self, token: ReplyToken, request: OffsetDeleteRequest) {
         let OffsetDeleteRequest { group_id, partitions } = request;
-        let group = match self.validate_offset_deletion(&group_id) {
-            Ok(group) => group,
-            Err(error) => {
-                let response = OffsetDeleteResponse { error: Some(error), partitions: Vec::new() };
-                return self.reply(token, Response::DeleteOffsets(response));
-            }
-        };
+        if let Err(error) = self.validate_offset_deletion(&group_id) {
+            let response = OffsetDeleteResponse { error: Some(error), partitions: Vec::new() };
+            return self.reply(token, Response::DeleteOffsets(response));
+        }
         let existing = self.offsets_to_be(|other| other == group_id);
         let (mut answered, mut offsets, mut changes) = (Vec::new(), Vec::new(), Vec::new());
         for (topic, partition) in partitions {
-            if group.is_subscribed_to(&topic) {
+            if self.is_subscribed_to(&group_id, &topic) {
                 answered.push((topic, partition, Some(GroupError::GroupSubscribedToTopic)));
                 continue;
             }
@@ -203,15 +204,23 @@ impl GroupCoordinator {
         self.persist(changes, Work::DeleteOffsets { token, group_id, offsets, response });
     }
 
-    fn validate_offset_deletion(&self, group_id: &str) -> Result<&Group, GroupError> {
+    fn is_subscribed_to(&self, group_id: &str, topic: &str) -> bool {
+        self.groups.get(group_id).is_some_and(|group| group.is_subscribed_to(topic))
+            || self.consumers.get(group_id).is_some_and(|group| group.is_subscribed_to(topic))
+    }
+
+    fn validate_offset_deletion(&self, group_id: &str) -> Result<(), GroupError> {
         if group_id.is_empty() {
             return Err(GroupError::InvalidGroupId);
+        }
+        if self.consumers.contains_key(group_id) {
+            return Ok(());
         }
         let group = self.groups.get(group_id).ok_or(GroupError::GroupIdNotFound)?;
         if group.state != GroupState::Empty && !group.uses_consumer_protocol() {
             return Err(GroupError::NonEmptyGroup);
         }
-        Ok(group)
+        Ok(())
     }
 
     pub(crate) fn finish_offset_deletion(
@@ -258,6 +267,21 @@ impl GroupCoordinator {
                 }
             }
             if !keeps_any && group.state == GroupState::Empty && group.pending_join.is_empty() {
+                group_ids.push(group_id.clone());
+            }
+        }
+        for (group_id, group) in &self.consumers {
+            let mut keeps_any = false;
+            for (topic, partition, offset) in self.offsets.of(group_id) {
+                let expires_ms =
+                    offset.expires_ms.unwrap_or_else(|| offset.commit_ms.saturating_add(retention_ms));
+                if now_ms >= expires_ms && !group.is_subscribed_to(topic) {
+                    offsets.push((group_id.clone(), topic.to_owned(), partition));
+                } else {
+                    keeps_any = true;
+                }
+            }
+            if !keeps_any && group.is_empty() {
                 group_ids.push(group_id.clone());
             }
         }

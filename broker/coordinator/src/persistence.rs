@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+use crate::consumer::group::ConsumerGroup;
 use crate::coordinator::GroupCoordinator;
 use crate::effect::{Effect, PersistId, RecordChange, ReplyToken};
 use crate::member::Member;
 use crate::offsets::CommittedOffset;
-use crate::response::{DeleteGroupsResponse, OffsetCommitResponse, OffsetDeleteResponse};
+use crate::records::RecordKey;
+use crate::response::{DeleteGroupsResponse, OffsetCommitResponse, OffsetDeleteResponse, Response};
 
 /// Records on their way to storage, with what they are for.
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub(crate) enum Work {
     },
     /// Forget offsets and groups that nobody asked about.
     Expire { offsets: Vec<(String, String, i32)>, group_ids: Vec<String> },
+    /// Answer those who waited for changes of a consumer group.
+    WriteGroup { group_id: String, keys: BTreeSet<RecordKey>, waiting: Vec<(ReplyToken, Response)> },
     /// Nothing: the record only speeds a restart up.
     Note,
 }
@@ -111,6 +115,9 @@ impl GroupCoordinator {
                     self.forget(&offsets, &group_ids);
                 }
             }
+            Work::WriteGroup { group_id, keys, waiting } => {
+                self.finish_group_write(&group_id, keys, waiting, is_durable);
+            }
             Work::Note => {}
         }
     }
@@ -143,6 +150,9 @@ impl GroupCoordinator {
                 .is_some_and(|group| group.members.is_empty() && group.pending_join.is_empty())
             {
                 self.groups.remove(group_id);
+            }
+            if self.consumers.get(group_id).is_some_and(ConsumerGroup::is_empty) {
+                self.consumers.remove(group_id);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What is persisted: a record for each group with members or a history, and one for each committed offset.
 //!
-//! Keys are JSON arrays, `["group","g"]` and `["offset","g","topic",0]`, so that no name can be taken for another.
-//! Values are JSON objects with a version.
+//! Keys are JSON arrays, `["group","g"]`, `["offset","g","topic",0]`, `["consumer-group","g"]` and
+//! `["consumer-member","g","m"]`, so that no name can be taken for another. Values are JSON objects with a version.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +16,15 @@ use crate::member::Member;
 use crate::offsets::CommittedOffset;
 use crate::request::GroupProtocol;
 
-/// The version of both kinds of value.
-const VERSION: u32 = 1;
+/// The version of every kind of value.
+pub(crate) const VERSION: u32 = 1;
 
 /// A key, decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RecordKey {
     Group(String),
+    ConsumerGroup(String),
+    ConsumerMember(String, String),
     Offset(String, String, i32),
 }
 
@@ -30,6 +32,10 @@ impl RecordKey {
     pub(crate) fn encode(&self) -> String {
         match self {
             Self::Group(group) => serde_json::json!(["group", group]).to_string(),
+            Self::ConsumerGroup(group) => serde_json::json!(["consumer-group", group]).to_string(),
+            Self::ConsumerMember(group, member) => {
+                serde_json::json!(["consumer-member", group, member]).to_string()
+            }
             Self::Offset(group, topic, partition) => {
                 serde_json::json!(["offset", group, topic, partition]).to_string()
             }
@@ -41,10 +47,15 @@ impl RecordKey {
         #[serde(untagged)]
         enum Parts {
             Group(String, String),
+            Member(String, String, String),
             Offset(String, String, String, i32),
         }
         match serde_json::from_str(key) {
             Ok(Parts::Group(kind, group)) if kind == "group" => Ok(Self::Group(group)),
+            Ok(Parts::Group(kind, group)) if kind == "consumer-group" => Ok(Self::ConsumerGroup(group)),
+            Ok(Parts::Member(kind, group, member)) if kind == "consumer-member" => {
+                Ok(Self::ConsumerMember(group, member))
+            }
             Ok(Parts::Offset(kind, group, topic, partition)) if kind == "offset" => {
                 Ok(Self::Offset(group, topic, partition))
             }
@@ -128,7 +139,9 @@ pub(crate) fn deletions(offsets: &[(String, String, i32)], group_ids: &[String])
     let of_offsets = offsets
         .iter()
         .map(|(group_id, topic, partition)| RecordKey::Offset(group_id.clone(), topic.clone(), *partition));
-    let of_groups = group_ids.iter().cloned().map(RecordKey::Group);
+    let of_groups = group_ids.iter().flat_map(|group_id| {
+        [RecordKey::Group(group_id.clone()), RecordKey::ConsumerGroup(group_id.clone())]
+    });
     of_offsets.chain(of_groups).map(|key| key.deletion()).collect()
 }
 
@@ -138,11 +151,11 @@ pub(crate) fn offset_change(key: &RecordKey, offset: &CommittedOffset) -> Record
     RecordChange { key: key.encode(), value: Some(encode(&record)) }
 }
 
-fn encode(record: &impl Serialize) -> Vec<u8> {
+pub(crate) fn encode(record: &impl Serialize) -> Vec<u8> {
     serde_json::json!(record).to_string().into_bytes()
 }
 
-fn decode<'a, R: Deserialize<'a>>(key: &str, value: &'a [u8]) -> Result<R, RestoreError> {
+pub(crate) fn decode<'a, R: Deserialize<'a>>(key: &str, value: &'a [u8]) -> Result<R, RestoreError> {
     let invalid = |source| RestoreError::Value { key: key.to_owned(), source };
     let VersionOnly { version } = serde_json::from_slice(value).map_err(invalid)?;
     if version > VERSION {
@@ -187,16 +200,16 @@ pub(crate) fn decode_group(key: &str, value: &[u8]) -> Result<Group, RestoreErro
     Ok(group)
 }
 
-mod base64_bytes {
+pub(crate) mod base64_bytes {
     use super::{BASE64, Bytes};
     use base64::Engine as _;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&BASE64.encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
         let text = String::deserialize(deserializer)?;
         BASE64.decode(text).map(Bytes::from).map_err(serde::de::Error::custom)
     }
@@ -210,7 +223,12 @@ mod tests {
     proptest! {
         #[test]
         fn keys_survive_a_round_trip(group in ".*", topic in ".*", partition: i32) {
-            for key in [RecordKey::Group(group.clone()), RecordKey::Offset(group.clone(), topic.clone(), partition)] {
+            for key in [
+                RecordKey::Group(group.clone()),
+                RecordKey::ConsumerGroup(group.clone()),
+                RecordKey::ConsumerMember(group.clone(), topic.clone()),
+                RecordKey::Offset(group.clone(), topic.clone(), partition),
+            ] {
                 prop_assert_eq!(RecordKey::decode(&key.encode()).unwrap(), key);
             }
         }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use crate::consumer::request::ConsumerHeartbeatRequest;
+
 /// A protocol that a member supports, with the member's metadata for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupProtocol {
@@ -113,7 +115,7 @@ pub struct OffsetCommit {
 pub struct OffsetCommitRequest {
     /// The group.
     pub group_id: String,
-    /// The generation, or −1 from a client that is no member.
+    /// The generation or the member epoch, or −1 from a client that is no member.
     pub generation_id: i32,
     /// The member, or empty.
     pub member_id: String,
@@ -145,6 +147,8 @@ pub enum Command {
     Sync(SyncRequest),
     /// Still here.
     Heartbeat(HeartbeatRequest),
+    /// Everything that a member of a consumer group has to say.
+    ConsumerHeartbeat(Box<ConsumerHeartbeatRequest>),
     /// Leave.
     Leave(LeaveRequest),
     /// Commit offsets.

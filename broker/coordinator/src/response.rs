@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::consumer::request::ConsumerHeartbeatResponse;
 use crate::error::GroupError;
 use crate::group::GroupState;
 
@@ -125,6 +126,8 @@ pub enum Response {
     Sync(SyncResponse),
     /// To `Heartbeat`.
     Heartbeat(Option<GroupError>),
+    /// To `ConsumerHeartbeat`.
+    ConsumerHeartbeat(ConsumerHeartbeatResponse),
     /// To `Leave`.
     Leave(LeaveResponse),
     /// To `CommitOffsets`.
@@ -135,6 +138,42 @@ pub enum Response {
     DeleteOffsets(OffsetDeleteResponse),
 }
 
+impl Response {
+    /// What is answered instead when what it says could not be made durable.
+    pub(crate) fn unavailable(self) -> Self {
+        let error = GroupError::CoordinatorNotAvailable;
+        match self {
+            Self::Join(response) => Self::Join(JoinResponse::refused(error, &response.member_id)),
+            Self::Sync(_) => Self::Sync(SyncResponse::refused(error)),
+            Self::Heartbeat(_) => Self::Heartbeat(Some(error)),
+            Self::ConsumerHeartbeat(_) => {
+                Self::ConsumerHeartbeat(ConsumerHeartbeatResponse::refused(error.into()))
+            }
+            Self::Leave(_) => Self::Leave(LeaveResponse { error: Some(error), members: Vec::new() }),
+            other => other,
+        }
+    }
+}
+
+/// The type of a group, with Kafka's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GroupType {
+    /// Of the protocol in which members assign.
+    Classic,
+    /// Of the protocol in which the coordinator assigns (KIP-848).
+    Consumer,
+}
+
+impl GroupType {
+    /// Kafka's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Consumer => "consumer",
+        }
+    }
+}
+
 /// A group in ListGroups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedGroup {
@@ -142,13 +181,10 @@ pub struct ListedGroup {
     pub group_id: String,
     /// The protocol type; empty when nobody ever joined.
     pub protocol_type: String,
-    /// The state.
-    pub state: GroupState,
-}
-
-impl ListedGroup {
-    /// The group's type as KIP-848 names it; there is one so far.
-    pub const TYPE: &'static str = "classic";
+    /// The state, as Kafka names it.
+    pub state: &'static str,
+    /// The type.
+    pub group_type: GroupType,
 }
 
 /// A member in DescribeGroups.

@@ -20,11 +20,14 @@ impl GroupCoordinator {
         }
     }
 
-    fn try_sync(&mut self, token: ReplyToken, request: SyncRequest, _now_ms: i64) -> Result<(), GroupError> {
+    fn try_sync(&mut self, token: ReplyToken, request: SyncRequest, now_ms: i64) -> Result<(), GroupError> {
         if request.group_id.is_empty() {
             return Err(GroupError::InvalidGroupId);
         }
         let group_id = request.group_id.clone();
+        if self.consumers.contains_key(&group_id) {
+            return self.sync_in_consumer_group(token, &request, now_ms);
+        }
         let group = self.groups.get_mut(&group_id).ok_or(GroupError::UnknownMemberId)?;
         group.validate_sync(&request)?;
         let member_id = request.member_id.as_str();

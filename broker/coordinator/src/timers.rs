@@ -11,6 +11,12 @@ pub(crate) enum TimerKey {
     Sync(String),
     /// The member must have been heard of.
     Session(String, String),
+    /// The member of a consumer group must have given up what it had to.
+    Rebalance(String, String),
+    /// The classic member of a consumer group must have joined again.
+    MemberJoin(String, String),
+    /// The classic member of a consumer group must have synced.
+    MemberSync(String, String),
     /// Old offsets are looked for.
     OffsetExpiry,
 }
@@ -26,6 +32,8 @@ pub(crate) enum TimerAction {
     ExpireSync { generation_id: i32 },
     /// Remove the member.
     ExpireSession,
+    /// Remove the member if it is still at that epoch.
+    ExpireRevocation { epoch: i32 },
     /// Remove old offsets.
     ExpireOffsets,
 }
@@ -47,6 +55,10 @@ impl Timers {
         if let Some((deadline_ms, _)) = self.by_key.remove(key) {
             self.by_deadline.remove(&(deadline_ms, key.clone()));
         }
+    }
+
+    pub(crate) fn has(&self, key: &TimerKey) -> bool {
+        self.by_key.contains_key(key)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -3,7 +3,7 @@
 use crate::coordinator::GroupCoordinator;
 use crate::effect::RecordChange;
 use crate::error::GroupError;
-use crate::group::{Group, GroupState};
+use crate::group::GroupState;
 use crate::offsets::CommittedOffset;
 use crate::records::{RecordKey, offset_change};
 use crate::request::OffsetCommitRequest;
@@ -15,6 +15,9 @@ impl GroupCoordinator {
     /// # Errors
     /// [`GroupError::IllegalGeneration`], [`GroupError::UnknownMemberId`], [`GroupError::FencedInstanceId`].
     pub fn check_transactional_commit(&self, request: &OffsetCommitRequest) -> Result<(), GroupError> {
+        if let Some(group) = self.consumers.get(&request.group_id) {
+            return group.check_transactional_commit(request);
+        }
         let generation_id = request.generation_id;
         let Some(group) = self.groups.get(&request.group_id) else {
             return if generation_id < 0 { Ok(()) } else { Err(GroupError::IllegalGeneration) };
@@ -50,7 +53,7 @@ impl GroupCoordinator {
         offsets: Vec<(String, i32, CommittedOffset)>,
         now_ms: i64,
     ) {
-        self.groups.entry(group_id.to_owned()).or_insert_with(|| Group::new(now_ms));
+        self.ensure_group(group_id, now_ms);
         for (topic, partition, offset) in offsets {
             self.offsets.set(group_id, &topic, partition, offset);
         }

@@ -79,6 +79,8 @@ apis! {
     DescribeProducers(DescribeProducersRequest): 0..=0,
     DescribeTransactions(DescribeTransactionsRequest): 0..=0,
     ListTransactions(ListTransactionsRequest): 0..=2,
+    ConsumerGroupHeartbeat(ConsumerGroupHeartbeatRequest): 0..=1,
+    ConsumerGroupDescribe(ConsumerGroupDescribeRequest): 0..=1,
     DescribeTopicPartitions(DescribeTopicPartitionsRequest): 0..=0,
     ListConfigResources(ListConfigResourcesRequest): 0..=1,
 }

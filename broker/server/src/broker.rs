@@ -315,10 +315,11 @@ fn assemble(
         .map_err(|source| StartError::Audit { path: config.audit_directory.clone(), source })?;
     let shredding = Shredding::open(config.log_directory(), &identity.cluster_id, &storage, keys);
     let shredding = Arc::new(shredding.map_err(StartError::ReceiptKey)?);
-    let groups = Groups::load(&storage, &config, clock.clone())?;
+    let topics = Arc::new(Topics::load(&storage, &shredding)?);
+    let groups = Groups::load(&storage, &config, clock.clone(), &topics)?;
     Ok(Node {
         peers: Peers::new(&storage),
-        topics: Topics::load(&storage, &shredding)?,
+        topics,
         settings: Settings::load(&storage, &config)?,
         acls: Acls::load(&storage, super_users, config.authorization.allow_everyone_if_no_acl_found)?,
         scram: Arc::new(ScramUsers::load(&storage)?),

@@ -31,7 +31,7 @@ pub(crate) struct Node {
     pub(crate) clock: Clock,
     pub(crate) storage: Storage,
     pub(crate) peers: Peers,
-    pub(crate) topics: Topics,
+    pub(crate) topics: Arc<Topics>,
     pub(crate) settings: Settings,
     pub(crate) acls: Acls,
     pub(crate) scram: Arc<ScramUsers>,

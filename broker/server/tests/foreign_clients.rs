@@ -15,6 +15,13 @@ fn groups_share_partitions_as_members_come_and_go() {
 }
 
 #[test]
+fn consumer_groups_share_partitions_as_members_come_and_go() {
+    // The members hear of changes by their heartbeats, which are 5 seconds apart by default.
+    let more = "group.consumer.min.heartbeat.interval.ms=500\ngroup.consumer.heartbeat.interval.ms=500\n";
+    TestBroker::with(more).python("consumer_groups.py", &[]);
+}
+
+#[test]
 fn admin_requests_do_what_they_say() {
     TestBroker::secure().python("admin.py", &[]);
 }

@@ -104,6 +104,25 @@ fn transactions_with_kafkas_own_client() {
 }
 
 #[test]
+fn consumer_groups_with_kafkas_own_client() {
+    // The members hear of changes by their heartbeats, which are 5 seconds apart by default.
+    let more = "group.consumer.min.heartbeat.interval.ms=500\ngroup.consumer.heartbeat.interval.ms=500\n\
+                group.initial.rebalance.delay.ms=0\n";
+    let broker = TestBroker::with(more);
+    let Some(tools) = Tools::new(&broker) else { return };
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/java/ConsumerGroups.java");
+    let output = Command::new("timeout")
+        .args(["900", "java", "-cp", &format!("{}/*", tools.libraries.display())])
+        .arg(program)
+        .arg(broker.address().to_string())
+        .arg(broker.path("client.properties"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}\nbroker: {}", text(&output), broker.log());
+}
+
+#[test]
 fn administration_with_kafkas_own_tools() {
     let broker = TestBroker::secure();
     let Some(tools) = Tools::new(&broker) else { return };

@@ -121,7 +121,10 @@ fn addressed(world: &World, mut command: Command) -> Command {
                 member.member_id = actual_id(world, &member.member_id);
             }
         }
-        Command::Join(_) | Command::DeleteGroups(_) | Command::DeleteOffsets(_) => {}
+        Command::Join(_)
+        | Command::ConsumerHeartbeat(_)
+        | Command::DeleteGroups(_)
+        | Command::DeleteOffsets(_) => {}
     }
     command
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use cadastre_coordinator::{
     Command, CoordinatorConfig, Effect, GroupCoordinator, GroupError, GroupProtocol, GroupState,
-    HeartbeatRequest, JoinRequest, JoinResponse, LeaveRequest, LeavingMember, LeftMember, OffsetCommit,
-    OffsetCommitRequest, PersistId, RecordChange, ReplyToken, Response, SyncRequest, SyncResponse,
+    HeartbeatRequest, JoinRequest, JoinResponse, KnownTopics, LeaveRequest, LeavingMember, LeftMember,
+    OffsetCommit, OffsetCommitRequest, PersistId, RecordChange, ReplyToken, Response, SyncRequest,
+    SyncResponse,
 };
 
 pub(crate) const GROUP: &str = "g";
@@ -50,6 +51,10 @@ impl World {
         self.coordinator =
             GroupCoordinator::restore(CoordinatorConfig::default(), &self.storage, self.now_ms).unwrap();
         self.replies.clear();
+    }
+
+    pub(crate) fn set_topics(&mut self, topics: KnownTopics) {
+        self.coordinator.set_topics(topics);
     }
 
     pub(crate) fn carry_out(&mut self, effects: Vec<Effect>) {
@@ -230,6 +235,8 @@ pub(crate) fn subscription(topics: &[&str]) -> Bytes {
         bytes.extend(u16::try_from(topic.len()).unwrap().to_be_bytes());
         bytes.extend(topic.as_bytes());
     }
+    // No user data.
+    bytes.extend((-1i32).to_be_bytes());
     bytes.into()
 }
 

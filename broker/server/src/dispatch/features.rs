@@ -1,12 +1,12 @@
-//! The features that `ApiVersions` names (KIP-584): transaction version 2 (KIP-890) is in force.
+//! The features that `ApiVersions` names (KIP-584): transaction version 2 (KIP-890) and the newer protocol of consumer groups
+//! (KIP-848) are in force.
 
 use cadastre_protocol::StrBytes;
 use cadastre_protocol::messages::ApiVersionsResponse;
 use cadastre_protocol::messages::api_versions_response::{FinalizedFeatureKey, SupportedFeatureKey};
 
-const TRANSACTION_VERSION: &str = "transaction.version";
-/// The highest version, and the one in force.
-const LEVEL: i16 = 2;
+/// Each feature with the highest version, which is the one in force.
+pub(super) const FEATURES: [(&str, i16); 2] = [("group.version", 1), ("transaction.version", 2)];
 /// The first version whose clients take a feature that may be at level 0.
 const WITH_LEVEL_ZERO: i16 = 4;
 
@@ -15,16 +15,21 @@ pub(super) fn announce(response: ApiVersionsResponse, version: i16) -> ApiVersio
     if version < 3 {
         return response;
     }
-    let name = StrBytes::from_static_str(TRANSACTION_VERSION);
-    let finalized = FinalizedFeatureKey::default()
-        .with_name(name.clone())
-        .with_max_version_level(LEVEL)
-        .with_min_version_level(LEVEL);
-    let response = response.with_finalized_features_epoch(0).with_finalized_features(vec![finalized]);
+    let finalized = FEATURES.map(|(name, level)| {
+        FinalizedFeatureKey::default()
+            .with_name(StrBytes::from_static_str(name))
+            .with_max_version_level(level)
+            .with_min_version_level(level)
+    });
+    let response = response.with_finalized_features_epoch(0).with_finalized_features(finalized.to_vec());
     if version < WITH_LEVEL_ZERO {
         return response;
     }
-    let supported =
-        SupportedFeatureKey::default().with_name(name).with_min_version(0).with_max_version(LEVEL);
-    response.with_supported_features(vec![supported])
+    let supported = FEATURES.map(|(name, level)| {
+        SupportedFeatureKey::default()
+            .with_name(StrBytes::from_static_str(name))
+            .with_min_version(0)
+            .with_max_version(level)
+    });
+    response.with_supported_features(supported.to_vec())
 }

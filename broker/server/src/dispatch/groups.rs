@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use cadastre_coordinator as coordinator;
-use cadastre_coordinator::{
-    Command, GroupError, GroupProtocol, GroupState, LeavingMember, ListedGroup, Response,
-};
+use cadastre_coordinator::{Command, GroupError, GroupProtocol, GroupState, LeavingMember, Response};
 use cadastre_protocol::messages::delete_groups_response::DeletableGroupResult;
 use cadastre_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use cadastre_protocol::messages::join_group_response::JoinGroupResponseMember;
@@ -25,7 +23,7 @@ use super::metadata::NO_OPERATIONS;
 use super::operations::{DELETE_GROUP, DESCRIBE_CLUSTER, DESCRIBE_GROUP, READ_GROUP};
 use cadastre_security::acl::CLUSTER_NAME;
 
-const DENIED: i16 = ResponseError::GroupAuthorizationFailed.code();
+pub(super) const DENIED: i16 = ResponseError::GroupAuthorizationFailed.code();
 const UNAVAILABLE: i16 = ResponseError::CoordinatorNotAvailable.code();
 
 /// The code of an optional error, 0 for none.
@@ -42,7 +40,7 @@ pub(super) fn text(text: String) -> StrBytes {
     StrBytes::from_string(text)
 }
 
-fn owned(text: Option<&StrBytes>) -> Option<String> {
+pub(super) fn owned(text: Option<&StrBytes>) -> Option<String> {
     text.map(ToString::to_string)
 }
 
@@ -117,7 +115,7 @@ pub(super) async fn join(context: &RequestContext<'_>, request: JoinGroupRequest
 }
 
 /// What makes a new member's id unlike any other: a random UUID's 32 digits.
-fn unique() -> Result<String, crate::random::RandomError> {
+pub(super) fn unique() -> Result<String, crate::random::RandomError> {
     let bytes: [u8; 16] = crate::random::bytes()?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
@@ -223,9 +221,11 @@ pub(super) async fn describe(
         };
         // Version 6 tells a dead group from one that never was (KIP-1043).
         let response = if found.state == GroupState::Dead && context.header.version >= 6 {
+            let other = context.node.groups.describe_consumer_group(&group_id).is_ok();
+            let why = if other { "is not a classic group" } else { "not found" };
             response
                 .with_error_code(ResponseError::GroupIdNotFound.code())
-                .with_error_message(Some(text(format!("group {} not found", group_id.as_str()))))
+                .with_error_message(Some(text(format!("group {} {why}", group_id.as_str()))))
         } else {
             response
         };
@@ -267,10 +267,10 @@ pub(super) async fn list(context: &RequestContext<'_>, request: ListGroupsReques
             .with_group_id(GroupId(text(group.group_id)))
             .with_protocol_type(text(group.protocol_type));
         if version >= 4 {
-            listed = listed.with_group_state(text(group.state.to_string()));
+            listed = listed.with_group_state(StrBytes::from_static_str(group.state));
         }
         if version >= 5 {
-            listed = listed.with_group_type(StrBytes::from_static_str(ListedGroup::TYPE));
+            listed = listed.with_group_type(StrBytes::from_static_str(group.group_type.as_str()));
         }
         listed
     });

@@ -29,8 +29,11 @@ pub(super) async fn handle(context: &RequestContext<'_>, request: MetadataReques
             let mut described = Vec::with_capacity(topics.len());
             for topic in topics {
                 described.push(match &topic.name {
-                    Some(name) => named_topic(context, &request, name, &brokers).await,
-                    None => identified_topic(context, &request, topic.topic_id.into(), &brokers),
+                    // Where there is an id it counts: Kafka's client leaves the name empty rather than out.
+                    Some(name) if topic.topic_id.is_nil() => {
+                        named_topic(context, &request, name, &brokers).await
+                    }
+                    _ => identified_topic(context, &request, topic.topic_id.into(), &brokers),
                 });
             }
             described

@@ -5,6 +5,7 @@ mod alter_configs;
 mod alter_replica_log_dirs;
 pub(crate) mod api_error;
 mod cluster;
+mod consumer_groups;
 pub(crate) mod context;
 mod create_partitions;
 mod create_topics;
@@ -88,6 +89,8 @@ pub(crate) async fn answer(context: &RequestContext<'_>, body: Bytes) -> Result<
         ApiKey::Heartbeat => call!(context, body, groups::heartbeat),
         ApiKey::LeaveGroup => call!(context, body, groups::leave),
         ApiKey::SyncGroup => call!(context, body, groups::sync),
+        ApiKey::ConsumerGroupHeartbeat => call!(context, body, consumer_groups::heartbeat),
+        ApiKey::ConsumerGroupDescribe => call!(context, body, consumer_groups::describe),
         ApiKey::DescribeGroups => call!(context, body, groups::describe),
         ApiKey::ListGroups => call!(context, body, groups::list),
         ApiKey::DeleteGroups => call!(context, body, groups::delete),

@@ -122,7 +122,12 @@ struct Wish {
     topics: Option<Vec<(TopicName, Vec<i32>)>>,
     /// Whether offsets that a transaction may yet change are an error (KIP-447).
     require_stable: bool,
+    /// The member that asks, and its epoch: version 9 and later (KIP-848).
+    member: (Option<String>, i32),
 }
+
+/// Who asks where the request does not say.
+const NO_MEMBER: (Option<String>, i32) = (None, -1);
 
 /// What was found for one partition: an error, or an offset if there is one.
 type Found = (i32, Result<Option<CommittedOffset>, i16>);
@@ -137,7 +142,11 @@ pub(super) async fn fetch(context: &RequestContext<'_>, request: OffsetFetchRequ
                 topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect::<Vec<_>>()
             });
             let response = OffsetFetchResponseGroup::default().with_group_id(group.group_id.clone());
-            let wish = Wish { group_id: group.group_id.to_string(), topics, require_stable };
+            let member = match context.header.version {
+                9.. => (group.member_id.as_ref().map(ToString::to_string), group.member_epoch),
+                _ => NO_MEMBER,
+            };
+            let wish = Wish { group_id: group.group_id.to_string(), topics, require_stable, member };
             groups.push(match find(context, confirmed, &wish).await {
                 Ok(topics) => response.with_topics(topics.into_iter().map(grouped_topic).collect()),
                 Err(error) => response.with_error_code(error),
@@ -148,7 +157,7 @@ pub(super) async fn fetch(context: &RequestContext<'_>, request: OffsetFetchRequ
     let topics = request.topics.map(|topics| {
         topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect::<Vec<_>>()
     });
-    let wish = Wish { group_id: request.group_id.to_string(), topics, require_stable };
+    let wish = Wish { group_id: request.group_id.to_string(), topics, require_stable, member: NO_MEMBER };
     match find(context, confirmed, &wish).await {
         Ok(topics) => {
             OffsetFetchResponse::default().with_topics(topics.into_iter().map(single_topic).collect())
@@ -175,6 +184,8 @@ async fn find(
     }
     let groups = &context.node.groups;
     let _settled = groups.settled(&wish.group_id).await.map_err(GroupError::code)?;
+    let (member_id, epoch) = &wish.member;
+    groups.check_fetch(&wish.group_id, member_id.as_deref(), *epoch).map_err(GroupError::code)?;
     let unstable = match wish.require_stable {
         true => groups.unstable(&wish.group_id).map_err(GroupError::code)?,
         false => BTreeSet::new(),

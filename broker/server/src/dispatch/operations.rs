@@ -127,6 +127,8 @@ pub(crate) const REQUIREMENTS: &[(ApiKey, &[Requirement])] = &[
     (ApiKey::AlterUserScramCredentials, &[ALTER_CLUSTER]),
     (ApiKey::DescribeQuorum, &[DESCRIBE_CLUSTER]),
     (ApiKey::DescribeCluster, &[]),
+    (ApiKey::ConsumerGroupHeartbeat, &[READ_GROUP, DESCRIBE_TOPIC]),
+    (ApiKey::ConsumerGroupDescribe, &[DESCRIBE_GROUP, DESCRIBE_TOPIC]),
     (ApiKey::DescribeTopicPartitions, &[DESCRIBE_TOPIC]),
     (ApiKey::DescribeProducers, &[READ_TOPIC]),
     (ApiKey::DescribeTransactions, &[DESCRIBE_TRANSACTION, DESCRIBE_TOPIC]),

@@ -27,7 +27,7 @@ throttled! {
     AddOffsetsToTxnResponse AddPartitionsToTxnResponse DescribeProducersResponse DescribeTransactionsResponse EndTxnResponse
     ListTransactionsResponse TxnOffsetCommitResponse
     DescribeUserScramCredentialsResponse FetchResponse IncrementalAlterConfigsResponse InitProducerIdResponse
-    ListConfigResourcesResponse OffsetDeleteResponse ProduceResponse
+    ListConfigResourcesResponse OffsetDeleteResponse ConsumerGroupHeartbeatResponse ConsumerGroupDescribeResponse ProduceResponse
     DescribeGroupsResponse FindCoordinatorResponse HeartbeatResponse JoinGroupResponse LeaveGroupResponse
     ListGroupsResponse ListOffsetsResponse MetadataResponse OffsetCommitResponse OffsetFetchResponse
     OffsetForLeaderEpochResponse SyncGroupResponse

@@ -1,6 +1,8 @@
 //! The consumer groups: the coordinator's state machine, its clock, and its records in the storage's metadata.
 
+mod consumers;
 mod pending;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -15,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::pending::OffsetLocks;
 use super::StateError;
+use super::topics::Topics;
 use crate::config::BrokerConfig;
 use crate::listeners::listener_security::chain;
 use crate::sync::lock;
@@ -32,6 +35,9 @@ pub(crate) struct Groups {
     storage: Storage,
     clock: Clock,
     node_id: i32,
+    topics: Arc<Topics>,
+    /// Whether `group.coordinator.rebalance.protocols` names the newer protocol.
+    takes_consumer_protocol: bool,
     settings: CoordinatorConfig,
     inner: Mutex<Inner>,
     records: Mutex<Option<mpsc::UnboundedReceiver<Record>>>,
@@ -64,6 +70,8 @@ struct Inner {
     term: u64,
     /// Whether the groups are being read.
     is_loading: bool,
+    /// The version of the topics that the coordinator knows.
+    topics_version: Option<u64>,
 }
 
 impl Inner {
@@ -112,20 +120,9 @@ impl Groups {
         storage: &Storage,
         config: &BrokerConfig,
         clock: Clock,
+        topics: &Arc<Topics>,
     ) -> Result<Arc<Self>, StateError> {
-        let number = |name: &str| config.number(name);
-        let small = |name: &str| i32::try_from(config.number(name)).unwrap_or(i32::MAX);
-        let count = |name: &str| usize::try_from(config.number(name)).unwrap_or(usize::MAX);
-        let settings = CoordinatorConfig {
-            initial_rebalance_delay_ms: number("group.initial.rebalance.delay.ms"),
-            minimum_session_timeout_ms: small("group.min.session.timeout.ms"),
-            maximum_session_timeout_ms: small("group.max.session.timeout.ms"),
-            maximum_size: count("group.max.size"),
-            maximum_offset_metadata_bytes: count("offset.metadata.max.bytes"),
-            offsets_retention_ms: number("offsets.retention.minutes").saturating_mul(60_000),
-            offsets_retention_check_interval_ms: number("offsets.retention.check.interval.ms"),
-            ..CoordinatorConfig::default()
-        };
+        let settings = settings::of(config);
         let registry = storage.registry().map(|registry| registry.borrow().clone());
         let coordinator = restore(storage, &settings, registry.as_ref(), config.node_id, clock.now_ms())?;
         let (sender, receiver) = mpsc::unbounded_channel();
@@ -139,11 +136,14 @@ impl Groups {
             is_loading: registry.is_some(),
             registry,
             term: 0,
+            topics_version: None,
         };
         Ok(Arc::new(Self {
             storage: storage.clone(),
             clock,
             node_id: config.node_id,
+            topics: Arc::clone(topics),
+            takes_consumer_protocol: settings::takes_consumer_protocol(config),
             settings,
             inner: Mutex::new(inner),
             records: Mutex::new(Some(receiver)),
@@ -188,18 +188,24 @@ impl Groups {
             inner.waiting.clear();
         }
         // What coordinators wrote on an older registry is in the metadata by now, or will never be.
-        let restored = match self.storage.metadata().refresh().await {
+        let refreshed = match self.storage.metadata().refresh().await {
+            // A coordinator that knew less of topics than the one before would take partitions away.
+            Ok(()) => self.topics.reload().await,
+            Err(error) => Err(error.into()),
+        };
+        let restored = match refreshed {
             Ok(()) => {
                 let now_ms = self.clock.now_ms();
                 restore(&self.storage, &self.settings, Some(&registry), self.node_id, now_ms)
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         };
         match restored {
             Ok(coordinator) => {
                 let mut inner = lock(&self.inner);
                 inner.waiting.clear();
                 inner.coordinator = coordinator;
+                inner.topics_version = None;
                 inner.registry = Some(registry);
                 inner.term = inner.term.saturating_add(1);
                 inner.is_loading = false;
@@ -226,6 +232,9 @@ impl Groups {
             inner.next_token += 1;
             let (sender, answer) = oneshot::channel();
             inner.waiting.insert(token, sender);
+            if matches!(command, Command::ConsumerHeartbeat(_) | Command::Join(_) | Command::Sync(_)) {
+                self.show_topics(&mut inner);
+            }
             let now_ms = self.clock.now_ms();
             // What is due happens before what is asked after it: a member whose time is over is no member any more.
             let effects = inner.coordinator.poll_timeouts(now_ms);
@@ -302,6 +311,7 @@ impl Groups {
             tokio::select! {
                 () = &mut stopped => break,
                 () = tokio::time::sleep(TICK) => {
+                    self.follow_topics();
                     let mut inner = lock(&self.inner);
                     let effects = inner.coordinator.poll_timeouts(self.clock.now_ms());
                     inner.perform(effects);

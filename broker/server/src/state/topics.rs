@@ -1,6 +1,7 @@
 //! The topics: their names, ids, partition counts and settings.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
 use cadastre_protocol::types::{TopicId, TopicPartition};
@@ -83,6 +84,8 @@ pub(crate) struct Topics {
     storage: Storage,
     shredding: Arc<Shredding>,
     index: RwLock<Index>,
+    /// Rises with every change of the index.
+    version: AtomicU64,
     changes: Mutex<()>,
 }
 
@@ -91,7 +94,8 @@ impl Topics {
     pub(crate) fn load(storage: &Storage, shredding: &Arc<Shredding>) -> Result<Self, StateError> {
         let index = RwLock::new(Self::read_index(storage)?);
         let shredding = Arc::clone(shredding);
-        Ok(Self { storage: storage.clone(), shredding, index, changes: Mutex::new(()) })
+        let version = AtomicU64::new(1);
+        Ok(Self { storage: storage.clone(), shredding, index, version, changes: Mutex::new(()) })
     }
 
     fn read_index(storage: &Storage) -> Result<Index, StateError> {
@@ -119,6 +123,7 @@ impl Topics {
     /// With the right to change topics held.
     fn take_over(&self) -> Result<(), StateError> {
         *write(&self.index) = Self::read_index(&self.storage)?;
+        self.changed();
         Ok(())
     }
 
@@ -134,6 +139,15 @@ impl Topics {
     pub(crate) async fn remove(&self, topic: TopicId) -> Result<(), StateError> {
         tracing::info!(%topic, "records of a topic without a name removed");
         Ok(self.shredding.delete_topic(topic).await?)
+    }
+
+    fn changed(&self) {
+        self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// A number that rises with every change of the topics.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// The topic of that name.
@@ -219,6 +233,7 @@ impl TopicChange<'_> {
             return Err(error.into());
         }
         write(&self.topics.index).insert(topic);
+        self.topics.changed();
         Ok(())
     }
 
@@ -235,6 +250,7 @@ impl TopicChange<'_> {
             index.by_name.remove(&topic.name);
             index.names.remove(&topic.id);
         }
+        self.topics.changed();
         self.topics.shredding.delete_topic(topic.id).await?;
         Ok(())
     }
