@@ -11,8 +11,8 @@ use anyhow::Context;
 use crate::process;
 
 /// Python packages: the AWS servers, OpenBao, the foreign Kafka clients, validators of exports, and DSSE and in-toto
-/// libraries that check packets, a parser of Athena's SQL.
-const PYTHON_PACKAGES: [&str; 15] = [
+/// libraries that check packets, a parser of Athena's SQL, one of metrics.
+const PYTHON_PACKAGES: [&str; 16] = [
     "moto[server]==5.2.5",
     "ministack==1.5.33",
     "cryptography",
@@ -28,6 +28,7 @@ const PYTHON_PACKAGES: [&str; 15] = [
     "duckdb==2.0.0",
     "check-jsonschema==0.39.0",
     "sqlglot==30.30.0",
+    "prometheus-client==0.26.0",
 ];
 
 /// The validator of OSCAL documents, which needs a newer Python than the rest.

@@ -23,6 +23,9 @@ use crate::listeners::certificates::Certificates;
 use crate::listeners::connection_limits::ConnectionCounts;
 use crate::listeners::listener_security::{ListenerSecurity, ListenerSecurityError};
 use crate::listeners::metered::RequestMemory;
+use crate::monitoring::counters::Counters;
+use crate::monitoring::health::HealthCheck;
+use crate::monitoring::listener::Monitoring;
 use crate::node::{BoundListener, Node};
 use crate::open_storage::{BrokerKeys, OpenedStorage, Role, open_storage, storage_directory};
 use crate::peers::{BrokerDescription, Peers};
@@ -51,6 +54,8 @@ pub struct RunningBroker {
     keys: BrokerKeys,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    /// Answers until everything is closed, so that it can say that the broker is about to stop.
+    monitoring: Option<Monitoring>,
 }
 
 /// Why a broker could not start.
@@ -141,6 +146,7 @@ impl Broker {
         }
         // Bound first: a port that is taken is found out before anything is written.
         let sockets = bind_all(&config).await?;
+        let monitoring = monitoring(&config).await?;
         let identity = identity(&config)?;
         let OpenedStorage { storage, keys, .. } =
             open_storage(&config, &identity.cluster_id, Role::Broker(describe(&config, &sockets)?)).await?;
@@ -167,7 +173,7 @@ impl Broker {
                     }
                 });
             }
-            let listener = BoundListener { config: listener, address };
+            let listener = BoundListener { config: listener, address, counts: Arc::default() };
             bound.push(listener.clone());
             let task = acceptor::accept(
                 Arc::clone(&node),
@@ -183,8 +189,11 @@ impl Broker {
         let _fresh = node.certificates.set(Certificates::new(with_certificates));
         background::write_data_path(&node, keys.provider.as_ref())?;
         background::spawn(&mut tasks, &node, &keys);
+        if let Some(monitoring) = &monitoring {
+            monitoring.watch(HealthCheck::new(Arc::clone(&node), Arc::clone(&keys.watched)));
+        }
         tracing::info!(cluster_id = %node.cluster_id, node_id = node.config.node_id, "broker started");
-        Ok(RunningBroker { node, keys, stop, tasks })
+        Ok(RunningBroker { node, keys, stop, tasks, monitoring })
     }
 }
 
@@ -194,6 +203,12 @@ impl RunningBroker {
     pub fn listeners(&self) -> Vec<(String, SocketAddr)> {
         let bound = self.node.bound.get().map(Vec::as_slice).unwrap_or_default();
         bound.iter().map(|listener| (listener.config.name.clone(), listener.address)).collect()
+    }
+
+    /// The address of `/metrics` and `/health`, if there is one.
+    #[must_use]
+    pub fn monitoring(&self) -> Option<SocketAddr> {
+        self.monitoring.as_ref().map(Monitoring::address)
     }
 
     /// The cluster's id.
@@ -231,6 +246,9 @@ impl RunningBroker {
         while self.tasks.join_next().await.is_some() {}
         let closed = self.node.storage.close().await.map_err(StateError::from);
         self.keys.ledger.close();
+        if let Some(monitoring) = self.monitoring.take() {
+            monitoring.stop().await;
+        }
         closed?;
         tracing::info!("broker stopped");
         Ok(())
@@ -245,6 +263,16 @@ async fn bind_all(config: &BrokerConfig) -> Result<Vec<(ListenerConfig, TcpListe
         sockets.push((listener.clone(), socket));
     }
     Ok(sockets)
+}
+
+async fn monitoring(config: &BrokerConfig) -> Result<Option<Monitoring>, StartError> {
+    let Some(address) = config.monitoring else { return Ok(None) };
+    let failed = |source| StartError::Listen {
+        listener: "monitoring".to_owned(),
+        address: address.to_string(),
+        source,
+    };
+    Monitoring::start(address).await.map(Some).map_err(failed)
 }
 
 fn listen_error(listener: &ListenerConfig, source: std::io::Error) -> StartError {
@@ -330,6 +358,7 @@ fn assemble(
         bound: OnceLock::new(),
         certificates: OnceLock::new(),
         data_path: RwLock::default(),
+        counters: Counters::new(&implemented()),
         usage: Usage::new(clock.now_ms(), Arc::clone(&keys.ledger)),
         cluster_id: identity.cluster_id,
         request_memory: RequestMemory::new(request_memory_bytes(&config)),

@@ -5,7 +5,7 @@
 //!
 //! Inside: `config` reads properties; `listeners` owns sockets and handshakes; `dispatch` has a file for each API;
 //! `state` is what the cluster knows, kept in the storage's metadata; `audit` records denials and administrative
-//! actions. Offsets of consumer groups are kept in the metadata too: there is no `__consumer_offsets` topic, and
+//! actions; `monitoring` tells operators' tools. Offsets of consumer groups are kept in the metadata too: there is no `__consumer_offsets` topic, and
 //! none is pretended.
 
 mod audit;
@@ -19,6 +19,7 @@ mod format;
 mod inspection;
 mod key_administration;
 mod listeners;
+mod monitoring;
 mod node;
 mod open_storage;
 mod peers;

@@ -13,6 +13,7 @@ use crate::audit::AuditLog;
 use crate::config::{BrokerConfig, ListenerConfig};
 use crate::listeners::certificates::Certificates;
 use crate::listeners::metered::RequestMemory;
+use crate::monitoring::counters::{Counters, ListenerCounts};
 use crate::peers::Peers;
 use crate::state::acls::Acls;
 use crate::state::groups::Groups;
@@ -49,6 +50,8 @@ pub(crate) struct Node {
     pub(crate) data_path: RwLock<String>,
     /// What it did since it started, counted.
     pub(crate) usage: Usage,
+    /// What requests add to for the operator's tools.
+    pub(crate) counters: Counters,
     /// Turns true when the broker stops.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -58,6 +61,7 @@ pub(crate) struct Node {
 pub(crate) struct BoundListener {
     pub(crate) config: ListenerConfig,
     pub(crate) address: SocketAddr,
+    pub(crate) counts: Arc<ListenerCounts>,
 }
 
 impl BoundListener {

@@ -12,13 +12,16 @@ use cadastre_objects::{
     DiskCache, ObjectId, ObjectKeys, ReaderSettings, Store, StoreLocation, StoreSettings, probe,
 };
 use cadastre_sequencer::{PostgresConfig, PostgresSequencer, Sequencer};
-use cadastre_storage::{ClusterConfig, ObjectConfig, ScopeKeyTable, SegmentKeyStore, Storage, StorageConfig};
+use cadastre_storage::{
+    Clock, ClusterConfig, ObjectConfig, ScopeKeyTable, SegmentKeyStore, Storage, StorageConfig,
+};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::config::BrokerConfig;
 use crate::config::storage::{ClusterSettings, StorageMode};
 use crate::format::{FormatError, make_directory};
+use crate::monitoring::watched_keys::WatchedKeys;
 use crate::random;
 use crate::wrapped_keys::WrappedKeys;
 
@@ -54,6 +57,8 @@ pub(crate) struct BrokerKeys {
     pub(crate) scope_keys: Arc<ScopeKeyTable>,
     /// Closed after the storage.
     pub(crate) ledger: Arc<LedgerFile>,
+    /// The provider again, as what counts its calls.
+    pub(crate) watched: Arc<WatchedKeys>,
 }
 
 /// The log's directory inside the log directory.
@@ -101,6 +106,8 @@ pub(crate) async fn open_storage(
 pub(crate) async fn open_keys(config: &BrokerConfig, cluster_id: &str) -> Result<BrokerKeys, FormatError> {
     let clock: Arc<dyn KeyClock> = Arc::new(SystemKeyClock);
     let OpenedKeys { provider, ledger, .. } = open_provider(&config.keys, Arc::clone(&clock)).await?;
+    let watched = WatchedKeys::new(provider, Clock::system());
+    let provider: Arc<dyn KeyProvider> = Arc::<WatchedKeys>::clone(&watched);
     let scope_keys = ScopeKeyTable::new(cluster_id);
     let scope_store: Arc<dyn ScopeKeyStore> = Arc::<ScopeKeyTable>::clone(&scope_keys);
     let ring = KeyRingConfig {
@@ -109,7 +116,7 @@ pub(crate) async fn open_keys(config: &BrokerConfig, cluster_id: &str) -> Result
         cache: config.keys.cache,
     };
     let ring = Arc::new(KeyRing::new(ring, Arc::clone(&provider), scope_store, clock));
-    Ok(BrokerKeys { provider, ring, scope_keys, ledger })
+    Ok(BrokerKeys { provider, ring, scope_keys, ledger, watched })
 }
 
 async fn open_embedded(

@@ -53,6 +53,17 @@ impl Usage {
         self.bytes_out.fetch_add(wide(bytes), Ordering::Relaxed);
     }
 
+    /// Records and bytes that were acknowledged, and bytes that were handed out.
+    pub(crate) fn records(&self) -> (u64, u64, u64) {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (read(&self.records_in), read(&self.bytes_in), read(&self.bytes_out))
+    }
+
+    /// Events in the ledger of key uses since the start.
+    pub(crate) fn key_events(&self) -> u64 {
+        self.ledger.appended()
+    }
+
     /// The counts as JSON.
     pub(crate) fn text(&self, storage: &Storage) -> Option<String> {
         let store = storage.store_counts();

@@ -1,5 +1,5 @@
 //! The program itself: its arguments, its errors, its files.
-#![allow(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it cannot go on")]
 
 mod common;
 
@@ -83,6 +83,40 @@ fn usage_errors_have_their_own_exit_code() {
     assert_eq!(run(&["--no-such-flag"]).status.code(), Some(64));
     assert_eq!(run(&[]).status.code(), Some(64));
     assert_eq!(run(&["--help"]).status.code(), Some(0));
+}
+
+#[test]
+fn every_line_of_a_structured_log_is_an_object() {
+    let broker = TestBroker::configured("");
+    let log = std::fs::File::create(broker.path("structured")).unwrap();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_cadastre-broker"))
+        .args(["--log-format", "json", "--config"])
+        .arg(broker.path("server.properties"))
+        .arg("--ready-file")
+        .arg(broker.path("ready"))
+        .stdin(std::process::Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let deadline = std::time::Instant::now() + common::PATIENCE;
+    while !broker.path("ready").exists() && child.try_wait().unwrap().is_none() {
+        assert!(std::time::Instant::now() < deadline, "the broker did not start");
+        common::pause();
+    }
+    let stopped = std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(stopped.success() && child.wait().unwrap().success());
+    let log = std::fs::read_to_string(broker.path("structured")).unwrap();
+    let events: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    for event in &events {
+        let has = |member: &str| event.get(member).is_some_and(serde_json::Value::is_string);
+        assert!(has("timestamp") && has("level") && has("target"), "{event}");
+    }
+    let said = |text: &str| {
+        let message = serde_json::Value::from(text);
+        events.iter().any(|event| event.pointer("/fields/message") == Some(&message))
+    };
+    assert!(said("broker started") && said("broker stopped"), "{log}");
 }
 
 #[test]

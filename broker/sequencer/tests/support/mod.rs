@@ -98,6 +98,12 @@ impl Server {
 
     /// Ends the server as a crash does, and starts it again.
     pub(crate) fn restart_after_crash(&self) {
+        self.crash();
+        self.launch(false);
+    }
+
+    /// Ends the server as a crash does.
+    pub(crate) fn crash(&self) {
         let stopped = self
             .command("pg_ctl", false)
             .args(["stop", "-m", "immediate", "-D"])
@@ -106,6 +112,10 @@ impl Server {
             .status()
             .unwrap();
         assert!(stopped.success());
+    }
+
+    /// Starts a server again that has ended.
+    pub(crate) fn start_again(&self) {
         self.launch(false);
     }
 

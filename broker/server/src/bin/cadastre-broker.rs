@@ -1,6 +1,6 @@
 //! The reference broker as a program of its own.
 //!
-//! `cadastre-broker --config server.properties [--ready-file F]` serves until SIGTERM or SIGINT; SIGHUP reads key stores anew;
+//! `cadastre-broker --config server.properties [--ready-file F] [--log-format json]` serves until SIGTERM or SIGINT; SIGHUP reads key stores anew;
 //! `cadastre-broker --config server.properties --check-config` only reads the configuration;
 //! `cadastre-broker format --config server.properties` prepares the log directory;
 //! `cadastre-broker status --config server.properties` says which keys the storage depends on;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cadastre_server::{Broker, BrokerConfig, ConfigError, FormatOptions, RunningBroker, chain};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -53,9 +53,21 @@ struct ServeArguments {
     /// Is written once connections are accepted: a line `NAME=HOST:PORT` for each listener.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
+    /// How the log on standard error is written.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
     /// Reads and checks the configuration, prints what is set, and ends.
     #[arg(long)]
     check_config: bool,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for what collects logs: `timestamp`, `level`, `target`, and the event's `fields`.
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -126,7 +138,11 @@ fn main() -> ExitCode {
     // Said of an event that cannot be written, to the same place, it would end the thread that tried: the log may lie on the
     // very disk that is full.
     let subscriber = tracing_subscriber::fmt().log_internal_errors(false);
-    subscriber.with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    let subscriber = subscriber.with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    match arguments.serve.log_format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
     match run(arguments) {
         Ok(Answer::Complete) => ExitCode::SUCCESS,
         Ok(Answer::Incomplete) => ExitCode::from(INCOMPLETE),
@@ -306,6 +322,9 @@ fn write_ready(path: &Path, broker: &RunningBroker) -> std::io::Result<()> {
     let mut text = format!("cluster.id={}\n", broker.cluster_id());
     for (name, address) in broker.listeners() {
         text.push_str(&format!("{name}={address}\n"));
+    }
+    if let Some(address) = broker.monitoring() {
+        text.push_str(&format!("cadastre.monitoring.listener={address}\n"));
     }
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");

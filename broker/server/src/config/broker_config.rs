@@ -1,6 +1,7 @@
 //! The configuration of one broker, read from `server.properties` and checked as a whole.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +59,8 @@ pub struct BrokerConfig {
     pub storage: StorageSettings,
     /// Where audit files are written.
     pub audit_directory: PathBuf,
+    /// Where `/metrics` and `/health` are answered; nowhere when `None`.
+    pub monitoring: Option<SocketAddr>,
     /// Where the data-path manifest is written.
     pub data_path_file: PathBuf,
     /// Whether an acknowledged record has been forced to the disk.
@@ -187,6 +190,7 @@ impl BrokerConfig {
             keys: KeyProviderConfig::parse(&|name| properties.get(name).map(str::to_owned), first)?,
             storage: StorageSettings::parse(&properties, &|name| reader.text(name))?,
             audit_directory: path("cadastre.audit.directory", "audit"),
+            monitoring: monitoring(&properties)?,
             data_path_file: path("cadastre.data.path.file", "data-path.json"),
             fsync: reader.flag("cadastre.fsync"),
             auto_format: reader.flag("cadastre.auto.format"),
@@ -296,8 +300,21 @@ impl BrokerConfig {
                 warnings.push(format!("warning: listener {} is not encrypted{anonymous}", listener.name));
             }
         }
+        if let Some(address) = self.monitoring.filter(|address| !address.ip().is_loopback()) {
+            warnings.push(format!(
+                "warning: cadastre.monitoring.listener `{address}`: whoever reaches it reads the metrics, without TLS"
+            ));
+        }
         warnings
     }
+}
+
+/// An address and no name: a name that comes to mean another address would open the metrics to others.
+fn monitoring(properties: &Properties) -> Result<Option<SocketAddr>, ValueError> {
+    const NAME: &str = "cadastre.monitoring.listener";
+    let Some(given) = properties.get(NAME) else { return Ok(None) };
+    let refused = |_error| ValueError::new(NAME, given, "an IP address and a port, such as 127.0.0.1:9644");
+    given.trim().parse().map(Some).map_err(refused)
 }
 
 /// Reads typed values; the values given were checked before.

@@ -33,6 +33,10 @@ pub(super) async fn answer(context: &RequestContext<'_>, body: Bytes) -> Result<
     let request: FetchRequest = api::decode_request(context.header.version, body)?;
     let (response, bytes, busy) = handle(context, &request).await;
     context.node.usage.fetched(bytes);
+    let mut partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
+    if partitions.any(|partition| partition.error_code != 0) {
+        context.node.counters.fetch_failed();
+    }
     let throttle_ms = context.node.quotas.fetched(context, bytes);
     finish(context, response, busy, throttle_ms)
 }

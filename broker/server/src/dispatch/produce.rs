@@ -67,6 +67,9 @@ pub(super) async fn answer(context: &RequestContext<'_>, body: Bytes) -> Result<
         .iter()
         .flat_map(|topic| &topic.partition_responses)
         .any(|partition| partition.error_code != 0);
+    if failed {
+        context.node.counters.produce_failed();
+    }
     let reply = finish(context, response, started.elapsed(), throttle_ms)?;
     Ok(match (acknowledged, failed) {
         (true, _) => reply,
@@ -151,6 +154,7 @@ async fn append(
     let log_append_time_ms = if stamped { batch.max_timestamp() } else { -1 };
     let (storage, partition) = (&context.node.storage, topic.partition(data.index));
     let (records, bytes) = (batch.record_count(), batch.size());
+    let started = Instant::now();
     let appended = if batch.is_transactional() {
         let id = transaction.ok_or(ResponseError::TransactionalIdAuthorizationFailed)?;
         let (transactions, producer) = (&context.node.transactions, producer_of(&batch));
@@ -170,6 +174,7 @@ async fn append(
     };
     let appended = appended.map_err(|error| append_error(&error))?;
     context.node.usage.appended(records, bytes);
+    context.node.counters.appended(started.elapsed(), context.node.clock.now_ms());
     Ok(Appended { log_append_time_ms, ..appended })
 }
 

@@ -103,12 +103,16 @@ fn admit(
             let node = Arc::clone(node);
             let listener = Arc::clone(listener);
             let security = Arc::clone(security);
+            let open = listener.counts.accept();
             connections.spawn(async move {
                 tokio::time::sleep(held_back).await;
                 connection::serve(node, listener, security, stream, address).await;
-                drop(slot);
+                drop((slot, open));
             });
         }
-        Err(error) => tracing::debug!(%error, %address, "connection refused"),
+        Err(error) => {
+            listener.counts.refuse();
+            tracing::debug!(%error, %address, "connection refused");
+        }
     }
 }

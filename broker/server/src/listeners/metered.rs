@@ -35,6 +35,11 @@ impl RequestMemory {
         Arc::new(Self { held: AtomicUsize::new(0), limit })
     }
 
+    /// What all connections hold, in bytes.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
     /// The share of a new connection.
     pub(crate) fn share(self: &Arc<Self>) -> Arc<Share> {
         Arc::new(Share { all: Arc::clone(self), held: AtomicUsize::new(0) })

@@ -17,6 +17,7 @@ use cadastre_security::Principal;
 use cadastre_security::sasl::{SaslMechanism, SaslServer, SaslStep};
 use cadastre_security::tls::PeerNameError;
 use rustls::pki_types::CertificateDer;
+use tokio::time::Instant;
 
 use super::listener_security::ListenerSecurity;
 use crate::dispatch;
@@ -113,11 +114,21 @@ impl Session {
             Ok(header) => header,
             Err(error) => return self.refuse(&error),
         };
+        let (api, started) = (header.api, Instant::now());
+        let node = Arc::clone(&self.node);
+        let answering = node.counters.begin();
+        let reply = self.answer_api(header, frame).await;
+        drop(answering);
+        node.counters.answered(api, started.elapsed());
+        reply
+    }
+
+    async fn answer_api(&mut self, header: RequestHeader, body: Bytes) -> Reply {
         let reply = match header.api {
-            ApiKey::SaslHandshake => self.handshake(&header, frame),
-            ApiKey::SaslAuthenticate => self.authenticate(&header, frame).await,
-            ApiKey::ApiVersions => dispatch::api_versions(&self.node, &header, frame),
-            _ => return self.request(header, frame).await,
+            ApiKey::SaslHandshake => self.handshake(&header, body),
+            ApiKey::SaslAuthenticate => self.authenticate(&header, body).await,
+            ApiKey::ApiVersions => dispatch::api_versions(&self.node, &header, body),
+            _ => return self.request(header, body).await,
         };
         reply.unwrap_or_else(|error| self.refuse(&error))
     }
@@ -240,6 +251,7 @@ impl Session {
                     return Err("re-authentication with a different principal is not allowed".to_owned());
                 }
                 self.principal = Some(principal);
+                self.listener.counts.authenticated(true);
                 Ok((bytes, Some(expires_ms)))
             }
             SaslStep::Failed { message, cause, claimed } => {
@@ -252,6 +264,7 @@ impl Session {
     }
 
     fn record_failure(&self, cause: &str, claimed: &str) {
+        self.listener.counts.authenticated(false);
         self.node.audit.record(&crate::audit::AuditEvent {
             principal: format!("User:{claimed}"),
             client_address: self.address.to_string(),
