@@ -5,14 +5,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, bail};
-use serde_json::Value;
-
-use super::results::{Outcome, TestResult};
+use super::pytest::{self, Pytest};
+use super::results::TestResult;
 use super::{Suite, Workshop};
-use crate::parts::Parts;
 use crate::process;
 
 const VERSION: &str = "3.0.12";
@@ -30,7 +27,7 @@ const PACKAGES: [&str; 8] = [
 /// The release of Kafka that the tests are told to expect.
 const EXPECTED_KAFKA: &str = "4.1.0";
 /// How long all tests may take, in seconds.
-const LIMIT_SECONDS: &str = "1500";
+const LIMIT_SECONDS: u32 = 1500;
 
 /// PLAINTEXT, SSL and SASL_PLAINTEXT, as each test has it.
 pub(super) const INTEGRATION: Suite = Suite {
@@ -45,47 +42,25 @@ pub(super) const INTEGRATION: Suite = Suite {
 
 fn run(workshop: &Workshop) -> anyhow::Result<Vec<TestResult>> {
     let folder = workshop.clean("kafka-python")?;
-    let python = python(workshop)?;
+    let python = pytest::python(workshop, "python", &PACKAGES)?;
     let suite = source(workshop, &folder)?;
     let root = servers(&folder)?;
-    let report = folder.join("report.ndjson");
-    let log = fs::File::create(folder.join("output.log"))?;
-    let mut command = Command::new("timeout");
-    Parts::prepare()?.export(&mut command);
-    // It fails when a test fails, which the report says.
-    let _tests_failed = command
-        .arg(LIMIT_SECONDS)
-        .arg(&python)
-        .args(["-m", "pytest", "test/integration", "-p", "no:cacheprovider"])
-        .args(["--timeout", "60", "--timeout-method", "signal", "--report-log"])
-        .arg(&report)
-        .current_dir(&suite)
-        .env("PYTHONPATH", &suite)
-        .env("TMPDIR", &folder)
-        .env("KAFKA_VERSION", EXPECTED_KAFKA)
-        .env("PROJECT_ROOT", &root)
-        .env("KAFKA_ROOT", root.join("kafka-bin"))
-        .env("CADASTRE_BROKER", &workshop.broker)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .status()
-        .context("cannot run pytest")?;
-    parse(&report)
-}
-
-/// A Python with what the tests import.
-fn python(workshop: &Workshop) -> anyhow::Result<PathBuf> {
-    let venv = workshop.directory.join("python");
-    let python = venv.join("bin/python");
-    let (stamp, wanted) = (venv.join("packages"), PACKAGES.join("\n"));
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(python);
-    }
-    process::run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-    process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
-    fs::write(&stamp, wanted)?;
-    Ok(python)
+    let suite = Pytest {
+        python: &python,
+        suite: &suite,
+        arguments: &["test/integration"],
+        folder: &folder,
+        limit_seconds: LIMIT_SECONDS,
+        test_limit_seconds: 60,
+        prefix: "test/integration/",
+    };
+    suite.run(&[
+        ("PYTHONPATH", suite.suite),
+        ("KAFKA_VERSION", Path::new(EXPECTED_KAFKA)),
+        ("PROJECT_ROOT", &root),
+        ("KAFKA_ROOT", &root.join("kafka-bin")),
+        ("CADASTRE_BROKER", &workshop.broker),
+    ])
 }
 
 /// The unpacked source distribution, with the module that it lacks.
@@ -119,79 +94,4 @@ fn servers(folder: &Path) -> anyhow::Result<PathBuf> {
 
 fn ours(name: &str) -> PathBuf {
     process::root().join("fixtures/compat/kafka-python").join(name)
-}
-
-/// Reads pytest's report log. A test that could not be set up has failed; so has one whose end went wrong.
-fn parse(path: &Path) -> anyhow::Result<Vec<TestResult>> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    // Without it the run was cut short, and what would have come is not known.
-    if !text.lines().any(|line| line.contains("\"SessionFinish\"")) {
-        bail!("pytest did not come to its end: {}", path.display());
-    }
-    let mut tests: Vec<TestResult> = Vec::new();
-    for event in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
-        let field = |name: &str| event.get(name).and_then(Value::as_str);
-        let (Some(name), Some(outcome)) = (field("nodeid"), field("outcome")) else { continue };
-        let outcome = match outcome {
-            "passed" if field("when") == Some("call") => Outcome::Passed,
-            "passed" => continue,
-            "skipped" => Outcome::Skipped,
-            _ => Outcome::Failed,
-        };
-        let name = name.trim_start_matches("test/integration/");
-        let result = TestResult::new(name, outcome, &reason(event.get("longrepr")));
-        match tests.iter_mut().find(|test| test.name == name) {
-            Some(test) if outcome == Outcome::Failed => *test = result,
-            Some(_) => {}
-            None => tests.push(result),
-        }
-    }
-    Ok(tests)
-}
-
-/// The message of a failure, or the third of the three parts that a skipped test has.
-fn reason(told: Option<&Value>) -> String {
-    let crash = told.and_then(|told| told.get("reprcrash")?.get("message")?.as_str());
-    let skipped = told.and_then(|told| told.get(2)?.as_str());
-    crash.or(skipped).or(told.and_then(Value::as_str)).unwrap_or_default().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_test_that_could_not_be_set_up_or_cleaned_up_has_failed() {
-        let line = |name: &str, when: &str, outcome: &str, told: &str| {
-            format!(
-                r#"{{"nodeid":"test/integration/a.py::{name}","when":"{when}","outcome":"{outcome}","longrepr":{told}}}"#
-            )
-        };
-        let text = [
-            line("one", "setup", "passed", "null"),
-            line("one", "call", "passed", "null"),
-            line("two", "setup", "failed", r#"{"reprcrash":{"message":"no broker"}}"#),
-            line("three", "call", "passed", "null"),
-            line("three", "teardown", "failed", r#""left behind""#),
-            line("four", "setup", "skipped", r#"["a.py",1,"Skipped: too old"]"#),
-        ]
-        .join("\n");
-        let path = std::env::temp_dir().join(format!("compat-pytest-{}.ndjson", std::process::id()));
-        fs::write(&path, &text).unwrap();
-        assert!(parse(&path).is_err(), "a run that was cut short");
-        fs::write(&path, text + "\n{\"$report_type\": \"SessionFinish\", \"exitstatus\": 1}").unwrap();
-        let tests = parse(&path).unwrap();
-        fs::remove_file(&path).unwrap();
-        let found: Vec<_> =
-            tests.iter().map(|test| (test.name.as_str(), test.outcome, test.message.as_str())).collect();
-        assert_eq!(
-            found,
-            [
-                ("a.py::one", Outcome::Passed, ""),
-                ("a.py::two", Outcome::Failed, "no broker"),
-                ("a.py::three", Outcome::Failed, "left behind"),
-                ("a.py::four", Outcome::Skipped, "Skipped: too old"),
-            ]
-        );
-    }
 }

@@ -5,61 +5,58 @@ use std::fmt::Write as _;
 
 use super::Suite;
 use super::decisions::Decisions;
-use super::results::{Outcome, Run, TestResult};
+use super::results::{Outcome, Summary};
 use crate::bench::machine;
 
 /// A suite with what it did and what was decided.
 #[derive(Debug)]
-pub(super) struct Judged {
+pub(super) struct Judged<'run> {
     pub(super) suite: Suite,
-    pub(super) run: Run,
-    /// For each test of the run, whether it counts, why it failed or was skipped, and what was decided.
+    pub(super) run: &'run Summary,
+    /// For each test that did not pass, whether it counts, why it failed or was skipped, and what was decided.
     explanations: Vec<Option<(bool, String, String)>>,
 }
 
-impl Judged {
-    pub(super) fn new(suite: Suite, run: Run, decisions: &Decisions) -> Self {
-        let explain = |test: &TestResult| {
-            let decision =
-                (test.outcome != Outcome::Passed).then(|| decisions.of(suite.name, test)).flatten()?;
+impl<'run> Judged<'run> {
+    pub(super) fn new(suite: Suite, run: &'run Summary, decisions: &Decisions) -> Self {
+        let explain = |(test, _): (&str, Outcome)| {
+            let decision = decisions.of(suite.name, test)?;
             Some((decision.applicable, decision.reason.clone(), decision.decision.clone()))
         };
-        let explanations = run.tests.iter().map(explain).collect();
+        let explanations = run.open().map(explain).collect();
         Self { suite, run, explanations }
     }
 
-    fn tests(&self) -> impl Iterator<Item = (&TestResult, Option<&(bool, String, String)>)> {
-        self.run.tests.iter().zip(self.explanations.iter().map(Option::as_ref))
+    /// What did not pass.
+    fn open(&self) -> impl Iterator<Item = (&str, Outcome, Option<&(bool, String, String)>)> {
+        let explanations = self.explanations.iter().map(Option::as_ref);
+        self.run.open().zip(explanations).map(|((test, outcome), explanation)| (test, outcome, explanation))
     }
 
     /// Failures about which nothing was decided.
-    pub(super) fn unexplained(&self) -> impl Iterator<Item = &TestResult> {
-        self.tests()
-            .filter(|(test, explanation)| test.outcome == Outcome::Failed && explanation.is_none())
-            .map(|(test, _)| test)
-    }
-
-    fn count(&self, outcome: Outcome) -> usize {
-        self.run.tests.iter().filter(|test| test.outcome == outcome).count()
+    pub(super) fn unexplained(&self) -> impl Iterator<Item = &str> {
+        self.open()
+            .filter(|(_, outcome, explanation)| *outcome == Outcome::Failed && explanation.is_none())
+            .map(|(test, ..)| test)
     }
 
     /// How many tests ask for what a broker of this kind should do: all that passed, failures unless decided otherwise, and what
     /// the suite skipped because of something that the broker lacks and should have.
     fn applicable(&self) -> usize {
-        let counts = |(test, explanation): (&TestResult, Option<&(bool, String, String)>)| match test.outcome
-        {
+        let counts = |outcome, explanation: Option<&(bool, String, String)>| match outcome {
             Outcome::Passed => true,
             Outcome::Failed => explanation.is_none_or(|(applicable, ..)| *applicable),
             Outcome::Skipped => explanation.is_some_and(|(applicable, ..)| *applicable),
         };
-        self.tests().filter(|test| counts(*test)).count()
+        self.run.passed
+            + self.open().filter(|(_, outcome, explanation)| counts(*outcome, *explanation)).count()
     }
 }
 
 /// The page.
-pub(super) fn render(suites: &[Judged], without_tests: &[(&str, &str, &str)]) -> String {
+pub(super) fn render(suites: &[Judged<'_>], without_tests: &[(&str, &str, &str)]) -> String {
     let mut text = format!(
-        "# Compatibility\n\nOther people's client test suites, unmodified, against `cadastre-broker`. Made by `cargo xtask compat`, which gets each suite from\nits package registry into the target directory. {}\n\n\
+        "# Compatibility\n\nOther people's client test suites, unmodified, against `cadastre-broker`. Made by `cargo xtask compat`, which gets each suite from\nits package registry or its repository into the target directory. {}\n\n\
          A test is *applicable* unless `docs/compatibility-decisions.yaml` says that it asks for something a broker of this kind should not\n\
          do or that the run does not have, or the suite skips it for a reason of its own. What a suite skips because the broker lacks\n\
          something that it should have counts as applicable and not passed. A row is the suite's last run, with a debug build.\n\n\
@@ -69,13 +66,13 @@ pub(super) fn render(suites: &[Judged], without_tests: &[(&str, &str, &str)]) ->
     );
     for judged in suites {
         let Suite { title, version, source, .. } = judged.suite;
-        let (passed, applicable) = (judged.count(Outcome::Passed), judged.applicable());
+        let (passed, applicable) = (judged.run.passed, judged.applicable());
         let _infallible = writeln!(
             text,
             "| {title} | {version} | {source} | {} | {passed} | {} | {} | {applicable} | {} | {} |",
-            judged.run.tests.len(),
-            judged.count(Outcome::Failed),
-            judged.count(Outcome::Skipped),
+            judged.run.tests(),
+            judged.run.failed.len(),
+            judged.run.skipped.len(),
             per_cent(passed, applicable),
             judged.run.seconds,
         );
@@ -96,19 +93,19 @@ fn per_cent(part: usize, whole: usize) -> String {
     format!("{}.{} %", tenths / 10, tenths % 10)
 }
 
-fn section(text: &mut String, judged: &Judged) {
+fn section(text: &mut String, judged: &Judged<'_>) {
     let _infallible = writeln!(text, "\n## {}\n\n{}", judged.suite.title, judged.suite.setting);
     // Tests that fare alike stand in one row.
     let mut rows: BTreeMap<(&str, &str, &str, &str), Vec<&str>> = BTreeMap::new();
-    for (test, explanation) in judged.tests().filter(|(test, _)| test.outcome != Outcome::Passed) {
-        let outcome = if test.outcome == Outcome::Failed { "failed" } else { "skipped" };
+    for (test, outcome, explanation) in judged.open() {
+        let outcome = if outcome == Outcome::Failed { "failed" } else { "skipped" };
         let (counts, reason, decision) = match explanation {
             Some((true, reason, decision)) => ("yes", reason.as_str(), decision.as_str()),
             Some((false, reason, decision)) => ("no", reason.as_str(), decision.as_str()),
-            None if test.outcome == Outcome::Skipped => ("no", "the suite's own choice", "none needed"),
+            None if outcome == "skipped" => ("no", "the suite's own choice", "none needed"),
             None => ("yes", "unexplained", "none yet"),
         };
-        rows.entry((outcome, counts, reason, decision)).or_default().push(&test.name);
+        rows.entry((outcome, counts, reason, decision)).or_default().push(test);
     }
     if rows.is_empty() {
         text.push_str("\nEvery test passed.\n");
