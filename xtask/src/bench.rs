@@ -119,8 +119,9 @@ fn network() -> anyhow::Result<()> {
         |pointer: &str| best.pointer(pointer).and_then(serde_json::Value::as_f64).unwrap_or(f64::NAN);
     let asked = number("/paths/open") + number("/paths/unknown") + number("/paths/blocked");
     let text = format!(
-        "# Reachability at size\n\n`cargo xtask bench network`: one VPC of 20 subnets with 2,000 interfaces and 500 security groups that name each other, peering, NAT, an internet gateway, an endpoint and network ACLs, generated; best of three runs, one thread.\n{}\n\n| what | count | seconds |\n| --- | ---: | ---: |\n| permitted flows of every interface | {} | {:.2} |\n| paths between two ends, there and back | {asked} | {:.2} |\n\nOf the paths {} are open, {} unknown, {} blocked. Aim: flows under 2 seconds.\n",
+        "# Reachability at size\n\n`cargo xtask bench network`: one VPC of 20 subnets with 2,000 interfaces and 500 security groups that name each other, peering, NAT, an internet gateway, an endpoint and network ACLs, generated; best of three runs, one thread.\n{} Load {:.1}.\n\n| what | count | seconds |\n| --- | ---: | ---: |\n| permitted flows of every interface | {} | {:.2} |\n| paths between two ends, there and back | {asked} | {:.2} |\n\nOf the paths {} are open, {} unknown, {} blocked. Aim: flows under 2 seconds.\n",
         machine(),
+        load()?,
         number("/flows"),
         number("/flows_seconds"),
         number("/paths_seconds"),
@@ -134,19 +135,28 @@ fn network() -> anyhow::Result<()> {
 /// What one run of a program took.
 pub(crate) struct Measured {
     pub(crate) seconds: f64,
+    /// On all processors together: what a machine with other work does not change much.
+    pub(crate) processor_seconds: f64,
     pub(crate) peak_mebibytes: f64,
 }
+
+/// Clock ticks in a second, as the kernel tells processes' times (`sysconf(_SC_CLK_TCK)` is 100 on every Linux of today).
+const TICKS: f64 = 100.0;
 
 /// Runs a program under GNU time's eye: seconds by our clock, peak memory as the kernel tells of children.
 pub(crate) fn measure(command: &mut Command, accepted: &[i32]) -> anyhow::Result<Measured> {
     let started = Instant::now();
     let mut child = command.stdout(Stdio::null()).stdin(Stdio::null()).spawn().context("cannot run")?;
     let status_file = format!("/proc/{}/status", child.id());
-    let mut peak = 0_u64;
+    let times_file = format!("/proc/{}/stat", child.id());
+    let (mut peak, mut processor_seconds) = (0_u64, 0.0_f64);
     let status = loop {
         // The high-water mark only grows, so the last reading before the end is within one interval of the peak.
         if let Ok(text) = fs::read_to_string(&status_file) {
             peak = peak.max(high_water_mark(&text));
+        }
+        if let Ok(text) = fs::read_to_string(&times_file) {
+            processor_seconds = processor_seconds.max(processor_time(&text));
         }
         if let Some(status) = child.try_wait()? {
             break status;
@@ -159,12 +169,19 @@ pub(crate) fn measure(command: &mut Command, accepted: &[i32]) -> anyhow::Result
     }
     #[expect(clippy::cast_precision_loss, reason = "a number of KiB is far below 2^52")]
     let peak_mebibytes = peak as f64 / 1024.0;
-    Ok(Measured { seconds, peak_mebibytes })
+    Ok(Measured { seconds, processor_seconds, peak_mebibytes })
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark samples another process at intervals")]
 fn pause(interval: Duration) {
     std::thread::sleep(interval);
+}
+
+/// `utime` and `stime` in seconds, the 14th and 15th field (proc(5)); the second field may hold spaces, and ends with `)`.
+fn processor_time(stat: &str) -> f64 {
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = after_name.split_whitespace().skip(11).take(2);
+    ticks.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / TICKS
 }
 
 /// `VmHWM` in KiB (proc(5)).
