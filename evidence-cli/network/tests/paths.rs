@@ -127,3 +127,26 @@ fn whether_a_network_behind_a_vpn_is_a_way_to_the_internet_is_unknown_and_never_
         (Verdict::Unknown, &[missing]),
     );
 }
+
+#[test]
+fn what_lies_behind_a_load_balancer_is_left_open() {
+    let ask = |kind: &str, from: Party, to: Party| {
+        let mut net = open(Net::public());
+        for interface in &mut net.0.interfaces {
+            interface.kind = kind.to_owned();
+        }
+        let ports = PortRange { from: 9092, to: 9092 };
+        let answer = Tracer::new(&net.0).trace(&Question { from, to, protocol: 6, ports }).unwrap();
+        assert_eq!(answer.verdict(), Verdict::Open);
+        answer.open
+    };
+    let (own, internet) = (Party::Interface("eni-1".into()), Party::Internet(Family::Ipv4));
+    assert_eq!(
+        ask("network_load_balancer", internet.clone(), own.clone()),
+        [
+            "`eni-1` is the interface of a load balancer: to whom it passes connections on is not in the evidence"
+        ]
+    );
+    assert!(ask("interface", internet.clone(), own.clone()).is_empty());
+    assert!(ask("network_load_balancer", own, internet).is_empty(), "nothing arrives at it");
+}

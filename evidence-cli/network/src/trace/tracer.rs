@@ -17,6 +17,10 @@ use crate::{lanes, range};
 /// How many subnets a packet may be sent on from, there and back, before it is said to go in circles.
 pub(super) const MOST_SENDS: u8 = 12;
 
+/// Interfaces that are no end of a connection: what comes to them goes on to others (`InterfaceType` of
+/// `DescribeNetworkInterfaces`, Amazon EC2 API reference). Application load balancers have interfaces of no own type.
+const PASSES_ON: [&str; 3] = ["gateway_load_balancer", "load_balancer", "network_load_balancer"];
+
 /// Why a question cannot be answered.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum QuestionError {
@@ -210,6 +214,15 @@ impl<'a> Tracer<'a> {
                 }
             }
         }
+        let arrived: BTreeSet<&str> = outcomes.iter().filter_map(arrives_at).collect();
+        for interface in arrived.into_iter().filter_map(|id| self.interfaces.get(id)) {
+            if PASSES_ON.contains(&interface.kind.as_str()) {
+                open.insert(format!(
+                    "`{}` is the interface of a load balancer: to whom it passes connections on is not in the evidence",
+                    interface.id
+                ));
+            }
+        }
         outcomes.sort();
         Ok(Answer { outcomes, open: open.into_iter().collect() })
     }
@@ -227,6 +240,14 @@ impl<'a> Tracer<'a> {
     /// The table that routes what comes in by a gateway, where there is one.
     pub(super) fn edge(&self, gateway: &str) -> Option<&RouteTable> {
         self.edges.get(gateway).copied()
+    }
+}
+
+/// The interface that packets arrive at.
+fn arrives_at(outcome: &Outcome) -> Option<&str> {
+    match &outcome.fate {
+        Fate::Arrives(interface) => Some(interface),
+        Fate::Leaves(_) | Fate::Blocked(_) | Fate::Unknown(_) => None,
     }
 }
 
