@@ -75,6 +75,7 @@ apis! {
     DescribeUserScramCredentials(DescribeUserScramCredentialsRequest): 0..=0,
     AlterUserScramCredentials(AlterUserScramCredentialsRequest): 0..=0,
     DescribeQuorum(DescribeQuorumRequest): 0..=2,
+    UpdateFeatures(UpdateFeaturesRequest): 0..=2,
     DescribeCluster(DescribeClusterRequest): 0..=2,
     DescribeProducers(DescribeProducersRequest): 0..=0,
     DescribeTransactions(DescribeTransactionsRequest): 0..=0,

@@ -232,6 +232,39 @@ fn each_record_is_moved_once_while_brokers_come_and_go() {
     println!("{}", text(&output));
 }
 
+#[test]
+fn members_of_a_consumer_group_do_not_notice_that_its_coordinator_dies() {
+    if common::python().is_none() {
+        return;
+    }
+    let Some(mut cluster) = Cluster::started(3) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [folder.path().to_str().unwrap(), "3"];
+    let mut command = cluster.python_for("consumer_group_failover.py", &arguments, Duration::from_secs(600));
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = Some(child);
+    'rounds: for round in 0..3 {
+        for (file, is_before) in [(format!("before-{round}"), true), (format!("after-{round}"), false)] {
+            while !folder.path().join(&file).exists() {
+                if child.as_mut().unwrap().try_wait().unwrap().is_some() {
+                    break 'rounds;
+                }
+                common::pause();
+            }
+            // One of the three coordinates the group.
+            if is_before {
+                cluster.brokers[round].kill();
+                std::fs::write(folder.path().join(format!("killed-{round}")), "").unwrap();
+            } else {
+                cluster.brokers[round].start();
+            }
+        }
+    }
+    let output = child.take().unwrap().wait_with_output().unwrap();
+    let logs: Vec<String> = cluster.brokers.iter().map(Broker::log).collect();
+    assert!(output.status.success(), "{}\n{}", text(&output), logs.join("\n----\n"));
+}
+
 /// A client of one broker, through the library.
 struct Direct {
     runtime: tokio::runtime::Runtime,

@@ -19,8 +19,10 @@ impl GroupCoordinator {
         let stem = request.group_instance_id.as_ref().unwrap_or(&request.client_id);
         let member_id = if is_new { format!("{stem}-{}", request.unique) } else { request.member_id.clone() };
         if is_new && request.requires_known_member_id && request.group_instance_id.is_none() {
-            let error = self.check_join(&request, &member_id).err().unwrap_or(GroupError::MemberIdRequired);
-            return self.refuse_join(token, error, &member_id);
+            return match self.check_join(&request, &member_id) {
+                Ok(_) => self.refuse_join(token, GroupError::MemberIdRequired, &member_id),
+                Err(error) => self.refuse_join(token, error, ""),
+            };
         }
         if self.downgrades_for(&request) {
             return self.join_downgraded(token, request, now_ms);
@@ -162,7 +164,7 @@ impl GroupCoordinator {
         }
     }
 
-    /// Removes classic members, static ones also by their names alone, and answers once they are gone for good.
+    /// Removes members of either protocol, static ones also by their names alone, as an administrator does.
     pub(crate) fn leave_from_consumer_group(
         &mut self,
         group_id: &str,
@@ -179,7 +181,7 @@ impl GroupCoordinator {
                     Some(holder) if member_id.is_empty() => holder.member_id.as_str(),
                     _ => member_id.as_str(),
                 };
-                group.find_classic(named, instance).map(|(member, _)| member.member_id.clone())
+                group.find(named, instance).map(|member| member.member_id.clone())
             });
             let error = found.as_ref().err().copied();
             left.push(LeftMember { member_id, group_instance_id, error });

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cadastre_coordinator::{ConsumerHeartbeatResponse, GroupError, Partitions, ReplyToken};
+use cadastre_coordinator::{
+    ConsumerHeartbeatRequest, ConsumerHeartbeatResponse, GroupError, Partitions, ReplyToken,
+};
 use cadastre_protocol::types::TopicId;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -11,6 +13,8 @@ use super::consumers::{beat, joining, topics};
 use super::world::{GROUP, World};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+/// Longer than any run: who is removed for being slow to give up reads on until it hears of it, which no coordinator can help.
+const REBALANCE_MS: i32 = 1_000_000_000;
 const SUBSCRIPTIONS: [&[&str]; 4] = [&["t"], &["t", "u"], &["u"], &[]];
 
 #[derive(Debug, Clone)]
@@ -103,18 +107,23 @@ impl Clients {
     fn send(&mut self, index: usize) -> ReplyToken {
         let client = &mut self.clients[index];
         let names = SUBSCRIPTIONS[client.subscription];
+        let join = |member_id: &str| ConsumerHeartbeatRequest {
+            rebalance_timeout_ms: Some(REBALANCE_MS),
+            ..joining(member_id, names)
+        };
         let request = match client.epoch {
             None => {
                 self.born += 1;
                 client.member_id = format!("{}-{}", NAMES[index], self.born);
                 (client.reads, client.told) = Default::default();
-                joining(&client.member_id, names)
+                join(&client.member_id)
             }
             Some(epoch) => {
-                let mut request = joining(&client.member_id, names);
-                request.member_epoch = epoch;
-                request.owned = Some(client.reads.clone());
-                if client.must_say_all { request } else { beat_with(request, &client.member_id, epoch) }
+                let owned = Some(client.reads.clone());
+                let short =
+                    ConsumerHeartbeatRequest { owned: owned.clone(), ..beat(&client.member_id, epoch) };
+                let full = ConsumerHeartbeatRequest { member_epoch: epoch, owned, ..join(&client.member_id) };
+                if client.must_say_all { full } else { short }
             }
         };
         client.must_say_all = false;
@@ -241,16 +250,8 @@ impl Clients {
     }
 }
 
-fn beat_with(
-    full: cadastre_coordinator::ConsumerHeartbeatRequest,
-    member_id: &str,
-    epoch: i32,
-) -> cadastre_coordinator::ConsumerHeartbeatRequest {
-    cadastre_coordinator::ConsumerHeartbeatRequest { owned: full.owned, ..beat(member_id, epoch) }
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn no_partition_is_read_twice_and_in_the_end_each_is_read(
         actions in prop::collection::vec(action(), 1..120),

@@ -116,11 +116,23 @@ fn classic_requests_to_a_consumer_group_are_checked() {
     check(named, GroupError::UnknownMemberId);
     assert_eq!(world.heartbeat("c", 1), Some(GroupError::UnknownMemberId), "it speaks the other protocol");
     assert_eq!(world.heartbeat("b-id", 1), Some(GroupError::IllegalGeneration));
-    let left = world.leave(&[("c", None), ("b-id", None)]);
+    let left = world.leave(&[("x", None), ("b-id", None)]);
     assert_eq!(left[0].error, Some(GroupError::UnknownMemberId));
     assert_eq!(left[1].error, None);
     assert_eq!(world.heartbeat("b-id", 2), Some(GroupError::UnknownMemberId));
     assert_eq!(world.beat(beat("c", 1)).member_epoch, 3, "it has all again");
+}
+
+#[test]
+fn an_administrator_removes_members_of_either_protocol() {
+    let mut world = world();
+    world.beat(ConsumerHeartbeatRequest { group_instance_id: Some("one".into()), ..joining("c", &["t"]) });
+    world.beat(joining("d", &["t"]));
+    let left = world.leave(&[("", Some("one")), ("d", Some("one")), ("d", None)]);
+    let errors: Vec<_> = left.iter().map(|member| member.error).collect();
+    assert_eq!(errors, [None, Some(GroupError::FencedInstanceId), None]);
+    assert_eq!(world.beat(beat("d", 2)).refusal.unwrap().error, GroupError::UnknownMemberId);
+    assert_eq!(world.coordinator.describe_consumer_group(GROUP).unwrap().state, "Empty");
 }
 
 #[test]

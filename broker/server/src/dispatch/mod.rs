@@ -40,6 +40,7 @@ mod throttled;
 mod timestamps;
 mod transactional_offsets;
 mod transactions;
+mod update_features;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -113,6 +114,7 @@ pub(crate) async fn answer(context: &RequestContext<'_>, body: Bytes) -> Result<
         ApiKey::DescribeUserScramCredentials => call!(context, body, scram::describe),
         ApiKey::AlterUserScramCredentials => call!(context, body, scram::alter),
         ApiKey::DescribeQuorum => call!(context, body, describe_quorum::handle),
+        ApiKey::UpdateFeatures => call!(context, body, update_features::handle),
         ApiKey::DescribeCluster => call!(context, body, cluster::describe),
         ApiKey::DescribeTopicPartitions => call!(context, body, describe_topic_partitions::handle),
         ApiKey::DescribeTransactions => call!(context, body, describe_transactions::handle),

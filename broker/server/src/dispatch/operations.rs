@@ -126,6 +126,7 @@ pub(crate) const REQUIREMENTS: &[(ApiKey, &[Requirement])] = &[
     (ApiKey::DescribeUserScramCredentials, &[DESCRIBE_CLUSTER]),
     (ApiKey::AlterUserScramCredentials, &[ALTER_CLUSTER]),
     (ApiKey::DescribeQuorum, &[DESCRIBE_CLUSTER]),
+    (ApiKey::UpdateFeatures, &[ALTER_CLUSTER]),
     (ApiKey::DescribeCluster, &[]),
     (ApiKey::ConsumerGroupHeartbeat, &[READ_GROUP, DESCRIBE_TOPIC]),
     (ApiKey::ConsumerGroupDescribe, &[DESCRIBE_GROUP, DESCRIBE_TOPIC]),

@@ -27,7 +27,8 @@ throttled! {
     AddOffsetsToTxnResponse AddPartitionsToTxnResponse DescribeProducersResponse DescribeTransactionsResponse EndTxnResponse
     ListTransactionsResponse TxnOffsetCommitResponse
     DescribeUserScramCredentialsResponse FetchResponse IncrementalAlterConfigsResponse InitProducerIdResponse
-    ListConfigResourcesResponse OffsetDeleteResponse ConsumerGroupHeartbeatResponse ConsumerGroupDescribeResponse ProduceResponse
+    ListConfigResourcesResponse OffsetDeleteResponse UpdateFeaturesResponse
+    ConsumerGroupHeartbeatResponse ConsumerGroupDescribeResponse ProduceResponse
     DescribeGroupsResponse FindCoordinatorResponse HeartbeatResponse JoinGroupResponse LeaveGroupResponse
     ListGroupsResponse ListOffsetsResponse MetadataResponse OffsetCommitResponse OffsetFetchResponse
     OffsetForLeaderEpochResponse SyncGroupResponse
