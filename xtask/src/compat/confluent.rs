@@ -33,7 +33,7 @@ pub(super) const INTEGRATION: Suite = Suite {
     version: VERSION,
     source: "its repository; the client is the wheel on PyPI",
     setting: "One broker over PLAINTEXT, and one over SASL_PLAINTEXT with PLAIN and ACLs. What starts brokers is ours. Left out: `schema_registry`,\n\
-              which tests another server, and the three folders `share_consumer*`, which are about share groups of Kafka 4.2 (KIP-932) and nothing else.",
+              which tests another server, and the three folders `share_consumer*` with 157 functions, which need share groups (KIP-932). The broker has none.",
     run,
 };
 

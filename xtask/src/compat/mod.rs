@@ -72,8 +72,16 @@ const SUITES: [Suite; 8] = [
 
 /// What was asked for and cannot run from a registry: project, version looked at, why.
 const WITHOUT_TESTS: [(&str, &str, &str); 2] = [
-    ("kafkajs", "2.2.4", "the package on npm has no tests but one of a pure function"),
-    ("@platformatic/kafka", "1.35.0", "the package on npm has no tests"),
+    (
+        "kafkajs",
+        "2.2.4",
+        "the package on npm has one test of a pure function; those in its repository need three brokers at fixed ports",
+    ),
+    (
+        "@platformatic/kafka",
+        "1.35.0",
+        "the package on npm has no tests; those in its repository need several clusters at fixed ports",
+    ),
 ];
 
 /// Where suites lie and run.
