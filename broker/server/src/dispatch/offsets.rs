@@ -1,6 +1,6 @@
 //! `OffsetCommit`, `OffsetFetch` and `OffsetDelete`: how far groups have read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use cadastre_coordinator as coordinator;
 use cadastre_coordinator::{Command, CommittedOffset, GroupError, NO_OFFSET, OffsetCommit, Response};
@@ -183,15 +183,11 @@ async fn find(
         return Err(DENIED);
     }
     let groups = &context.node.groups;
-    let _settled = groups.settled(&wish.group_id).await.map_err(GroupError::code)?;
+    let (_settled, open) = groups.settled_but(&wish.group_id).await.map_err(GroupError::code)?;
     let (member_id, epoch) = &wish.member;
     groups.check_fetch(&wish.group_id, member_id.as_deref(), *epoch).map_err(GroupError::code)?;
-    let unstable = match wish.require_stable {
-        true => groups.unstable(&wish.group_id).map_err(GroupError::code)?,
-        false => BTreeSet::new(),
-    };
     let stable = |topic: &str, partition, offset| {
-        if unstable.contains(&(topic.to_owned(), partition)) {
+        if wish.require_stable && open.contains(&(topic.to_owned(), partition)) {
             Err(ResponseError::UnstableOffsetCommit.code())
         } else {
             Ok(offset)

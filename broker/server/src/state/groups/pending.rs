@@ -59,17 +59,31 @@ impl Groups {
     ///
     /// [`GroupError::NotCoordinator`], [`GroupError::CoordinatorNotAvailable`].
     pub(crate) async fn settled(&self, group_id: &str) -> Result<SharedOffsets<'_>, GroupError> {
-        let Some(offset_lock) = self.offset_locks.of(group_id) else { return Ok(None) };
+        self.settled_but(group_id).await.map(|(settled, _open)| settled)
+    }
+
+    /// As [`Groups::settled`], with the partitions whose offsets a transaction may yet change, or has changed since they were looked
+    /// at: a transaction may end at any time, and what it brings is moved into the group only after that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Groups::settled`].
+    pub(crate) async fn settled_but(
+        &self,
+        group_id: &str,
+    ) -> Result<(SharedOffsets<'_>, BTreeSet<(String, i32)>), GroupError> {
+        let Some(offset_lock) = self.offset_locks.of(group_id) else { return Ok((None, BTreeSet::new())) };
         loop {
             let guard = offset_lock.read().await;
             if self.pending(group_id)?.is_empty() {
-                return Ok(Some(guard));
+                return Ok((Some(guard), BTreeSet::new()));
             }
             // Another broker may have ended the transaction.
             let refreshed = self.storage.metadata().refresh().await;
             refreshed.map_err(|_failed| GroupError::CoordinatorNotAvailable)?;
-            if self.pending(group_id)?.committed.is_empty() {
-                return Ok(Some(guard));
+            let Pending { open, committed, .. } = self.pending(group_id)?;
+            if committed.is_empty() {
+                return Ok((Some(guard), open));
             }
             drop(guard);
             let _alone = offset_lock.write().await;
@@ -106,15 +120,6 @@ impl Groups {
     /// Whether text that goes with an offset is too long.
     pub(crate) fn is_too_long(&self, metadata: &str) -> bool {
         metadata.len() > self.settings.maximum_offset_metadata_bytes
-    }
-
-    /// The partitions of a group whose offsets a transaction may yet change.
-    ///
-    /// # Errors
-    ///
-    /// [`GroupError::CoordinatorNotAvailable`] when that cannot be found out.
-    pub(crate) fn unstable(&self, group_id: &str) -> Result<BTreeSet<(String, i32)>, GroupError> {
-        self.pending(group_id).map(|pending| pending.open)
     }
 
     /// Moves offsets of committed transactions into the group, if this broker coordinates it; whoever asks for the offsets does it
