@@ -6,11 +6,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
+use crate::namespace::Namespace;
 use crate::parts::Parts;
 use crate::process;
 use crate::reference_account::{ReferenceAccount, Server};
@@ -54,7 +54,7 @@ pub(crate) fn record(options: &Options) -> anyhow::Result<()> {
     let variants = options.variant.map_or_else(|| vec![Variant::Clean, Variant::Planted], |one| vec![one]);
     let output = options.output.clone().unwrap_or_else(|| process::root().join("fixtures"));
     for variant in variants {
-        let namespace = Namespace::create()?;
+        let namespace = Namespace::create(&BROKERS)?;
         record_variant(variant, python, libs, &namespace, &output)
             .with_context(|| format!("recording {}", variant.name()))?;
     }
@@ -112,41 +112,4 @@ fn record_variant(
     )?;
     println!("recorded {}", evidence.display());
     Ok(())
-}
-
-/// A network namespace with the brokers' addresses on its loopback interface.
-struct Namespace {
-    name: String,
-}
-
-impl Namespace {
-    fn create() -> anyhow::Result<Self> {
-        if !process::exists("ip") {
-            bail!("no `ip` on the PATH (Debian package iproute2)");
-        }
-        let namespace = Self { name: format!("cadastre-{}", std::process::id()) };
-        process::run(Command::new("ip").args(["netns", "add", &namespace.name]))
-            .context("a network namespace needs root")?;
-        let ip = |arguments: &[&str]| {
-            process::run(Command::new("ip").args(["-n", &namespace.name]).args(arguments))
-        };
-        ip(&["link", "set", "lo", "up"])?;
-        for address in BROKERS {
-            ip(&["address", "add", &format!("{address}/32"), "dev", "lo"])?;
-        }
-        Ok(namespace)
-    }
-
-    fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.name]).arg(program);
-        command
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        // Nothing is left to do where it is gone already.
-        drop(Command::new("ip").args(["netns", "delete", &self.name]).status());
-    }
 }

@@ -26,6 +26,7 @@ mod fixtures;
 mod hostile_account;
 mod kill;
 mod mutations;
+mod namespace;
 mod network_differential;
 mod network_simulator;
 mod network_topologies;

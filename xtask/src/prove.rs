@@ -126,10 +126,7 @@ pub(crate) struct Control {
 /// Runs everything and writes `docs/proof.md`.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let parts = Parts::prepare()?;
-    let programs = match &options.programs {
-        Some(directory) => Programs::of(directory)?,
-        None => build(options.release)?,
-    };
+    let programs = Programs::find(options.programs.as_deref(), options.release)?;
     let wanted = |target| options.only.is_empty() || options.only.contains(&target);
     let work = Work::new()?;
     let mut page = Page::default();
@@ -180,6 +177,11 @@ fn build(release: bool) -> anyhow::Result<Programs> {
 }
 
 impl Programs {
+    /// Those of a directory, or else built.
+    pub(crate) fn find(directory: Option<&Path>, release: bool) -> anyhow::Result<Self> {
+        directory.map_or_else(|| build(release), Self::of)
+    }
+
     /// Those of a directory, by their full paths: drills look for a broker by the words of its command line.
     fn of(directory: &Path) -> anyhow::Result<Self> {
         let path = |name: &str| {

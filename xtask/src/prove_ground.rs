@@ -1,5 +1,6 @@
 //! What a proof stands on: an authority of certificates, a PostgreSQL server, an object store, and processes that end with it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -89,10 +90,11 @@ impl Authority {
         write_private(path, &self.pem)
     }
 
-    /// Writes a key and a certificate with it.
-    pub(crate) fn issue(&self, subject: &str, path: &Path) -> anyhow::Result<()> {
+    /// Writes a key and a certificate with it, for a host and for this machine.
+    pub(crate) fn issue(&self, subject: &str, host: &str, path: &Path) -> anyhow::Result<()> {
         let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()])?;
+        let names = BTreeSet::from([host, "127.0.0.1", "localhost"]);
+        let mut params = CertificateParams::new(names.into_iter().map(str::to_owned).collect::<Vec<_>>())?;
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, subject);
         let certificate = params.signed_by(&key, &self.issuer)?;

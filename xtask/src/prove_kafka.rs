@@ -64,8 +64,8 @@ impl Kafka {
         let kafka = Self { directory: directory.to_owned(), port };
         let authority = Authority::new()?;
         authority.write(&kafka.path("ca.pem"))?;
-        authority.issue("broker", &kafka.path("broker.pem"))?;
-        authority.issue("broker", &kafka.path("next.pem"))?;
+        authority.issue("broker", "127.0.0.1", &kafka.path("broker.pem"))?;
+        authority.issue("broker", "127.0.0.1", &kafka.path("next.pem"))?;
         write_private(&kafka.path("log4j2.yaml"), LOG)?;
         let login = |user: &str| {
             format!(

@@ -1,6 +1,7 @@
 //! The `scale-out` drill: a broker is added and removed while clients write, and what it reaches is what the others reach.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -119,26 +120,22 @@ pub(crate) async fn run(bench: &Bench<'_>) -> Result<(), DrillError> {
     Ok(())
 }
 
-/// A broker like the first one, with a node id, a port and a directory of its own.
+/// A broker like the first one, with a node id, ports and a directory of its own.
 async fn add_local(bench: &Bench<'_>) -> Result<LocalBroker, DrillError> {
     let hooks = &bench.target.hooks;
     let missing = || DrillError::not_exercised("no broker on this machine");
     let first = hooks.brokers().first().ok_or_else(missing)?;
     let node = hooks.brokers().iter().map(LocalBroker::node).max().unwrap_or_default().saturating_add(1);
     let directory: PathBuf = std::env::temp_dir().join(format!("cadastre-broker-{}", bench.run));
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(file("open", "a port".as_ref()))?;
-    let port = listener.local_addr().map_err(file("open", "a port".as_ref()))?.port();
-    drop(listener);
-    let address = first.address().unwrap_or_default();
-    let host = address.rsplit_once(':').map_or("127.0.0.1", |(host, _)| host);
-    let moved = |value: &str| value.replace(address, &format!("{host}:{port}"));
+    let listeners = first.property("listeners").unwrap_or_default();
+    let ports = free_ports(listeners).map_err(file("open", "a port".as_ref()))?;
     let mut changes = vec![
         ("node.id", node.to_string()),
         ("log.dirs", directory.join("data").display().to_string()),
-        ("listeners", moved(first.property("listeners").unwrap_or_default())),
+        ("listeners", moved(listeners, &ports)),
     ];
     if let Some(advertised) = first.property("advertised.listeners") {
-        changes.push(("advertised.listeners", moved(advertised)));
+        changes.push(("advertised.listeners", moved(advertised, &ports)));
     }
     if first.property("cadastre.key.file").is_none()
         && let Some(key) = first.key_file()
@@ -155,6 +152,27 @@ async fn add_local(bench: &Bench<'_>) -> Result<LocalBroker, DrillError> {
     });
     broker.start(hooks.programs()).await?;
     Ok(broker)
+}
+
+/// A free port for each listener, by the listener's name. All are taken before any is given back, so that no two are the same.
+fn free_ports(listeners: &str) -> std::io::Result<BTreeMap<String, u16>> {
+    let names = listeners.split(',').filter_map(|listener| listener.split_once("://"));
+    let taken: Vec<(String, TcpListener)> = names
+        .map(|(name, _)| Ok((name.trim().to_owned(), TcpListener::bind(("127.0.0.1", 0))?)))
+        .collect::<std::io::Result<_>>()?;
+    taken.into_iter().map(|(name, socket)| Ok((name, socket.local_addr()?.port()))).collect()
+}
+
+/// Listeners as a configuration lists them, at other ports.
+fn moved(listeners: &str, ports: &BTreeMap<String, u16>) -> String {
+    let entries = listeners.split(',').map(|listener| {
+        let parts = listener.split_once("://").and_then(|(name, address)| {
+            let (host, _) = address.rsplit_once(':')?;
+            Some((name, host, ports.get(name.trim())?))
+        });
+        parts.map_or_else(|| listener.to_owned(), |(name, host, port)| format!("{name}://{host}:{port}"))
+    });
+    entries.collect::<Vec<_>>().join(",")
 }
 
 async fn nodes(bench: &Bench<'_>) -> Result<BTreeSet<i32>, DrillError> {
@@ -209,4 +227,27 @@ fn shared_paths(broker: &LocalBroker) -> Result<BTreeSet<String>, DrillError> {
                 .join(" ")
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_added_broker_has_a_port_of_its_own_for_every_listener() {
+        let listeners = "CLIENTS://10.0.0.1:9093,REPLICATION://10.0.0.1:9094";
+        let ports = free_ports(listeners).unwrap();
+        let (clients, replication) = (ports["CLIENTS"], ports["REPLICATION"]);
+        assert_ne!(clients, replication);
+        assert_eq!(
+            moved(listeners, &ports),
+            format!("CLIENTS://10.0.0.1:{clients},REPLICATION://10.0.0.1:{replication}")
+        );
+        assert_eq!(moved("CLIENTS://[::1]:1", &ports), format!("CLIENTS://[::1]:{clients}"));
+    }
+
+    #[test]
+    fn what_has_no_port_of_its_own_stays_where_it_is() {
+        assert_eq!(moved("OTHER://:9092", &BTreeMap::new()), "OTHER://:9092");
+    }
 }

@@ -70,10 +70,26 @@ fn the_aws_deployment_has_no_red_flag() {
     assert!(!inventory.trails.is_empty() && !inventory.flow_logs.is_empty());
 }
 
+#[test]
+fn the_azure_deployment_has_no_red_flag_and_lets_brokers_alone_reach_records() {
+    let (inventory, red, unread) = judged("azure", &recorded("azure"));
+    assert!(red.is_empty(), "{red:#?}");
+    // Judged, and not merely overlooked.
+    let azure = &inventory.azure;
+    assert_eq!((azure.machines.len(), azure.keys.len(), azure.vaults.len()), (3, 2, 1), "{unread:#?}");
+    assert_eq!(azure.private_endpoints.len(), 2);
+    assert!(azure.public_addresses.is_empty() && azure.nat_gateways.is_empty());
+    let records = azure.storage_accounts.iter().find(|account| account.id.ends_with("paymentskafkadata"));
+    assert!(records.unwrap().key.as_ref().unwrap().contains("/keys/data"));
+    let broker = "azurerm_user_assigned_identity.broker.principal_id";
+    let of_broker = azure.role_assignments.iter().filter(|assignment| assignment.principal == broker);
+    assert_eq!(of_broker.count(), 2);
+}
+
 /// Every red flag that one change to the recorded plan causes.
 #[track_caller]
-fn sabotaged(pointer: &str, value: Value, expected: &str) {
-    let mut plan: Value = serde_json::from_slice(&recorded("aws")).unwrap();
+fn sabotaged(name: &str, pointer: &str, value: Value, expected: &str) {
+    let mut plan: Value = serde_json::from_slice(&recorded(name)).unwrap();
     let mut hits = 0;
     for change in plan["resource_changes"].as_array_mut().unwrap() {
         let (address, pointer) = pointer.split_once('#').unwrap();
@@ -83,13 +99,14 @@ fn sabotaged(pointer: &str, value: Value, expected: &str) {
         }
     }
     assert_eq!(hits, 1, "{pointer}");
-    let (_, red, _) = judged("aws", plan.to_string().as_bytes());
+    let (_, red, _) = judged(name, plan.to_string().as_bytes());
     assert!(red.iter().any(|flag| flag.starts_with(expected)), "{expected} is not among {red:#?}");
 }
 
 #[test]
 fn what_would_open_the_aws_deployment_is_a_red_flag() {
     sabotaged(
+        "aws",
         "aws_vpc_endpoint.objects#/change/after/policy",
         Value::from(
             "{\"Version\": \"2012-10-17\", \"Statement\": [{\"Effect\": \"Allow\", \"Principal\": \"*\", \"Action\": \"*\", \"Resource\": \"*\"}]}",
@@ -97,12 +114,28 @@ fn what_would_open_the_aws_deployment_is_a_red_flag() {
         "NET-03",
     );
     sabotaged(
+        "aws",
         "aws_vpc_security_group_egress_rule.sequencer#/change/after/cidr_ipv4",
         Value::from("0.0.0.0/0"),
         "NET-04",
     );
-    sabotaged("aws_cloudtrail.this#/change/after/enable_log_file_validation", Value::from(false), "AUD-03");
-    sabotaged("aws_kms_key.data#/change/after/enable_key_rotation", Value::from(false), "KEY-04");
+    sabotaged(
+        "aws",
+        "aws_cloudtrail.this#/change/after/enable_log_file_validation",
+        Value::from(false),
+        "AUD-03",
+    );
+    sabotaged("aws", "aws_kms_key.data#/change/after/enable_key_rotation", Value::from(false), "KEY-04");
+}
+
+#[test]
+fn a_key_of_the_azure_deployment_that_does_not_rotate_is_a_red_flag() {
+    sabotaged(
+        "azure",
+        "azurerm_key_vault_key.data#/change/after/rotation_policy",
+        serde_json::json!([]),
+        "KEY-04",
+    );
 }
 
 /// Terraform with its providers, or the reason why there is none.
