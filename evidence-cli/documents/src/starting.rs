@@ -12,10 +12,14 @@ pub struct StartingText {
     pub content: &'static str,
 }
 
-const TEXTS: [StartingText; 6] = [
+const TEXTS: [StartingText; 7] = [
     StartingText {
         name: "upgrade-and-rollback.md",
         content: include_str!("../texts/upgrade-and-rollback.md"),
+    },
+    StartingText {
+        name: "certificate-rotation.md",
+        content: include_str!("../texts/certificate-rotation.md"),
     },
     StartingText { name: "incident-ownership.md", content: include_str!("../texts/incident-ownership.md") },
     StartingText { name: "deletion.md", content: include_str!("../texts/deletion.md") },
@@ -24,7 +28,7 @@ const TEXTS: [StartingText; 6] = [
     StartingText { name: "exit.md", content: include_str!("../texts/exit.md") },
 ];
 
-/// One text for each kind of document.
+/// A text for each kind of document, and runbooks for what has a drill of its own.
 #[must_use]
 pub const fn starting_texts() -> &'static [StartingText] {
     &TEXTS
@@ -39,7 +43,7 @@ mod tests {
     use cadastre_model::asset::document::DocumentKind;
 
     #[test]
-    fn there_is_one_text_of_each_kind_and_all_of_them_read() {
+    fn there_is_a_text_of_each_kind_and_all_of_them_read() {
         let kinds: BTreeSet<DocumentKind> = starting_texts()
             .iter()
             .map(|text| parse(text.name, text.content.as_bytes()).unwrap().front.kind)

@@ -86,8 +86,9 @@ macro_rules! operating_documents {
 }
 
 /// The reference account's operating documents.
-const REFERENCE_DOCUMENTS: [(&str, &str); 5] = operating_documents!(
+const REFERENCE_DOCUMENTS: [(&str, &str); 6] = operating_documents!(
     "clean",
+    "certificate-rotation",
     "exit",
     "incident-ownership",
     "migration",
@@ -96,8 +97,9 @@ const REFERENCE_DOCUMENTS: [(&str, &str); 5] = operating_documents!(
 );
 
 /// Those of the broker that the demo deploys.
-const DEMO_DOCUMENTS: [(&str, &str); 6] = operating_documents!(
+const DEMO_DOCUMENTS: [(&str, &str); 7] = operating_documents!(
     "demo",
+    "demo-certificate-rotation",
     "demo-deletion",
     "demo-exit",
     "demo-incident-ownership",
