@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::process;
 
 /// Each room and the rooms that it may use, tests apart.
-const ALLOWED: [(&str, &[&str]); 34] = [
+const ALLOWED: [(&str, &[&str]); 36] = [
     ("cadastre-protocol", &[]),
     ("cadastre-keys", &[]),
     ("cadastre-key-services", &["cadastre-keys"]),
@@ -34,6 +34,8 @@ const ALLOWED: [(&str, &[&str]); 34] = [
         "cadastre-simulation",
         &["cadastre-protocol", "cadastre-keys", "cadastre-objects", "cadastre-sequencer", "cadastre-storage"],
     ),
+    ("cadastre-differential", &["cadastre-protocol"]),
+    ("cadastre-fuzz", &["cadastre-protocol", "cadastre-security", "cadastre-server"]),
     // The database of the tests, which the benchmark of clusters starts too.
     ("cadastre-benchmark", &["cadastre-protocol", "cadastre-keys", "cadastre-sequencer"]),
     ("cadastre-model", &[]),

@@ -18,6 +18,7 @@ mod bench_broker;
 mod bench_drift;
 mod bench_logs;
 mod bench_report;
+mod broker_fuzz;
 mod browser;
 mod compat;
 mod deployment;
@@ -35,6 +36,7 @@ mod packet;
 mod parts;
 mod policies;
 mod process;
+mod protocol_differential;
 mod prove;
 mod prove_cluster;
 mod prove_ground;
@@ -122,6 +124,8 @@ enum Differential {
     Network(network_differential::Options),
     /// The broker's authorizer with Apache Kafka's `StandardAuthorizer`, on random sets of ACLs
     Authorizer(authorizer::Options),
+    /// The broker's answers to requests of every kind with Apache Kafka's, field by field
+    Protocol,
 }
 
 /// What to break.
@@ -129,6 +133,8 @@ enum Differential {
 enum Fuzz {
     /// The access engine, with hostile lines of cases and hostile policies
     Access(access_fuzz::Options),
+    /// What the broker reads from strangers, by libFuzzer
+    Broker(broker_fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -148,7 +154,9 @@ fn main() -> ExitCode {
         Verb::Differential(Differential::Iam(options)) => access_differential::run(&options),
         Verb::Differential(Differential::Network(options)) => network_differential::run(&options),
         Verb::Differential(Differential::Authorizer(options)) => authorizer::differential(&options),
+        Verb::Differential(Differential::Protocol) => protocol_differential::run(),
         Verb::Fuzz(Fuzz::Access(options)) => access_fuzz::run(&options),
+        Verb::Fuzz(Fuzz::Broker(options)) => broker_fuzz::run(&options),
         Verb::Simulate(options) => simulate::run(&options),
         Verb::Compat(options) => compat::run(&options),
         Verb::Kill(options) => kill::run(&options),

@@ -13,6 +13,7 @@ use cadastre_protocol::messages::alter_replica_log_dirs_request::{
     AlterReplicaLogDir, AlterReplicaLogDirTopic,
 };
 use cadastre_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use cadastre_protocol::messages::delete_topics_request::DeleteTopicState;
 use cadastre_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use cadastre_protocol::messages::elect_leaders_request::TopicPartitions;
 use cadastre_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
@@ -20,8 +21,9 @@ use cadastre_protocol::messages::produce_request::{PartitionProduceData, TopicPr
 use cadastre_protocol::messages::produce_response::PartitionProduceResponse;
 use cadastre_protocol::messages::{
     AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, BrokerId, CreateTopicsRequest,
-    DescribeConfigsRequest, DescribeLogDirsRequest, ElectLeadersRequest, IncrementalAlterConfigsRequest,
-    ListPartitionReassignmentsRequest, ProduceRequest, TopicName,
+    DeleteTopicsRequest, DescribeConfigsRequest, DescribeLogDirsRequest, ElectLeadersRequest,
+    IncrementalAlterConfigsRequest, ListPartitionReassignmentsRequest, MetadataRequest, ProduceRequest,
+    TopicName,
 };
 use cadastre_protocol::record::Record;
 use cadastre_protocol::record_batch::RecordBatch;
@@ -113,7 +115,42 @@ async fn no_partition_needs_an_election() {
         (ResponseError::ElectionNotNeeded.code(), ResponseError::UnknownTopicOrPartition.code());
     assert_eq!(codes, [vec![needless, needless, unknown], vec![unknown]]);
     let all = world.send(&ElectLeadersRequest::default().with_topic_partitions(None)).await;
-    assert_eq!((all.error_code, all.replica_election_results.len()), (0, 0));
+    let held: Vec<usize> =
+        all.replica_election_results.iter().map(|topic| topic.partition_result.len()).collect();
+    assert_eq!((all.error_code, held), (0, vec![0]), "a topic, none of whose partitions has an election");
+}
+
+#[tokio::test]
+async fn what_a_request_names_twice_is_left_alone_and_answered_once() {
+    let mut world = World::new().await;
+    let refused = vec![ResponseError::InvalidRequest.code()];
+    let twin = || {
+        CreatableTopic::default().with_name(topic("twin")).with_num_partitions(1).with_replication_factor(1)
+    };
+    let request = CreateTopicsRequest::default().with_topics(vec![twin(), twin()]).with_timeout_ms(5000);
+    let answer = world.send(&request).await;
+    assert_eq!(answer.topics.iter().map(|topic| topic.error_code).collect::<Vec<_>>(), refused);
+    let doomed = || DeleteTopicState::default().with_name(Some(topic("ledger")));
+    let request = DeleteTopicsRequest::default().with_topics(vec![doomed(), doomed()]).with_timeout_ms(5000);
+    let answer = world.send(&request).await;
+    assert_eq!(answer.responses.iter().map(|topic| topic.error_code).collect::<Vec<_>>(), refused);
+    let known = world.send(&MetadataRequest::default().with_topics(None)).await;
+    let names: Vec<_> =
+        known.topics.iter().filter_map(|topic| topic.name.as_ref()).map(|name| name.as_str()).collect();
+    assert_eq!(names, ["ledger"]);
+}
+
+#[tokio::test]
+async fn an_offset_of_its_own_is_not_taken_from_a_producer() {
+    let mut world = World::new().await;
+    let record = Record { offset: 0, timestamp: 1, key: None, value: Some("x".into()), headers: Vec::new() };
+    let batch = RecordBatch::build(7, &[record], None).unwrap();
+    let data = PartitionProduceData::default().with_records(Some(batch.bytes().clone()));
+    let data = TopicProduceData::default().with_name(topic("ledger")).with_partition_data(vec![data]);
+    let request = ProduceRequest::default().with_acks(-1).with_timeout_ms(5000).with_topic_data(vec![data]);
+    let answer = world.client.send_version(9, &request).await.unwrap();
+    let code = answer.responses.first().unwrap().partition_responses.first().unwrap().error_code;
+    assert_eq!(code, ResponseError::InvalidRecord.code());
 }
 
 #[tokio::test]

@@ -282,7 +282,9 @@ fn apply(
         settings.remove(&edit.name);
         return Ok(());
     }
-    let value = edit.value.as_deref().ok_or_else(|| invalid(format!("`{}` has no value", edit.name)))?;
+    let value = edit.value.as_deref().ok_or_else(|| {
+        ApiError::new(ResponseError::InvalidRequest, format!("`{}` has no value", edit.name))
+    })?;
     let value = match edit.operation {
         Operation::Set | Operation::Delete => value.to_owned(),
         Operation::Append | Operation::Subtract if definition.kind != PropertyType::List => {

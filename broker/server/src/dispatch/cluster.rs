@@ -12,14 +12,24 @@ use super::operations::DESCRIBE_CLUSTER;
 
 /// `EndpointType.BROKER`.
 const BROKERS: i8 = 1;
+/// `EndpointType.CONTROLLER`.
+const CONTROLLERS: i8 = 2;
 
 pub(super) async fn describe(
     context: &RequestContext<'_>,
     request: DescribeClusterRequest,
 ) -> DescribeClusterResponse {
     if context.header.version >= 1 && request.endpoint_type != BROKERS {
-        let message = "this is a broker endpoint, controllers cannot be described here";
-        let error = ApiError::new(ResponseError::MismatchedEndpointType, message);
+        let error = match request.endpoint_type {
+            CONTROLLERS => ApiError::new(
+                ResponseError::MismatchedEndpointType,
+                "this is a broker endpoint, controllers cannot be described here",
+            ),
+            other => ApiError::new(
+                ResponseError::UnsupportedEndpointType,
+                format!("endpoint type {other} is none"),
+            ),
+        };
         return DescribeClusterResponse::default()
             .with_error_code(error.code())
             .with_error_message(error.message())

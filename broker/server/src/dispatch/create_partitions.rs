@@ -9,6 +9,7 @@ use cadastre_protocol::messages::{CreatePartitionsRequest, CreatePartitionsRespo
 
 use super::api_error::{ApiError, code_of, message_of};
 use super::context::RequestContext;
+use super::create_topics::repeated;
 use super::operations::ALTER_TOPIC;
 use crate::state::topics::{MAXIMUM_PARTITIONS, Topic};
 
@@ -16,10 +17,11 @@ pub(super) async fn handle(
     context: &RequestContext<'_>,
     request: CreatePartitionsRequest,
 ) -> CreatePartitionsResponse {
-    let mut seen = BTreeSet::new();
+    let duplicates = repeated(request.topics.iter().map(|topic| &topic.name));
     let mut results = Vec::with_capacity(request.topics.len());
-    for asked in &request.topics {
-        let outcome = if !seen.insert(asked.name.clone()) {
+    let mut answered = BTreeSet::new();
+    for asked in request.topics.iter().filter(|asked| answered.insert(&asked.name)) {
+        let outcome = if duplicates.contains(&asked.name) {
             Err(ApiError::new(ResponseError::InvalidRequest, "the request names the topic twice"))
         } else {
             extend(context, asked, request.validate_only).await

@@ -24,20 +24,15 @@ pub(super) async fn handle(
     context: &RequestContext<'_>,
     request: CreateTopicsRequest,
 ) -> CreateTopicsResponse {
-    let mut named = BTreeSet::new();
-    let duplicates: BTreeSet<_> = request
-        .topics
-        .iter()
-        .filter(|topic| !named.insert(&topic.name))
-        .map(|topic| topic.name.clone())
-        .collect();
+    let duplicates = repeated(request.topics.iter().map(|topic| &topic.name));
     let names: Vec<&str> = request.topics.iter().map(|topic| topic.name.as_str()).collect();
     let anywhere = !names.is_empty() && context.sees(CREATE_IN_CLUSTER, CLUSTER_NAME);
     if anywhere {
         context.allows_action(CREATE_IN_CLUSTER, CLUSTER_NAME, Some(format!("topics {}", names.join(","))));
     }
     let mut results = Vec::with_capacity(request.topics.len());
-    for asked in &request.topics {
+    let mut answered = BTreeSet::new();
+    for asked in request.topics.iter().filter(|asked| answered.insert(&asked.name)) {
         let outcome = if duplicates.contains(&asked.name) {
             Err(ApiError::new(ResponseError::InvalidRequest, "the request names the topic twice"))
         } else if !anywhere && !context.allows(CREATE_TOPIC, &asked.name) {
@@ -48,6 +43,14 @@ pub(super) async fn handle(
         results.push(result(context, asked, &outcome));
     }
     CreateTopicsResponse::default().with_topics(results)
+}
+
+/// What is named more than once: nothing is done about it, and it is answered once.
+pub(super) fn repeated<'name, Name: Ord + 'name>(
+    names: impl Iterator<Item = &'name Name>,
+) -> BTreeSet<&'name Name> {
+    let mut seen = BTreeSet::new();
+    names.filter(|name| !seen.insert(*name)).collect()
 }
 
 /// Creates a topic because a client asked for its metadata (`auto.create.topics.enable`).
@@ -176,7 +179,7 @@ fn result(
         return result;
     }
     let Ok(topic) = outcome else {
-        return result.with_configs(None).with_num_partitions(-1).with_replication_factor(-1);
+        return result.with_configs(Some(Vec::new())).with_num_partitions(-1).with_replication_factor(-1);
     };
     if version >= 7 {
         result = result.with_topic_id(topic.id.into());
@@ -184,7 +187,7 @@ fn result(
     if !context.sees(DESCRIBE_TOPIC_CONFIGS, &topic.name) {
         return result
             .with_topic_config_error_code(ResponseError::TopicAuthorizationFailed.code())
-            .with_configs(None)
+            .with_configs(Some(Vec::new()))
             .with_num_partitions(-1)
             .with_replication_factor(-1);
     }

@@ -1,5 +1,6 @@
 //! `DeleteTopics`: removes topics with their records.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cadastre_protocol::messages::delete_topics_request::DeleteTopicState;
@@ -10,6 +11,7 @@ use cadastre_protocol::{ResponseError, StrBytes};
 
 use super::api_error::{ApiError, code_of, message_of};
 use super::context::RequestContext;
+use super::create_topics::repeated;
 use super::operations::{DELETE_TOPIC, DESCRIBE_TOPIC};
 use crate::config::definition::boolean;
 use crate::state::topics::Topic;
@@ -21,9 +23,16 @@ pub(super) async fn handle(
     let by_name =
         request.topic_names.into_iter().map(|name| DeleteTopicState::default().with_name(Some(name)));
     let asked: Vec<DeleteTopicState> = by_name.chain(request.topics).collect();
+    let names: Vec<_> = asked.iter().map(|state| (state.name.clone(), state.topic_id)).collect();
+    let duplicates = repeated(names.iter());
+    let mut answered = BTreeSet::new();
     let mut responses = Vec::with_capacity(asked.len());
-    for state in asked {
-        let found = find(context, &state);
+    for (state, name) in asked.into_iter().zip(&names).filter(|(_, name)| answered.insert(*name)) {
+        let found = if duplicates.contains(name) {
+            Err(ApiError::new(ResponseError::InvalidRequest, "the request names the topic twice"))
+        } else {
+            find(context, &state)
+        };
         let name = match (&found, &state.name) {
             (_, Some(name)) => Some(name.clone()),
             // An id alone tells the name only to those who may know it.
@@ -42,7 +51,8 @@ pub(super) async fn handle(
         if context.header.version >= 5 {
             result = result.with_error_message(message_of(&outcome));
         }
-        if context.header.version >= 6 {
+        let denied = ResponseError::TopicAuthorizationFailed.code();
+        if context.header.version >= 6 && result.error_code != denied {
             result = result.with_topic_id(id);
         }
         responses.push(result);
@@ -56,6 +66,10 @@ fn topic_name(topic: &Topic) -> TopicName {
 
 fn find(context: &RequestContext<'_>, state: &DeleteTopicState) -> Result<Arc<Topic>, ApiError> {
     if let Some(name) = &state.name {
+        if !state.topic_id.is_nil() {
+            let message = "a topic is named by its name or by its id, not by both";
+            return Err(ApiError::new(ResponseError::InvalidRequest, message));
+        }
         if !context.sees(DESCRIBE_TOPIC, name) && !context.allows(DELETE_TOPIC, name) {
             return Err(ResponseError::TopicAuthorizationFailed.into());
         }

@@ -12,6 +12,7 @@ use super::context::RequestContext;
 use super::operations::{DESCRIBE_CLUSTER_CONFIGS, DESCRIBE_GROUP_CONFIGS, DESCRIBE_TOPIC_CONFIGS};
 use crate::config::broker_config::definition_of;
 use crate::state::settings::{Setting, Source};
+use crate::state::topics::check_name;
 use crate::sync::read;
 use cadastre_security::acl::CLUSTER_NAME;
 
@@ -57,6 +58,7 @@ fn describe(
             if !context.allows(DESCRIBE_TOPIC_CONFIGS, name) {
                 return Err(ResponseError::TopicAuthorizationFailed.into());
             }
+            check_name(name).map_err(|reason| ApiError::new(ResponseError::InvalidTopicException, reason))?;
             let topic = node.topics.by_name(name).ok_or(ResponseError::UnknownTopicOrPartition)?;
             Ok(node.settings.describe_topic(Some(&topic)))
         }

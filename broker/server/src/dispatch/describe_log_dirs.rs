@@ -33,6 +33,9 @@ pub(super) async fn handle(
                 asked.partitions.iter().copied().filter(|&index| topic.has(index)).collect()
             }
         };
+        if wanted.is_empty() {
+            return None;
+        }
         let partitions = wanted.into_iter().map(|index| partition(context, topic, index));
         let name = TopicName(StrBytes::from_string(topic.name.clone()));
         Some(DescribeLogDirsTopic::default().with_name(name).with_partitions(partitions.collect()))

@@ -27,6 +27,11 @@ pub(super) async fn handle(
     };
     names.sort();
     names.dedup();
+    let is_wrong = |(topic, partition): &(String, i32)| *partition < 0 || !all && !names.contains(topic);
+    if start.as_ref().is_some_and(is_wrong) {
+        let refused = names.iter().map(|name| failed(name, ResponseError::InvalidRequest, NO_OPERATIONS));
+        return page(refused.collect(), None);
+    }
     let maximum =
         i32::try_from(context.node.settings.number("max.request.partition.size.limit")).unwrap_or(2000);
     let mut remaining = request.response_partition_limit.clamp(1, maximum.max(1));
@@ -34,19 +39,20 @@ pub(super) async fn handle(
     for name in names {
         let first = match &start {
             Some((cursor, _)) if name < *cursor => continue,
-            Some((cursor, partition)) if name == *cursor => (*partition).max(0),
+            Some((cursor, partition)) if name == *cursor => *partition,
             _ => 0,
         };
         let allowed =
             if all { context.sees(DESCRIBE_TOPIC, &name) } else { context.allows(DESCRIBE_TOPIC, &name) };
         if !allowed {
             if !all {
-                topics.push(failed(&name, ResponseError::TopicAuthorizationFailed));
+                topics.push(failed(&name, ResponseError::TopicAuthorizationFailed, NO_OPERATIONS));
             }
             continue;
         }
         let Some(topic) = context.node.topics.by_name(&name) else {
-            topics.push(failed(&name, ResponseError::UnknownTopicOrPartition));
+            let operations = context.authorized_operations(ResourceType::Topic, &name);
+            topics.push(failed(&name, ResponseError::UnknownTopicOrPartition, operations));
             continue;
         };
         if remaining == 0 {
@@ -76,11 +82,11 @@ fn topic_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
 }
 
-fn failed(name: &str, error: ResponseError) -> DescribeTopicPartitionsResponseTopic {
+fn failed(name: &str, error: ResponseError, operations: i32) -> DescribeTopicPartitionsResponseTopic {
     DescribeTopicPartitionsResponseTopic::default()
         .with_name(Some(topic_name(name)))
         .with_error_code(error.code())
-        .with_topic_authorized_operations(NO_OPERATIONS)
+        .with_topic_authorized_operations(operations)
 }
 
 fn described(

@@ -28,6 +28,8 @@ pub(super) async fn handle(
     let states = request.transactional_ids.into_iter().map(|id| {
         let found = if !context.allows(DESCRIBE_TRANSACTION, &id) {
             Err(ResponseError::TransactionalIdAuthorizationFailed.code())
+        } else if id.is_empty() {
+            Err(ResponseError::InvalidRequest.code())
         } else {
             let found = refreshed.and_then(|()| context.node.transactions.find(&id));
             match found {

@@ -165,6 +165,10 @@ fn resolve<'request>(
         partition,
         topic: match &topic {
             Ok(topic) if !topic.has(partition.partition) => Err(ResponseError::UnknownTopicOrPartition),
+            // What was fetched in an epoch that no leader has had is not this log (KIP-595).
+            Ok(_) if partition.last_fetched_epoch > context.node.leader_epoch() => {
+                Err(ResponseError::OffsetOutOfRange)
+            }
             Ok(topic) => {
                 context.node.check_leader_epoch(partition.current_leader_epoch).map(|()| Arc::clone(topic))
             }
@@ -274,16 +278,7 @@ async fn read_partition(
                 response
             }
         }
-        Err(ReadError::OffsetOutOfRange { log_start_offset, high_watermark, .. }) => {
-            let response = failed(asked.partition, ResponseError::OffsetOutOfRange)
-                .with_high_watermark(high_watermark)
-                .with_last_stable_offset(high_watermark);
-            if context.header.version >= 5 {
-                response.with_log_start_offset(log_start_offset)
-            } else {
-                response
-            }
-        }
+        Err(ReadError::OffsetOutOfRange { .. }) => failed(asked.partition, ResponseError::OffsetOutOfRange),
         Err(ReadError::UnknownPartition { .. }) => {
             failed(asked.partition, ResponseError::UnknownTopicOrPartition)
         }
@@ -330,10 +325,17 @@ fn partition_data(index: i32) -> PartitionData {
 }
 
 fn failed(index: i32, error: ResponseError) -> PartitionData {
+    // As Kafka has it: a list of nothing where the partition was not looked at, none where it was.
+    let aborted = match error {
+        ResponseError::UnknownTopicOrPartition
+        | ResponseError::UnknownTopicId
+        | ResponseError::TopicAuthorizationFailed => Some(Vec::new()),
+        _ => None,
+    };
     partition_data(index)
         .with_error_code(error.code())
         .with_high_watermark(-1)
         .with_last_stable_offset(-1)
-        .with_aborted_transactions(None)
+        .with_aborted_transactions(aborted)
         .with_records(Some(Bytes::new()))
 }

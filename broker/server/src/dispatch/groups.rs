@@ -195,6 +195,16 @@ pub(super) async fn leave(context: &RequestContext<'_>, request: LeaveGroupReque
         let own = left.members.first().and_then(|member| member.error);
         return response.with_error_code(code(left.error.or(own)));
     }
+    if left.error == Some(GroupError::UnknownMemberId) {
+        // Nobody is known of a group that is not: each is told, and the request as a whole is fine.
+        let unknown = request.members.into_iter().map(|member| {
+            MemberResponse::default()
+                .with_member_id(member.member_id)
+                .with_group_instance_id(member.group_instance_id)
+                .with_error_code(ResponseError::UnknownMemberId.code())
+        });
+        return response.with_members(unknown.collect());
+    }
     let members = left.members.into_iter().map(|member| {
         MemberResponse::default()
             .with_member_id(text(member.member_id))
@@ -246,7 +256,7 @@ pub(super) async fn describe(
             .with_protocol_type(text(found.protocol_type))
             .with_protocol_data(text(found.protocol_name))
             .with_members(members.collect());
-        if context.header.version >= 3 && request.include_authorized_operations {
+        if context.header.version >= 3 && request.include_authorized_operations && response.error_code == 0 {
             let operations = context.authorized_operations(ResourceType::Group, &group_id);
             return response.with_authorized_operations(operations);
         }

@@ -1,5 +1,6 @@
 //! `ListOffsets`: the offset for a point in time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cadastre_protocol::ResponseError;
@@ -11,6 +12,7 @@ use cadastre_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use cadastre_storage::{ReadError, TimestampedOffset, Watermarks};
 
 use super::context::RequestContext;
+use super::create_topics::repeated;
 use super::ends::{confirm, read_error};
 use super::isolation::{is_committed, last_stable};
 use super::operations::DESCRIBE_TOPIC;
@@ -48,9 +50,14 @@ pub(super) async fn handle(context: &RequestContext<'_>, request: ListOffsetsReq
     let mut topics = Vec::with_capacity(request.topics.len());
     for (asked, topic) in request.topics.into_iter().zip(found) {
         let topic = topic.and_then(|topic| ends.map(|()| topic));
+        let duplicates = repeated(asked.partitions.iter().map(|partition| &partition.partition_index));
         let mut partitions = Vec::with_capacity(asked.partitions.len());
-        for partition in &asked.partitions {
+        let mut answered = BTreeSet::new();
+        for partition in asked.partitions.iter().filter(|asked| answered.insert(asked.partition_index)) {
             let found = match &topic {
+                Ok(_) if duplicates.contains(&partition.partition_index) => {
+                    Err(ResponseError::InvalidRequest)
+                }
                 Ok(topic) => find(context, topic, partition, committed).await,
                 Err(error) => Err(*error),
             };
@@ -90,14 +97,28 @@ async fn find(
         let found = found.filter(|found| !committed || found.offset < end)?;
         Some((found.timestamp, found.offset.max(start), found.leader_epoch))
     };
+    if context.header.version < first_version(asked.timestamp) {
+        return Err(ResponseError::UnsupportedVersion);
+    }
     Ok(match asked.timestamp {
         LATEST => here(end),
         EARLIEST | EARLIEST_LOCAL | EARLIEST_PENDING_UPLOAD => here(start),
         LATEST_TIERED => None,
         MAXIMUM_TIMESTAMP => stamped(storage.latest_timestamp(partition).await.map_err(failed)?),
         time if time >= 0 => stamped(storage.offset_for_timestamp(partition, time).await.map_err(failed)?),
-        _ => return Err(ResponseError::InvalidRequest),
+        _ => return Err(ResponseError::UnsupportedVersion),
     })
+}
+
+/// The version of the request in which a special timestamp came to be.
+fn first_version(timestamp: i64) -> i16 {
+    match timestamp {
+        MAXIMUM_TIMESTAMP => 7,
+        EARLIEST_LOCAL => 8,
+        LATEST_TIERED => 9,
+        EARLIEST_PENDING_UPLOAD => 11,
+        _ => 0,
+    }
 }
 
 fn response(

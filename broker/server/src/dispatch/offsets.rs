@@ -267,8 +267,11 @@ pub(super) async fn delete(
         let allowed = context.allows(READ_TOPIC, &topic.name);
         for partition in &topic.partitions {
             let key = (topic.name.to_string(), partition.partition_index);
-            if allowed {
+            let exists = context.node.topics.by_name(&topic.name).is_some_and(|it| it.has(key.1));
+            if allowed && exists {
                 partitions.push(key);
+            } else if allowed {
+                outcomes.insert(key, ResponseError::UnknownTopicOrPartition.code());
             } else {
                 outcomes.insert(key, ResponseError::TopicAuthorizationFailed.code());
             }

@@ -59,7 +59,7 @@ pub(super) async fn list(
     context: &RequestContext<'_>,
     _request: ListPartitionReassignmentsRequest,
 ) -> ListPartitionReassignmentsResponse {
-    let response = ListPartitionReassignmentsResponse::default();
+    let response = ListPartitionReassignmentsResponse::default().with_error_message(None);
     if context.allows_cluster(DESCRIBE_CLUSTER) {
         response
     } else {

@@ -244,6 +244,9 @@ fn check(context: &RequestContext<'_>, topic: &Topic, records: Bytes) -> Result<
         return Err(ResponseError::UnsupportedCompressionType.into());
     }
     batch.check_producible().map_err(|error| batch_error(&error))?;
+    if batch.base_offset() != 0 {
+        return Err(invalid("a producer gives no offsets: the base offset must be 0").into());
+    }
     let now_ms = context.node.clock.now_ms();
     if settings.topic_text(topic, "message.timestamp.type").as_deref() == Some("LogAppendTime") {
         check_records(context, topic, &batch, None)?;
@@ -292,11 +295,11 @@ fn check_records(
 
 fn batch_error(error: &RecordBatchError) -> ApiError {
     let code = match error {
-        RecordBatchError::UnsupportedMagic { .. } => ResponseError::UnsupportedForMessageFormat,
-        RecordBatchError::Corrupt { .. } | RecordBatchError::Truncated { .. } => {
-            ResponseError::CorruptMessage
-        }
-        RecordBatchError::ImpossibleLength { .. } => ResponseError::CorruptMessage,
+        // Message sets of before are no records any more (KIP-724); what is no format at all is damage.
+        RecordBatchError::UnsupportedMagic { magic: 0 | 1 } => ResponseError::InvalidRecord,
+        RecordBatchError::UnsupportedMagic { .. }
+        | RecordBatchError::Corrupt { .. }
+        | RecordBatchError::ImpossibleLength { .. } => ResponseError::CorruptMessage,
         _ => ResponseError::InvalidRecord,
     };
     ApiError::new(code, error.to_string())

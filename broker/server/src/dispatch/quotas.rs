@@ -54,7 +54,7 @@ pub(super) async fn describe(
         });
         EntryData::default().with_entity(parts.collect()).with_values(values.collect())
     });
-    DescribeClientQuotasResponse::default().with_entries(Some(entries.collect()))
+    DescribeClientQuotasResponse::default().with_error_message(None).with_entries(Some(entries.collect()))
 }
 
 fn check(components: &[ComponentData]) -> Result<(), ApiError> {
@@ -71,6 +71,10 @@ fn check(components: &[ComponentData]) -> Result<(), ApiError> {
             (EXACT, Some(_)) | (DEFAULT | ANY, None) => {}
             _ => return refuse("match type and match do not go together".to_owned()),
         }
+    }
+    let is_about = |kind: &str| components.iter().any(|component| component.entity_type.as_str() == kind);
+    if is_about("ip") && components.len() > 1 {
+        return refuse("no quota is for an address and something else".to_owned());
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use cadastre_security::scram::{ScramCredential, ScramError, ScramMechanism};
 
 use super::api_error::ApiError;
 use super::context::RequestContext;
+use super::create_topics::repeated;
 use super::operations::{ALTER_CLUSTER, DESCRIBE_CLUSTER};
 
 type Change = (String, ScramMechanism, Option<ScramCredential>);
@@ -35,12 +36,14 @@ pub(super) async fn describe(
         .users
         .filter(|users| !users.is_empty())
         .map(|users| users.into_iter().map(|user| user.name.to_string()).collect());
-    let mut seen = BTreeSet::new();
-    let results = asked.unwrap_or_else(|| known.keys().cloned().collect()).into_iter().map(|user| {
+    let asked = asked.unwrap_or_else(|| known.keys().cloned().collect());
+    let duplicates: BTreeSet<String> = repeated(asked.iter()).into_iter().cloned().collect();
+    let mut answered = BTreeSet::new();
+    let asked = asked.into_iter().filter(|user| answered.insert(user.clone()));
+    let results = asked.map(|user| {
         let result = DescribeUserScramCredentialsResult::default();
-        let repeated = !seen.insert(user.clone());
         let error = match known.get(&user) {
-            _ if repeated => {
+            _ if duplicates.contains(&user) => {
                 ApiError::new(ResponseError::DuplicateResource, "the request names the user twice")
             }
             None => ApiError::new(ResponseError::ResourceNotFound, "the user has no SCRAM credentials"),
@@ -76,7 +79,19 @@ pub(super) async fn alter(
         let denied = ApiError::from(ResponseError::ClusterAuthorizationFailed);
         return response(users.into_iter().map(|user| (user, Err(denied.clone()))).collect());
     }
+    let named: Vec<(&str, i8)> = request
+        .deletions
+        .iter()
+        .map(|deletion| (deletion.name.as_str(), deletion.mechanism))
+        .chain(request.upsertions.iter().map(|upsertion| (upsertion.name.as_str(), upsertion.mechanism)))
+        .collect();
+    // Two changes of one user's credential for one mechanism contradict each other.
+    let contradicted: BTreeSet<&str> = repeated(named.iter()).into_iter().map(|(user, _)| *user).collect();
     let mut outcomes: BTreeMap<String, Result<Vec<Change>, ApiError>> = BTreeMap::new();
+    for user in contradicted {
+        let error = ApiError::new(ResponseError::DuplicateResource, "the request names the credential twice");
+        outcomes.insert(user.to_owned(), Err(error));
+    }
     for deletion in &request.deletions {
         let user = deletion.name.to_string();
         let change = deletion_of(context, &user, deletion.mechanism);
@@ -93,9 +108,7 @@ pub(super) async fn alter(
                 iterations,
             );
             let credential = credential.map_err(|error: ScramError| unacceptable(&error))?;
-            if user.is_empty() {
-                return Err(ApiError::new(ResponseError::UnacceptableCredential, "user name is empty"));
-            }
+            check_user(&user)?;
             Ok((user.clone(), mechanism, Some(credential)))
         });
         add(&mut outcomes, user, change);
@@ -111,7 +124,14 @@ fn unacceptable(error: &ScramError) -> ApiError {
     ApiError::new(ResponseError::UnacceptableCredential, error.to_string())
 }
 
-/// Two changes of one user's credential for one mechanism contradict each other.
+fn check_user(user: &str) -> Result<(), ApiError> {
+    if user.is_empty() {
+        return Err(ApiError::new(ResponseError::UnacceptableCredential, "user name is empty"));
+    }
+    Ok(())
+}
+
+/// The first thing that is wrong with a user's changes stands for all of them.
 fn add(
     outcomes: &mut BTreeMap<String, Result<Vec<Change>, ApiError>>,
     user: String,
@@ -119,19 +139,14 @@ fn add(
 ) {
     let outcome = outcomes.entry(user).or_insert_with(|| Ok(Vec::new()));
     match (&mut *outcome, change) {
-        (Ok(changes), Ok(change)) if changes.iter().all(|earlier| earlier.1 != change.1) => {
-            changes.push(change)
-        }
-        (Ok(_), Ok(_)) => {
-            let message = "the request names the credential twice";
-            *outcome = Err(ApiError::new(ResponseError::DuplicateResource, message));
-        }
+        (Ok(changes), Ok(change)) => changes.push(change),
         (Ok(_), Err(error)) => *outcome = Err(error),
         (Err(_), _) => {}
     }
 }
 
 fn deletion_of(context: &RequestContext<'_>, user: &str, mechanism: i8) -> Result<Change, ApiError> {
+    check_user(user)?;
     let mechanism = mechanism_of(mechanism)?;
     match context.node.scram.get(mechanism, user) {
         Some(_) => Ok((user.to_owned(), mechanism, None)),
@@ -140,7 +155,9 @@ fn deletion_of(context: &RequestContext<'_>, user: &str, mechanism: i8) -> Resul
 }
 
 fn mechanism_of(code: i8) -> Result<ScramMechanism, ApiError> {
-    Ok(ScramMechanism::from_code(code).ok_or(ResponseError::UnsupportedSaslMechanism)?)
+    ScramMechanism::from_code(code).ok_or_else(|| {
+        ApiError::new(ResponseError::UnsupportedSaslMechanism, format!("{code} is no SCRAM mechanism"))
+    })
 }
 
 fn response(results: Vec<(String, Result<(), ApiError>)>) -> AlterUserScramCredentialsResponse {

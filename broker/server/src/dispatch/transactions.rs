@@ -109,6 +109,9 @@ async fn add(
         let denied = ResponseError::TransactionalIdAuthorizationFailed.code();
         return results(&transaction.topics, |_, _| denied);
     }
+    if id.is_empty() {
+        return results(&transaction.topics, |_, _| ResponseError::InvalidRequest.code());
+    }
     let asked = resolve(context, &transaction.topics);
     if !asked.refused.is_empty() {
         // All or none: the others were not even tried.
@@ -133,7 +136,13 @@ async fn verify(
     for (place, partition) in asked.partitions {
         let verified =
             context.node.transactions.verify(&transaction.transactional_id, producer, partition).await;
-        asked.refused.insert(place, verified.map_or_else(TransactionError::code, |_number| 0));
+        let code = match verified {
+            Ok(_number) => 0,
+            // What was never added can only be aborted (KIP-890).
+            Err(TransactionError::InvalidTransactionState) => ResponseError::TransactionAbortable.code(),
+            Err(error) => error.code(),
+        };
+        asked.refused.insert(place, code);
     }
     results(&transaction.topics, |topic, index| {
         asked.refused.get(&(topic.to_owned(), index)).copied().unwrap_or_default()
@@ -187,6 +196,9 @@ pub(super) async fn end(context: &RequestContext<'_>, request: EndTxnRequest) ->
     };
     if !context.allows(WRITE_TRANSACTION, &request.transactional_id) {
         return refused(ResponseError::TransactionalIdAuthorizationFailed.code());
+    }
+    if request.transactional_id.is_empty() {
+        return refused(ResponseError::InvalidRequest.code());
     }
     let producer = identity(request.producer_id, request.producer_epoch);
     let result = if request.committed { TransactionResult::Commit } else { TransactionResult::Abort };
