@@ -42,6 +42,7 @@ mod prove_cluster;
 mod prove_ground;
 mod prove_kafka;
 mod prove_page;
+mod query_engine;
 mod reference_account;
 mod simulate;
 mod streams;
@@ -106,6 +107,8 @@ enum Verb {
     Streams(streams::Options),
     /// Alter every region of every durable file kind of the broker, and see that it is noticed
     Tamper(tamper::Options),
+    /// Build the engine of `cadastre logs query`, hold its answers against DuckDB, and write the result to docs/
+    QueryEngine(query_engine::Options),
     /// Exercise brokers as `cadastre prove` does, and write what came of it to docs/proof.md
     Prove(prove::Options),
     /// Record the reference account and its Kafka cluster into fixtures/ again
@@ -161,6 +164,7 @@ fn main() -> ExitCode {
         Verb::Compat(options) => compat::run(&options),
         Verb::Kill(options) => kill::run(&options),
         Verb::Streams(options) => streams::run(&options),
+        Verb::QueryEngine(options) => query_engine::run(&options),
         Verb::Prove(options) => prove::run(&options),
         Verb::RecordFixtures(options) => fixtures::record(&options),
         Verb::Bench(bench) => bench::run(&bench),

@@ -364,6 +364,55 @@ fn a_query_is_written_for_athena_or_refused() {
     }
 }
 
+#[test]
+fn a_query_without_its_engine_says_how_to_get_it() {
+    let output = Command::new(env!("CARGO_BIN_EXE_cadastre"))
+        .args(["logs", "query", "SELECT 1"])
+        .env("CADASTRE_QUERY", "/nonexistent/cadastre-query")
+        .output()
+        .unwrap();
+    check(&output, 1, "cannot start the query engine `/nonexistent/cadastre-query`");
+    check(&output, 1, "evidence-cli/query/Cargo.toml");
+}
+
+#[test]
+fn a_query_is_answered_by_its_engine() {
+    let Some(engine) = std::env::var_os("CADASTRE_QUERY") else {
+        eprintln!("skipped: CADASTRE_QUERY does not say where the query engine is");
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let log = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status\n\
+        2 111122223333 eni-1 10.0.0.1 10.0.0.2 40000 9092 6 3 300 1700000000 1700000060 ACCEPT OK\n\
+        2 111122223333 eni-1 10.0.0.1 10.0.0.3 40001 9092 6 2 200 1700000060 1700000120 REJECT OK\n";
+    std::fs::write(directory.path().join("flow.log"), log).unwrap();
+    let empty = directory.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let logs = directory.path().to_str().unwrap();
+    let query = |further: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_cadastre"))
+            .args(["logs", "query"])
+            .args(further)
+            .env("CADASTRE_QUERY", &engine)
+            .output()
+            .unwrap()
+    };
+    let output = query(&["SELECT dstaddr, bytes FROM flows", logs, "--format", "csv"]);
+    check(&output, 0, "");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "dstaddr,bytes\r\n10.0.0.2,300\r\n10.0.0.3,200\r\n");
+    for (further, because) in [
+        (["SELEC 1", logs], "cannot understand the query"),
+        (["SELECT * FROM elsewhere", logs], "there is no table `elsewhere`"),
+        (["SELECT * FROM events", empty.to_str().unwrap()], "there are no files of CloudTrail events"),
+        (["SELECT * FROM flows", "/nonexistent"], "cannot read `/nonexistent`"),
+    ] {
+        check(&query(&further), 1, because);
+    }
+    std::fs::write(directory.path().join("damaged.log"), "2 111122223333 eni-1 10.0.0.1\n").unwrap();
+    check(&query(&["SELECT 1 FROM flows", logs]), 0, "damaged.log:1: wrong-columns");
+    check(&query(&["SELECT 1 FROM flows", logs, "--fail-on", "unproven"]), 4, "the answer is incomplete");
+}
+
 /// An answer of `who-can` as JSON.
 fn readers(further: &[&str]) -> serde_json::Value {
     let fixture = fixtures().join("planted");

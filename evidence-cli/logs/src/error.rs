@@ -43,6 +43,9 @@ pub enum LogsError {
     /// Intermediate results that did not fit into memory could not be kept on disk.
     #[error("cannot keep intermediate results on disk")]
     Spill(#[source] std::io::Error),
+    /// Whoever takes the records wants no more.
+    #[error("no more records are wanted")]
+    Stopped,
     /// The result cannot be written.
     #[error("cannot write the result")]
     Write(#[source] std::io::Error),

@@ -13,7 +13,8 @@ pub mod evidence;
 mod files;
 pub mod flows;
 mod inflate;
-mod tabular;
+pub mod query;
+pub mod tabular;
 pub mod trail;
 
 pub use error::LogsError;

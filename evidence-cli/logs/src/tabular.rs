@@ -1,7 +1,8 @@
 //! Text for tables: cells that neither a terminal nor a spreadsheet takes for something else.
 
 /// A cell for a terminal: control characters are shown, not sent.
-pub(crate) fn printable(text: &str) -> String {
+#[must_use]
+pub fn printable(text: &str) -> String {
     if text.chars().any(char::is_control) {
         text.chars()
             .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
@@ -13,7 +14,8 @@ pub(crate) fn printable(text: &str) -> String {
 
 /// A field of CSV (RFC 4180 §2), which a spreadsheet does not take for a formula: one that begins with `=`, `+`,
 /// `-`, `@`, a tab or a carriage return gets an apostrophe in front (OWASP, "CSV Injection").
-pub(crate) fn csv_field(text: &str) -> String {
+#[must_use]
+pub fn csv_field(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let quoted = text.contains([',', '"', '\n', '\r']);
     match (formula, quoted) {

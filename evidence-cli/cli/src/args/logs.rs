@@ -18,6 +18,8 @@ pub(crate) enum Logs {
     Activity(Activity),
     /// Hold key uses on the trail against the broker's key ledger
     ReconcileKeys(ReconcileKeys),
+    /// Answer a query in SQL over flow logs, CloudTrail's events and Azure's activity log
+    Query(Query),
     /// Write a query for Amazon Athena, with the tables that it reads
     Sql(Sql),
 }
@@ -157,6 +159,49 @@ pub(crate) struct ReconcileKeys {
     /// What to print
     #[arg(long, value_enum, default_value_t)]
     pub format: TableFormat,
+}
+
+/// `cadastre logs query`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cadastre logs query 'SELECT srcaddr, sum(bytes) AS bytes FROM flows GROUP BY srcaddr ORDER BY bytes DESC LIMIT 10' flow-logs
+  cadastre logs query \"SELECT principal, count(*) FROM events WHERE action = 'kms:Decrypt' GROUP BY 1\" --trail trail
+  cadastre logs query 'SELECT DISTINCT src, dst, dstport FROM flows WHERE flow IS NULL' flow-logs -b boundary.yaml
+
+Tables: flows (VPC, VNet and NSG flow logs), events (CloudTrail), activity (Azure's activity log); `DESCRIBE flows` lists
+columns. With -b flows also has src, dst, their _kind, _name and _asset, purpose, flow and reply. Rows come in the order of
+the query, and where it leaves that open in the order of all columns. What cannot be used is named by file and line.
+The engine is a program of its own, `cadastre-query`: beside this one, or where CADASTRE_QUERY says.")]
+pub(crate) struct Query {
+    /// The query, in DataFusion's SQL
+    pub sql: String,
+    /// Directory of logs, for every table that has no directory of its own
+    pub directory: Option<PathBuf>,
+    /// Directory of flow logs
+    #[arg(long, value_name = "DIR")]
+    pub flows: Option<PathBuf>,
+    /// Directory of CloudTrail event files
+    #[arg(long, value_name = "DIR")]
+    pub trail: Option<PathBuf>,
+    /// Directory of Azure's activity log
+    #[arg(long, value_name = "DIR")]
+    pub activity: Option<PathBuf>,
+    /// Boundary declaration: names addresses and says what each flow is for
+    #[arg(long, short, value_name = "FILE")]
+    pub boundary: Option<PathBuf>,
+    /// Evidence directory: names addresses of interfaces and endpoints
+    #[arg(long, value_name = "EVIDENCE", requires = "boundary")]
+    pub evidence: Option<PathBuf>,
+    /// Published address ranges: AWS's ip-ranges.json, Azure's ServiceTags_Public.json; may be given twice
+    #[arg(long, value_name = "FILE", requires = "boundary")]
+    pub cloud_ranges: Vec<PathBuf>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: FlowTableFormat,
+    /// `unproven` exits with 4 when something could not be used
+    #[arg(long, value_enum, default_value_t = FailOn::Never)]
+    pub fail_on: FailOn,
 }
 
 /// `cadastre logs sql`

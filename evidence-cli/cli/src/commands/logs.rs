@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use cadastre_logs::LogsError;
 use cadastre_logs::flows::{self, CloudRanges, FlowTableOutcome, Naming, flow_table};
+use cadastre_logs::query::NamingInput;
 use cadastre_logs::trail::{PublicKeys, TrailOutcome, TrailWindow, verify_trail};
 use cadastre_model::Timestamp;
 use cadastre_model::declaration::Declaration;
@@ -13,7 +15,7 @@ use cadastre_model::evidence::Evidence;
 use cadastre_model::inventory::Inventory;
 use cadastre_model::progress::Progress;
 
-use super::{events, logs_sql};
+use super::{events, logs_query, logs_sql};
 use crate::args::assess::TableFormat;
 use crate::args::logs::{FlowTable, FlowTableFormat, Logs, VerifyTrail};
 use crate::exit::{Exit, FailOn};
@@ -26,6 +28,7 @@ pub(super) fn run(arguments: &Logs, terminal: &Terminal) -> anyhow::Result<Exit>
         Logs::VerifyTrail(arguments) => trail(arguments, terminal),
         Logs::Activity(arguments) => events::activity(arguments, terminal),
         Logs::ReconcileKeys(arguments) => events::reconcile_keys(arguments, terminal),
+        Logs::Query(arguments) => logs_query::query(arguments, terminal),
         Logs::Sql(arguments) => logs_sql::sql(arguments),
     }
 }
@@ -57,18 +60,29 @@ fn flows(arguments: &FlowTable, terminal: &Terminal) -> anyhow::Result<Exit> {
 /// What addresses are called, where a declaration says what belongs to the boundary.
 fn naming(arguments: &FlowTable, terminal: &Terminal) -> anyhow::Result<Option<Naming>> {
     let Some(boundary) = &arguments.boundary else { return Ok(None) };
+    let input = naming_input(boundary, arguments.evidence.as_deref(), &arguments.cloud_ranges, terminal)?;
+    Ok(Some(input.naming()))
+}
+
+/// What names addresses, out of files.
+pub(super) fn naming_input(
+    boundary: &Path,
+    evidence: Option<&Path>,
+    cloud_ranges: &[PathBuf],
+    terminal: &Terminal,
+) -> anyhow::Result<NamingInput> {
     let declaration = Declaration::read(boundary)?;
     let mut assets = Vec::new();
-    if let Some(directory) = &arguments.evidence {
+    if let Some(directory) = evidence {
         terminal.step("reading and verifying the evidence");
         let evidence = Evidence::read(directory)?;
         assets = addresses(&cadastre_assess::inventory(evidence.records(), &declaration));
     }
     let mut ranges = CloudRanges::default();
-    for file in &arguments.cloud_ranges {
+    for file in cloud_ranges {
         ranges = ranges.and(CloudRanges::read(file)?);
     }
-    Ok(Some(Naming::new(&declaration, assets, &ranges)))
+    Ok(NamingInput { declaration, assets, ranges })
 }
 
 /// The addresses of interfaces, by the instance behind each or its own id.

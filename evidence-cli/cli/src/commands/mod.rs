@@ -19,6 +19,7 @@ mod init;
 mod inputs;
 mod local_cluster;
 mod logs;
+mod logs_query;
 mod logs_sql;
 mod output;
 mod packet;
@@ -104,6 +105,9 @@ pub(crate) fn hints(error: &anyhow::Error) -> Vec<String> {
                 );
             }
             _ => {}
+        }
+        if cause.downcast_ref::<logs_query::EngineError>().is_some() {
+            hints.push("it is built by itself: `cargo build --release --manifest-path evidence-cli/query/Cargo.toml`; put it beside `cadastre`, or say in CADASTRE_QUERY where it is".to_owned());
         }
         match cause.downcast_ref::<DeclarationError>() {
             Some(DeclarationError::File(YamlFileError::Io { source, .. }))

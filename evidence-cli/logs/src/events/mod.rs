@@ -6,15 +6,17 @@
 //! Source: AWS CloudTrail user guide, "CloudTrail record contents".
 
 mod activity;
+mod azure;
 mod event;
 mod ledger;
 mod read;
 mod reconcile;
 
 pub use activity::{Activity, ActivityCollector, ActivityRow};
+pub use azure::{ActivityRecord, activity_files, read_activity_records};
 pub use event::{Event, EventError, Identity};
 pub use ledger::{KeyLedger, LedgerLine};
-pub use read::{EventFiles, Refused, read_events};
+pub use read::{EventFiles, Refused, event_files, read_event_records, read_events};
 pub use reconcile::{KeyUse, Reconciliation, ReconciliationOutcome, reconcile};
 
 /// Whether a pattern with `*` and `?` matches a whole text.

@@ -59,7 +59,27 @@ impl EventFiles {
         self.refused == 0
     }
 
-    fn refuse(&mut self, file: &str, record: Option<u64>, problem: impl fmt::Display) {
+    /// Adds what another read.
+    pub fn add(&mut self, other: Self) {
+        self.files = self.files.saturating_add(other.files);
+        self.events = self.events.saturating_add(other.events);
+        self.repeated = self.repeated.saturating_add(other.repeated);
+        self.since = self.since.into_iter().chain(other.since).min();
+        self.until = self.until.into_iter().chain(other.until).max();
+        self.refused = self.refused.saturating_add(other.refused);
+        self.refusals.extend(other.refusals);
+        self.refusals.sort();
+        self.refusals.truncate(MAXIMUM_NAMED);
+    }
+
+    /// Counts an event of this time.
+    pub(super) fn saw(&mut self, time: Timestamp) {
+        self.events = self.events.saturating_add(1);
+        self.since = Some(self.since.map_or(time, |since| since.min(time)));
+        self.until = Some(self.until.map_or(time, |until| until.max(time)));
+    }
+
+    pub(super) fn refuse(&mut self, file: &str, record: Option<u64>, problem: impl fmt::Display) {
         self.refused = self.refused.saturating_add(1);
         if self.refusals.len() < MAXIMUM_NAMED {
             self.refusals.push(Refused { file: file.to_owned(), record, problem: problem.to_string() });
@@ -86,10 +106,7 @@ pub fn read_events(
         read.refuse(path, None, problem);
     }
     let mut seen = BTreeSet::new();
-    let is_event_file = |path: &&String| {
-        (path.ends_with(".json.gz") || path.ends_with(".json")) && !trail::is_digest_file(path)
-    };
-    for path in listing.files.iter().filter(is_event_file) {
+    for path in listing.files.iter().filter(|path| is_event_file(path)) {
         read.files = read.files.saturating_add(1);
         let mut number = 0;
         let result = of_file(&files::absolute(directory, path), |record| {
@@ -99,9 +116,7 @@ pub fn read_events(
                     read.repeated = read.repeated.saturating_add(1)
                 }
                 Ok(event) => {
-                    read.events = read.events.saturating_add(1);
-                    read.since = Some(read.since.map_or(event.time, |since| since.min(event.time)));
-                    read.until = Some(read.until.map_or(event.time, |until| until.max(event.time)));
+                    read.saw(event.time);
                     if from.is_none_or(|from| from <= event.time) && to.is_none_or(|to| event.time <= to) {
                         take(event);
                     }
@@ -122,18 +137,99 @@ pub fn read_events(
     Ok(read)
 }
 
+fn is_event_file(path: &str) -> bool {
+    (path.ends_with(".json.gz") || path.ends_with(".json")) && !trail::is_digest_file(path)
+}
+
+/// The files below a directory that may hold events, with their sizes in bytes, and what could not be listed.
+///
+/// # Errors
+/// When the directory cannot be listed, or there is none.
+pub fn event_files(directory: &Path) -> Result<(Vec<(String, u64)>, EventFiles), LogsError> {
+    listed(directory, "files of CloudTrail events", is_event_file)
+}
+
+pub(super) fn listed(
+    directory: &Path,
+    expected: &'static str,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(Vec<(String, u64)>, EventFiles), LogsError> {
+    let listing = files::list(directory)?;
+    let mut read = EventFiles::default();
+    for (path, problem) in &listing.unreadable {
+        read.refuse(path, None, problem);
+    }
+    let files: Vec<(String, u64)> = listing
+        .files
+        .into_iter()
+        .filter(|path| wanted(path))
+        .map(|path| {
+            let size = std::fs::metadata(files::absolute(directory, &path)).map_or(0, |data| data.len());
+            (path, size)
+        })
+        .collect();
+    if files.is_empty() {
+        return Err(LogsError::Nothing { path: directory.display().to_string(), expected });
+    }
+    Ok((files, read))
+}
+
+/// Hands every event of some files to `take`, with its file, its number and all that the record says. Events that were
+/// delivered twice are handed over twice.
+///
+/// # Errors
+/// What `take` says. What cannot be used is part of the result.
+pub fn read_event_records(
+    directory: &Path,
+    files: &[String],
+    mut take: impl FnMut(&str, u64, &Event, &Value) -> Result<(), LogsError>,
+) -> Result<EventFiles, LogsError> {
+    let mut read = EventFiles::default();
+    for file in files {
+        read.files = read.files.saturating_add(1);
+        let mut number = 0;
+        let mut failed = None;
+        let result = of_file(&files::absolute(directory, file), |record| {
+            number += 1;
+            if failed.is_some() {
+                return;
+            }
+            match Event::read(&record) {
+                Ok(event) => {
+                    read.saw(event.time);
+                    failed = take(file, number, &event, &record).err();
+                }
+                Err(error) => read.refuse(file, Some(number), error),
+            }
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if let Err(problem) = result {
+            read.refuse(file, None, format!("after {number} records: {problem}"));
+        }
+    }
+    Ok(read)
+}
+
 fn of_file(path: &Path, take: impl FnMut(Value)) -> Result<(), String> {
     let content = Content::open(path).map_err(|error| format!("cannot be read: {error}"))?;
-    let bounded = BufReader::new(Bounded { content, left: MAXIMUM_FILE });
+    let bounded = BufReader::new(Bounded::new(content));
     let mut deserializer = serde_json::Deserializer::from_reader(bounded);
     deserializer.deserialize_map(File(take)).map_err(|error| error.to_string())?;
     deserializer.end().map_err(|error| error.to_string())
 }
 
 /// Content up to a bound; beyond it, reading fails.
-struct Bounded {
+pub(super) struct Bounded {
     content: Content,
     left: u64,
+}
+
+impl Bounded {
+    pub(super) fn new(content: Content) -> Self {
+        Self { content, left: MAXIMUM_FILE }
+    }
 }
 
 impl Read for Bounded {

@@ -16,6 +16,7 @@ use super::line::parse_address;
 use super::notice::NoticeKind;
 use super::read::Reading;
 use super::record::{FlowAction, FlowKey, FlowParts, FlowSums};
+use super::records::{AzureTuple, Origin};
 use crate::error::LogsError;
 
 /// The largest record that is read, in bytes: a record covers a minute of one network interface.
@@ -106,24 +107,31 @@ impl Sink<'_> {
     fn take(&mut self, record: Record) {
         self.record += 1;
         self.left.set(self.largest);
+        let interface = record.interface.as_deref();
         for group in
             record.flow_records.into_iter().flat_map(|records| records.flows).flat_map(|flow| flow.groups)
         {
             self.is_flow_log = true;
-            for tuple in group.tuples {
-                self.tuple(vnet(&tuple), &tuple);
+            for tuple in &group.tuples {
+                let rule = group.rule.as_deref();
+                self.tuple(vnet(tuple), AzureTuple { text: tuple, vnet: true, rule, interface });
             }
         }
         let Some(properties) = record.properties else { return };
-        for flow in properties.flows.into_iter().flat_map(|rule| rule.flows) {
-            self.is_flow_log = true;
-            for tuple in flow.tuples {
-                self.tuple(nsg(&tuple), &tuple);
+        for rule in properties.flows {
+            for flow in rule.flows {
+                self.is_flow_log = true;
+                let interface = flow.interface.as_deref().or(interface);
+                for tuple in &flow.tuples {
+                    let rule = rule.rule.as_deref();
+                    self.tuple(nsg(tuple), AzureTuple { text: tuple, vnet: false, rule, interface });
+                }
             }
         }
     }
 
-    fn tuple(&mut self, read: Option<Tuple>, text: &str) {
+    fn tuple(&mut self, read: Option<Tuple>, origin: AzureTuple<'_>) {
+        let text = origin.text;
         let Some(tuple) = read else {
             let columns = text.split(',').count();
             self.reading.notice(self.file, self.record, NoticeKind::BadField, || {
@@ -135,7 +143,13 @@ impl Sink<'_> {
             let used = || "used as IPv4".to_owned();
             self.reading.notice(self.file, self.record, NoticeKind::MappedAddress, used);
         }
-        if let Err(error) = self.reading.flow(FlowKey::pack(&tuple.parts), tuple.sums) {
+        if let Err(error) = self.reading.flow(
+            FlowKey::pack(&tuple.parts),
+            tuple.sums,
+            Origin::Tuple(origin),
+            self.file,
+            self.record,
+        ) {
             self.failed.get_or_insert(error);
         }
     }
@@ -147,6 +161,9 @@ struct Record {
     flow_records: Option<VnetRecords>,
     #[serde(default)]
     properties: Option<NsgProperties>,
+    /// The MAC address of the interface.
+    #[serde(default, rename = "macAddress", deserialize_with = "text_or_nothing")]
+    interface: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -165,6 +182,12 @@ struct VnetFlow {
 struct Tuples {
     #[serde(default, rename = "flowTuples")]
     tuples: Vec<String>,
+    /// Of a group of VNet flow logs.
+    #[serde(default, deserialize_with = "text_or_nothing")]
+    rule: Option<String>,
+    /// Of flows under an NSG's rule: the MAC address of the interface.
+    #[serde(default, rename = "mac", deserialize_with = "text_or_nothing")]
+    interface: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -175,8 +198,18 @@ struct NsgProperties {
 
 #[derive(Debug, Deserialize)]
 struct NsgRule {
+    #[serde(default, deserialize_with = "text_or_nothing")]
+    rule: Option<String>,
     #[serde(default)]
     flows: Vec<Tuples>,
+}
+
+/// What names nothing that a flow is grouped by may be anything.
+fn text_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::String(text) => Some(text),
+        _ => None,
+    })
 }
 
 struct Tuple {

@@ -9,11 +9,13 @@ use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 
+use super::column;
 use super::format::{FIELDS, Field};
 use super::line::parse_address;
 use super::notice::NoticeKind;
 use super::read::Reading;
 use super::record::{FlowAction, FlowKey, FlowParts, FlowSums};
+use super::records::{self, FlowValue, Origin};
 use crate::error::LogsError;
 
 /// Rows that are read at once.
@@ -68,9 +70,16 @@ fn rows(path: &Path, file: &str, row: &mut u64, reading: &mut Reading) -> Result
         reading.notice(file, 0, NoticeKind::NoFlowLog, || "no column is named srcaddr or dstaddr".to_owned());
         return Ok(());
     }
+    let asked: Vec<(u8, usize)> = schema
+        .columns()
+        .iter()
+        .enumerate()
+        .filter_map(|(at, column)| Some((column::place(column.name().as_bytes())?, at)))
+        .filter(|(place, _)| reading.wants(*place))
+        .collect();
     for group in 0..parquet.num_row_groups() {
         let group = parquet.get_row_group(group)?;
-        read_group(group.as_ref(), &places, file, row, reading)?;
+        read_group(group.as_ref(), (&places, &asked), file, row, reading)?;
     }
     Ok(())
 }
@@ -99,24 +108,22 @@ impl Cell {
 
 fn read_group(
     group: &dyn RowGroupReader,
-    places: &[Option<usize>; FIELDS],
+    (places, asked): (&[Option<usize>; FIELDS], &[(u8, usize)]),
     file: &str,
     row: &mut u64,
     reading: &mut Reading,
 ) -> Result<(), RowError> {
-    let mut columns: Vec<Option<(ColumnReader, i16)>> = Vec::with_capacity(FIELDS);
-    for at in places {
-        columns.push(match at {
-            Some(at) => {
-                let description = group.metadata().column(*at).column_descr_ptr();
-                if description.max_rep_level() > 0 {
-                    return Err(RowError::Parquet(format!("column `{}` holds lists", description.name())));
-                }
-                Some((group.get_column_reader(*at)?, description.max_def_level()))
-            }
-            None => None,
-        });
-    }
+    let open = |at: usize| {
+        let description = group.metadata().column(at).column_descr_ptr();
+        if description.max_rep_level() > 0 {
+            return Err(RowError::Parquet(format!("column `{}` holds lists", description.name())));
+        }
+        Ok((group.get_column_reader(at)?, description.max_def_level()))
+    };
+    let mut columns: Vec<Option<(ColumnReader, i16)>> =
+        places.iter().map(|at| at.map(open).transpose()).collect::<Result<_, _>>()?;
+    let mut further: Vec<(ColumnReader, i16)> =
+        asked.iter().map(|(_, at)| open(*at)).collect::<Result<_, _>>()?;
     let mut left = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
     while left > 0 {
         let wanted = left.min(BATCH);
@@ -127,12 +134,22 @@ fn read_group(
                 None => Vec::new(),
             });
         }
+        let mut asked_cells: Vec<Vec<Cell>> = Vec::with_capacity(asked.len());
+        for (reader, levels) in &mut further {
+            asked_cells.push(batch(reader, *levels, wanted)?);
+        }
+        let mut values: Vec<(u8, FlowValue<'_>)> = Vec::with_capacity(asked.len());
         for at in 0..wanted {
             *row += 1;
+            values.clear();
+            for ((place, _), cells) in asked.iter().zip(&asked_cells) {
+                values.push((*place, value(*place, cells.get(at).unwrap_or(&Cell::Nothing))));
+            }
             let cell = |field: Field| {
                 cells.get(field as usize).and_then(|column| column.get(at)).unwrap_or(&Cell::Nothing)
             };
-            record(cell, place(places, Field::Status).is_some(), file, *row, reading)
+            let has_status = place(places, Field::Status).is_some();
+            record(cell, has_status, Origin::Cells(&values), (file, *row), reading)
                 .map_err(RowError::Logs)?;
         }
         left -= wanted;
@@ -179,19 +196,19 @@ fn values<T: DataType>(
 fn record<'a>(
     cell: impl Fn(Field) -> &'a Cell,
     has_status: bool,
-    file: &str,
-    row: u64,
+    origin: Origin<'_>,
+    (file, row): (&str, u64),
     reading: &mut Reading,
 ) -> Result<(), LogsError> {
     match (has_status, cell(Field::Status).text()) {
         (true, b"OK") => {}
         (true, b"NODATA") => {
             reading.gaps.nodata += 1;
-            return Ok(());
+            return reading.no_flow(origin, file, row);
         }
         (true, b"SKIPDATA") => {
             reading.gaps.skipdata += 1;
-            return Ok(());
+            return reading.no_flow(origin, file, row);
         }
         (true, _) => {
             reading.notice(file, row, NoticeKind::BadField, || "log-status is no status".to_owned());
@@ -203,7 +220,7 @@ fn record<'a>(
                 && matches!(cell(Field::Bytes), Cell::Nothing)
             {
                 reading.gaps.unsaid += 1;
-                return Ok(());
+                return reading.no_flow(origin, file, row);
             }
         }
     }
@@ -217,7 +234,16 @@ fn record<'a>(
     if mapped {
         reading.notice(file, row, NoticeKind::MappedAddress, || "used as IPv4".to_owned());
     }
-    reading.flow(FlowKey::pack(&parts), sums)
+    reading.flow(FlowKey::pack(&parts), sums, origin, file, row)
+}
+
+/// A cell as a query sees it; nothing where a column of numbers holds other text.
+fn value(place: u8, cell: &Cell) -> FlowValue<'_> {
+    match cell {
+        Cell::Nothing => FlowValue::Nothing,
+        Cell::Number(number) => FlowValue::Number(*number),
+        Cell::Text(text) => records::of_text(place, text.data()).unwrap_or(FlowValue::Nothing),
+    }
 }
 
 fn flow<'a>(cell: impl Fn(Field) -> &'a Cell) -> Option<(FlowParts, FlowSums, bool, bool)> {

@@ -3,6 +3,8 @@
 //! AWS names fields with hyphens in text and with underscores in Parquet ("Flow log records", Amazon VPC user guide).
 //! Records of any version are read by what their header names; fields that the flow table does not need are passed over.
 
+use super::column;
+
 /// A field that the flow table needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Field {
@@ -67,6 +69,8 @@ impl Field {
 pub(crate) struct Format {
     /// For each column, the place of its field; [`NOT_NEEDED`] for a column that is not needed.
     columns: Vec<u8>,
+    /// For each column, its place among all that there are.
+    places: Vec<u8>,
     has_status: bool,
     from_header: bool,
 }
@@ -95,12 +99,21 @@ impl Format {
             .split(|byte| *byte == b' ')
             .map(|name| Field::named(name).map_or(NOT_NEEDED, |field| field as u8))
             .collect();
+        let places = line
+            .split(|byte| *byte == b' ')
+            .map(|name| column::place(name).unwrap_or(column::UNKNOWN))
+            .collect();
         let has_status = columns.contains(&(Field::Status as u8));
-        Self { columns, has_status, from_header: true }
+        Self { columns, places, has_status, from_header: true }
     }
 
     pub(crate) fn columns(&self) -> &[u8] {
         &self.columns
+    }
+
+    /// For each column its place in [`column::FLOW_COLUMNS`], or [`column::UNKNOWN`].
+    pub(crate) fn places(&self) -> &[u8] {
+        &self.places
     }
 
     /// Whether records say if they are whole.

@@ -165,7 +165,9 @@ impl Naming {
         placed(kind, None, None, None)
     }
 
-    pub(crate) fn meaning(
+    /// What a flow's ends are, and what it is for.
+    #[must_use]
+    pub fn meaning(
         &self,
         source: Option<IpAddr>,
         destination: Option<IpAddr>,

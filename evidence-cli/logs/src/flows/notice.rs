@@ -46,6 +46,8 @@ pub enum NoticeKind {
     ClockSkew,
     /// An IPv4-mapped IPv6 address; it is used as the IPv4 address.
     MappedAddress,
+    /// A column that only queries read does not hold what it must; the record is used, and the column is null.
+    UnreadField,
 }
 
 impl NoticeKind {
@@ -64,6 +66,7 @@ impl NoticeKind {
             Self::NoFlowLog => "no-flow-log",
             Self::ClockSkew => "clock-skew",
             Self::MappedAddress => "mapped-address",
+            Self::UnreadField => "unread-field",
         }
     }
 
@@ -87,7 +90,7 @@ impl NoticeKind {
 }
 
 /// Notices: all counted, the first in order kept. Which are kept does not depend on the order in which they came.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Notices {
     kept: BTreeSet<Notice>,
     counts: BTreeMap<NoticeKind, u64>,

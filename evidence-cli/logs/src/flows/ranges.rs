@@ -1,9 +1,10 @@
 //! The address ranges that clouds publish, from a file.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{LogsError, read_bounded};
 
@@ -11,17 +12,17 @@ use crate::error::{LogsError, read_bounded};
 const MAXIMUM_SIZE: u64 = 64 << 20;
 
 /// Published ranges: AWS's `ip-ranges.json` or Azure's `ServiceTags_Public.json`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct CloudRanges {
     pub(crate) ranges: Vec<CloudRange>,
 }
 
 /// A range.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CloudRange {
     pub(crate) network: IpNet,
     /// `aws` or `azure`.
-    pub(crate) cloud: &'static str,
+    pub(crate) cloud: Cow<'static, str>,
     /// `S3`, `Storage`; for what has no name of its own, `AMAZON` or `AzureCloud`.
     pub(crate) service: String,
     /// Empty for none.
@@ -96,7 +97,7 @@ impl CloudRanges {
                 .chain(ipv6_prefixes)
                 .map(|prefix| CloudRange {
                     network: prefix.prefix.trunc(),
-                    cloud: "aws",
+                    cloud: Cow::Borrowed("aws"),
                     service: prefix.service,
                     region: prefix.region,
                 })
@@ -109,7 +110,7 @@ impl CloudRanges {
                     let region = tag.properties.region;
                     tag.properties.address_prefixes.into_iter().map(move |network| CloudRange {
                         network: network.trunc(),
-                        cloud: "azure",
+                        cloud: Cow::Borrowed("azure"),
                         service: service.clone(),
                         region: region.clone(),
                     })

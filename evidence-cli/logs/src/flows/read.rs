@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::aggregate::{Aggregator, Run};
 use super::notice::{NoticeKind, Notices};
 use super::record::{FlowKey, FlowSums};
+use super::records::{FlowTally, Origin, Rows};
 use super::table::{FlowTable, Gaps};
 use super::text::Lines;
 use super::{azure, columnar};
@@ -22,19 +23,81 @@ const PROBE: usize = 4 << 10;
 /// What one worker read.
 #[derive(Debug)]
 pub(crate) struct Reading {
-    aggregator: Aggregator,
+    into: Into,
     notices: Notices,
     pub(crate) gaps: Gaps,
     files: usize,
 }
 
+/// What becomes of what is read.
+#[derive(Debug)]
+enum Into {
+    Groups(Aggregator),
+    Rows(Box<Rows>),
+}
+
 impl Reading {
     pub(crate) fn new(aggregator: Aggregator) -> Self {
-        Self { aggregator, notices: Notices::default(), gaps: Gaps::default(), files: 0 }
+        Self::into(Into::Groups(aggregator))
     }
 
-    pub(crate) fn flow(&mut self, key: FlowKey, sums: FlowSums) -> Result<(), LogsError> {
-        self.aggregator.add(key, sums)
+    pub(crate) fn records(rows: Rows) -> Self {
+        Self::into(Into::Rows(Box::new(rows)))
+    }
+
+    fn into(into: Into) -> Self {
+        Self { into, notices: Notices::default(), gaps: Gaps::default(), files: 0 }
+    }
+
+    /// Takes a flow that stands at a line of a file.
+    pub(crate) fn flow(
+        &mut self,
+        key: FlowKey,
+        sums: FlowSums,
+        origin: Origin<'_>,
+        file: &str,
+        line: u64,
+    ) -> Result<(), LogsError> {
+        match &mut self.into {
+            Into::Groups(aggregator) => aggregator.add(key, sums),
+            Into::Rows(_) => self.row(Some((&key, &sums)), origin, file, line),
+        }
+    }
+
+    /// Takes a record that says that there is none.
+    pub(crate) fn no_flow(&mut self, origin: Origin<'_>, file: &str, line: u64) -> Result<(), LogsError> {
+        self.row(None, origin, file, line)
+    }
+
+    fn row(
+        &mut self,
+        flow: Option<(&FlowKey, &FlowSums)>,
+        origin: Origin<'_>,
+        file: &str,
+        line: u64,
+    ) -> Result<(), LogsError> {
+        let Into::Rows(rows) = &mut self.into else { return Ok(()) };
+        if let Some(column) = rows.take(flow, origin, file, line)? {
+            let detail = || format!("{column} is no number, and null in the answer");
+            self.notices.add(file, line, NoticeKind::UnreadField, detail);
+        }
+        Ok(())
+    }
+
+    /// Whether records are wanted with this column.
+    pub(crate) fn wants(&self, column: u8) -> bool {
+        matches!(&self.into, Into::Rows(rows) if rows.wants(column))
+    }
+
+    pub(crate) fn into_tally(self) -> FlowTally {
+        FlowTally { gaps: self.gaps, notices: self.notices, files: self.files }
+    }
+
+    fn into_runs(self) -> Vec<Run> {
+        match self.into {
+            Into::Groups(aggregator) => aggregator.into_runs(),
+            Into::Rows(_) => Vec::new(),
+        }
     }
 
     pub(crate) fn notice(
@@ -49,7 +112,8 @@ impl Reading {
 
     #[cfg(test)]
     pub(crate) fn into_table(self) -> FlowTable {
-        FlowTable::new(self.aggregator.into_runs(), self.gaps, self.notices, self.files)
+        let (gaps, notices, files) = (self.gaps, self.notices.clone(), self.files);
+        FlowTable::new(self.into_runs(), gaps, notices, files)
     }
 
     /// Notes that a file's content ends early.
@@ -108,10 +172,10 @@ pub(crate) fn read(
     let mut count = 0;
     for reading in finished {
         let reading = reading?;
-        notices.merge(reading.notices);
         gaps.add(&reading.gaps);
         count += reading.files;
-        runs.extend(reading.aggregator.into_runs());
+        notices.merge(reading.notices.clone());
+        runs.extend(reading.into_runs());
     }
     Ok(FlowTable::new(runs, gaps, notices, count))
 }
@@ -129,7 +193,7 @@ fn work(
     Ok(reading)
 }
 
-fn read_file(
+pub(crate) fn read_file(
     directory: &Path,
     file: &str,
     lines: &mut Lines,

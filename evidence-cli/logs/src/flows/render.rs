@@ -171,7 +171,7 @@ fn cells(row: &FlowRow, nothing: &str) -> Vec<String> {
         cells.extend([
             or(meaning.src.as_ref().map(super::PlaceName::label), nothing),
             or(meaning.dst.as_ref().map(super::PlaceName::label), nothing),
-            or(meaning.purpose.map(purpose), nothing),
+            or(meaning.purpose.map(purpose_name), nothing),
             or(meaning.flow.clone(), nothing),
             if meaning.reply { "reply".to_owned() } else { nothing.to_owned() },
         ]);
@@ -179,7 +179,9 @@ fn cells(row: &FlowRow, nothing: &str) -> Vec<String> {
     cells
 }
 
-const fn purpose(purpose: FlowPurpose) -> &'static str {
+/// As it is written in every format.
+#[must_use]
+pub const fn purpose_name(purpose: FlowPurpose) -> &'static str {
     match purpose {
         FlowPurpose::Ingress => "ingress",
         FlowPurpose::Egress => "egress",

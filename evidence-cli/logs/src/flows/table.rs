@@ -92,6 +92,20 @@ pub struct FlowSummary {
     pub notices: Vec<Notice>,
 }
 
+impl FlowSummary {
+    pub(crate) fn of(gaps: Gaps, notices: Notices, files: usize) -> Self {
+        let whole = !notices.lost_something() && gaps.skipdata == 0 && gaps.unsaid == 0;
+        Self {
+            gaps,
+            rejected_lines: notices.rejected_lines(),
+            files,
+            completeness: if whole { Completeness::Complete } else { Completeness::Incomplete },
+            noticed: notices.counts().clone(),
+            notices: notices.into_kept(),
+        }
+    }
+}
+
 /// What a table comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlowTableOutcome {
@@ -121,16 +135,7 @@ pub struct FlowTable {
 
 impl FlowTable {
     pub(crate) fn new(runs: Vec<Run>, gaps: Gaps, notices: Notices, files: usize) -> Self {
-        let whole = !notices.lost_something() && gaps.skipdata == 0 && gaps.unsaid == 0;
-        let summary = FlowSummary {
-            gaps,
-            rejected_lines: notices.rejected_lines(),
-            files,
-            completeness: if whole { Completeness::Complete } else { Completeness::Incomplete },
-            noticed: notices.counts().clone(),
-            notices: notices.into_kept(),
-        };
-        Self { runs, summary }
+        Self { runs, summary: FlowSummary::of(gaps, notices, files) }
     }
 
     /// What is known of it as a whole.

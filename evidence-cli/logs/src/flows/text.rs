@@ -6,6 +6,7 @@ use super::format::Format;
 use super::line::{self, Line, Rejected};
 use super::notice::NoticeKind;
 use super::read::Reading;
+use super::records::Origin;
 use crate::error::LogsError;
 
 /// Bytes read at once. A line must fit twice, or it is longer than any record.
@@ -115,7 +116,7 @@ impl State {
             }
         };
         let rejected = match line::read(text, format) {
-            Ok(line) => return use_line(line, self.line, file, reading),
+            Ok(line) => return use_line(line, Origin::Line(text, format), self.line, file, reading),
             Err(rejected) => rejected,
         };
         // Files that were put together hold headers in their midst, and exports of CloudWatch Logs put a time in front.
@@ -126,7 +127,7 @@ impl State {
         if let Some(message) = exported(text)
             && let Ok(line) = line::read(message, format)
         {
-            return use_line(line, self.line, file, reading);
+            return use_line(line, Origin::Line(message, format), self.line, file, reading);
         }
         let Rejected { kind, detail } = rejected;
         reading.notice(file, self.line, kind, || detail);
@@ -134,7 +135,13 @@ impl State {
     }
 }
 
-fn use_line(line: Line, number: u64, file: &str, reading: &mut Reading) -> Result<(), LogsError> {
+fn use_line(
+    line: Line,
+    origin: Origin<'_>,
+    number: u64,
+    file: &str,
+    reading: &mut Reading,
+) -> Result<(), LogsError> {
     match line {
         Line::Flow { key, sums, skewed, mapped } => {
             if skewed {
@@ -143,21 +150,13 @@ fn use_line(line: Line, number: u64, file: &str, reading: &mut Reading) -> Resul
             if mapped {
                 reading.notice(file, number, NoticeKind::MappedAddress, || "used as IPv4".to_owned());
             }
-            reading.flow(key, sums)
+            return reading.flow(key, sums, origin, file, number);
         }
-        Line::NoData => {
-            reading.gaps.nodata += 1;
-            Ok(())
-        }
-        Line::SkipData => {
-            reading.gaps.skipdata += 1;
-            Ok(())
-        }
-        Line::Unsaid => {
-            reading.gaps.unsaid += 1;
-            Ok(())
-        }
+        Line::NoData => reading.gaps.nodata += 1,
+        Line::SkipData => reading.gaps.skipdata += 1,
+        Line::Unsaid => reading.gaps.unsaid += 1,
     }
+    reading.no_flow(origin, file, number)
 }
 
 /// The message of a line that CloudWatch Logs exported: `2026-03-01T00:00:00.000Z MESSAGE` ("Exporting log data to
