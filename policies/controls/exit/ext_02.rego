@@ -3,7 +3,8 @@
 # title: No later stage of the lifecycle outlives retention
 # description: |
 #   What a topic let go of is kept by nothing behind it for longer than the topic itself kept it: older versions of objects end by a rule for the
-#   whole bucket within the shortest retention of a topic, nothing is replicated to where no rule was seen, and no snapshot holds a broker's disk.
+#   whole bucket within the shortest retention of a topic, no lock holds them longer, nothing is replicated to where no rule was seen, and no
+#   snapshot holds a broker's disk.
 # custom:
 #   id: EXT-02
 #   area: exit
@@ -17,6 +18,7 @@
 #     - s3:GetBucketVersioning
 #     - s3:GetBucketLifecycleConfiguration
 #     - s3:GetBucketReplication
+#     - s3:GetObjectLockConfiguration
 #     - ec2:DescribeVolumes
 #     - ec2:DescribeSnapshots
 #   fix: give the data bucket a lifecycle rule without a filter that ends noncurrent versions within the shortest retention of a topic
@@ -118,9 +120,27 @@ findings contains result if {
 	result := finding.red(bucket.arn, message, records)
 }
 
+# A lifecycle rule ends no version that a lock holds (Amazon S3 User Guide, "Object Lock considerations").
+locked(bucket) := bucket.object_lock.value if bucket.object_lock.state == "observed"
+
 findings contains result if {
 	some bucket in data.cadastre.lib.plane.data_buckets
-	some what in ["versioning", "lifecycle", "replication_destinations"]
+	locked(bucket).days * 86400 > shortest
+	records := {record | some list in [bucket.evidence, topic_records]; some record in list}
+	message := sprintf("locks each version for %d days, and %s keeps its records for %d", [locked(bucket).days, named_topics, days(shortest)])
+	result := finding.red(bucket.arn, message, records)
+}
+
+findings contains result if {
+	some bucket in data.cadastre.lib.plane.data_buckets
+	lock := locked(bucket)
+	not is_number(lock.days)
+	result := finding.unproven(bucket.arn, "allows locks on single objects, and how long those hold versions is not known", bucket.evidence)
+}
+
+findings contains result if {
+	some bucket in data.cadastre.lib.plane.data_buckets
+	some what in ["versioning", "lifecycle", "object_lock", "replication_destinations"]
 	property := bucket[what]
 	property.state == "unknown"
 	result := finding.unproven(bucket.arn, sprintf("how long it keeps what was deleted is not known: %s", [property.value]), bucket.evidence)

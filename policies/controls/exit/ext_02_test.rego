@@ -63,6 +63,17 @@ test_red_versions_outlive_the_topic if {
 	reds(judged("3600000", rules([ending(1)]))) == {"keeps older versions of objects for 1 days, and topic:payments/payments keeps its records for 0"}
 }
 
+test_red_a_lock_outlives_the_topic if {
+	locked := fixture.changed(rules([ending(1)]), {"object_lock": fixture.observed({"mode": "GOVERNANCE", "days": 30})})
+	reds(judged(week, locked)) == {"locks each version for 30 days, and topic:payments/payments keeps its records for 7"}
+	passes(judged(week, fixture.changed(rules([ending(1)]), {"object_lock": fixture.observed({"mode": "GOVERNANCE", "days": 7})})))
+}
+
+test_unproven_locks_on_single_objects if {
+	unproven(judged(week, fixture.changed(rules([ending(1)]), {"object_lock": fixture.observed({"mode": null, "days": null})})), "allows locks on single objects")
+	unproven(judged(week, fixture.changed(rules([ending(1)]), {"object_lock": {"state": "unknown", "value": "s3:GetObjectLockConfiguration was denied"}})), "was denied")
+}
+
 test_unproven_a_rule_for_a_part if {
 	unproven(judged(week, rules([fixture.changed(ending(1), {"Filter": {"Prefix": "other/"}})])), "only some of its older versions")
 	unproven(judged(week, rules([fixture.changed(ending(1), {"Filter": {"Tag": {"Key": "a", "Value": "b"}}})])), "only some of its older versions")
