@@ -107,7 +107,7 @@ enum Verb {
     Streams(streams::Options),
     /// Alter every region of every durable file kind of the broker, and see that it is noticed
     Tamper(tamper::Options),
-    /// Build the engine of `cadastre logs query`, hold its answers against DuckDB, and write the result to docs/
+    /// Build the engine of `cadastre logs query`, hold its answers against DuckDB and a cluster, and write the result to docs/
     QueryEngine(query_engine::Options),
     /// Exercise brokers as `cadastre prove` does, and write what came of it to docs/proof.md
     Prove(prove::Options),

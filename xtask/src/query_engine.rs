@@ -40,14 +40,17 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let target = process::target_directory().join("query-engine");
     let engine = |verb: &str| {
         let mut command = process::cargo();
-        command.arg(verb).args(["--manifest-path", "evidence-cli/query/Cargo.toml", "--locked"]);
+        command.arg(verb).args(["--manifest-path", "evidence-cli/query/Cargo.toml"]);
+        if verb != "fmt" {
+            command.args(["--locked", "--workspace"]);
+        }
         command.env("CARGO_TARGET_DIR", &target).env("CADASTRE_PYTHON", &python);
         command
     };
     let begun = Instant::now();
     process::run(engine("test").args(["--no-run"]))?;
     let built = begun.elapsed();
-    process::run(engine("fmt").arg("--check").env_remove("CARGO_TARGET_DIR"))?;
+    process::run(engine("fmt").args(["--check", "-p", "cadastre-query", "-p", "cadastre-query-cluster"]))?;
     process::run(engine("clippy").args(["--all-targets", "--quiet", "--", "-D", "warnings"]))?;
     let report = target.join("report");
     if report.exists() {
@@ -57,24 +60,32 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let begun = Instant::now();
     process::run(engine("test").env("CADASTRE_QUERY_REPORT", &report))?;
     let tested = begun.elapsed();
-    // The other side of the pipe: the command with its engine.
-    process::run(engine("build").args(["--bin", "cadastre-query"]))?;
+    // The other side of the pipe: the command with its engines.
+    process::run(engine("build").arg("--bins"))?;
     let mut contract = process::cargo();
     contract.args(["test", "--package", "cadastre", "--test", "contract", "a_query"]);
-    process::run(contract.env("CADASTRE_QUERY", target.join("debug/cadastre-query")))?;
+    contract.env("CADASTRE_QUERY", target.join("debug/cadastre-query"));
+    contract.env("CADASTRE_QUERY_CLUSTER", target.join("debug/cadastre-query-cluster"));
+    process::run(&mut contract)?;
 
     let duckdb = answered(&report.join("duckdb.json"))?;
+    let cluster = answered(&report.join("cluster.json"))?;
     let mut text = format!(
-        "`cargo xtask query-engine`: {} queries, all answered by DuckDB 2.0.0 with the same values.\n{} Load {:.1}. Building what was not built yet took {:.0} s, the tests {:.0} s, without optimisation.\n\n| query | rows | bytes as JSON |\n| --- | ---: | ---: |\n",
+        "`cargo xtask query-engine`: {} queries, {} of them answered by DuckDB 2.0.0 with the same values, all {} by a scheduler and two executors with the same bytes as by one process.\n{} Load {:.1}. Building what was not built yet took {:.0} s, the tests {:.0} s, without optimisation.\n\n| query | rows | bytes as JSON | DuckDB | two executors |\n| --- | ---: | ---: | --- | --- |\n",
+        cluster.len(),
         duckdb.len(),
+        cluster.len(),
         machine(),
         load()?,
         built.as_secs_f64(),
         tested.as_secs_f64(),
     );
-    for answer in &duckdb {
+    for answer in &cluster {
+        let other = duckdb.iter().find(|other| other.query == answer.query);
+        let same = if other.is_some() { "same" } else { "not asked" };
         let query = answer.query.replace('|', "\\|");
-        let _infallible = writeln!(text, "| `{query}` | {} | {} |", answer.rows, answer.bytes);
+        let _infallible =
+            writeln!(text, "| `{query}` | {} | {} | {same} | same |", answer.rows, answer.bytes);
     }
     println!("{text}");
     if options.dry {

@@ -373,6 +373,34 @@ fn a_query_without_its_engine_says_how_to_get_it() {
         .unwrap();
     check(&output, 1, "cannot start the query engine `/nonexistent/cadastre-query`");
     check(&output, 1, "evidence-cli/query/Cargo.toml");
+    let output = Command::new(env!("CARGO_BIN_EXE_cadastre"))
+        .args(["logs", "query", "SELECT 1", "--engine", "ballista://127.0.0.1:1"])
+        .env("CADASTRE_QUERY_CLUSTER", "/nonexistent/cadastre-query-cluster")
+        .output()
+        .unwrap();
+    check(&output, 1, "cannot start the query engine `/nonexistent/cadastre-query-cluster`");
+    check(&output, 1, "say in CADASTRE_QUERY_CLUSTER where it is");
+    let output = cadastre(&["logs", "query", "SELECT 1", "--engine", "http://127.0.0.1:1"]);
+    check(&output, 64, "`http://127.0.0.1:1` is no query engine: it is `here` or `ballista://HOST:PORT`");
+}
+
+#[test]
+fn a_query_for_a_cluster_goes_to_the_program_that_asks_it() {
+    let Some(engine) = std::env::var_os("CADASTRE_QUERY_CLUSTER") else {
+        eprintln!("skipped: CADASTRE_QUERY_CLUSTER does not say where the query engine is");
+        return;
+    };
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let directory = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_cadastre"))
+        .args(["logs", "query", "SELECT 1", "--engine"])
+        .arg(format!("ballista://127.0.0.1:{port}"))
+        .arg(directory.path())
+        .env("CADASTRE_QUERY_CLUSTER", &engine)
+        .output()
+        .unwrap();
+    check(&output, 1, &format!("cannot reach the scheduler at `127.0.0.1:{port}`"));
 }
 
 #[test]

@@ -32,12 +32,53 @@ pub enum QueryError {
     /// It was understood and could not be answered.
     #[error("cannot answer the query: {0}")]
     Run(String),
+    /// A program that answers here is asked to ask others.
+    #[error("this program answers on one machine: `cadastre-query-cluster` is the one that asks `{0}`")]
+    OtherEngine(String),
+    /// A directory has no absolute path.
+    #[error("cannot find `{path}`")]
+    Directory {
+        /// As it was given.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No scheduler answers.
+    #[error("cannot reach the scheduler at `{address}`")]
+    Unreachable {
+        /// Where it should be.
+        address: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A scheduler has not the executors that it waits for.
+    #[error("the scheduler at `{address}` has no executors yet")]
+    NoExecutors {
+        /// Where it is.
+        address: String,
+    },
+    /// Somebody else answers.
+    #[error("what listens at `{address}` is no scheduler")]
+    NoScheduler {
+        /// Where it should be.
+        address: String,
+    },
+    /// A part of a cluster cannot start, or had to stop.
+    #[error("cannot run the {part}: {problem}")]
+    Cluster {
+        /// `scheduler` or `executor`.
+        part: &'static str,
+        /// Why.
+        problem: String,
+    },
     /// The answer cannot be written.
     #[error("cannot write the answer")]
     Write(#[source] std::io::Error),
-    /// What is known of the logs has no form in JSON.
-    #[error("cannot tell what was read: {0}")]
-    Told(#[source] serde_json::Error),
+    /// What a part of a cluster sent is not what it must be.
+    #[error("cannot read what another part of the cluster sent: {0}")]
+    Transfer(#[source] serde_json::Error),
 }
 
 impl QueryError {

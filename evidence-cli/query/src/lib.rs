@@ -7,6 +7,8 @@
 //!
 //! The engine is large, and built by itself: this folder is a workspace of its own, so that the features that the engine
 //! wants of common crates are not those of every other room, and a change elsewhere never builds it again.
+//! Past one machine, the same queries go to a cluster of Ballista, by the crate `cadastre-query-cluster` beside this one.
+//!
 //! `cadastre logs query` starts the program and hands it a [`cadastre_logs::query::QueryRequest`].
 
 mod columns;
@@ -23,6 +25,11 @@ mod source;
 mod table;
 mod tally;
 
+pub use engine::{Query, state};
 pub use error::QueryError;
-pub use run::{Read, answer};
+pub use render::Renderer;
+pub use run::{Read, answer, write_answer};
+pub use scan::LogScan;
+pub use source::LogSource;
+pub use table::{LogTable, TallyTable};
 pub use tally::TableRead;

@@ -16,19 +16,21 @@ use crate::columns::{ACTIVITY, EVENT, MEANING};
 use crate::rows::{Column, Rows};
 use crate::tally::Tally;
 
-/// Reads files of a table; `wanted` are places among its columns, in the order of the batches' columns.
+/// Reads files of a table; `wanted` are places among its columns, in the order of the batches' columns. Without `rows`
+/// it only counts.
 pub(crate) fn read(
     table: TableName,
     directory: &Path,
     files: &[String],
     wanted: &[usize],
     naming: Option<Arc<Naming>>,
-    mut rows: Rows,
+    mut rows: Option<Rows>,
 ) -> Result<Tally, LogsError> {
     match table {
         TableName::Flows => flows(directory, files, wanted, naming, rows),
         TableName::Events => {
             let read = read_event_records(directory, files, |file, number, event, record| {
+                let Some(rows) = &mut rows else { return Ok(()) };
                 for (at, column) in wanted.iter().zip(&mut rows.columns) {
                     event_value(
                         EVENT.get(*at).map_or("", |(name, _)| name),
@@ -41,11 +43,12 @@ pub(crate) fn read(
                 }
                 rows.end_row()
             })?;
-            rows.send()?;
+            rows.as_mut().map_or(Ok(()), Rows::send)?;
             Ok(Tally::Events(read))
         }
         TableName::Activity => {
             let read = read_activity_records(directory, files, |file, number, known, record| {
+                let Some(rows) = &mut rows else { return Ok(()) };
                 for (at, column) in wanted.iter().zip(&mut rows.columns) {
                     activity_value(
                         ACTIVITY.get(*at).map_or("", |(name, _)| name),
@@ -58,7 +61,7 @@ pub(crate) fn read(
                 }
                 rows.end_row()
             })?;
-            rows.send()?;
+            rows.as_mut().map_or(Ok(()), Rows::send)?;
             Ok(Tally::Events(read))
         }
     }
@@ -69,7 +72,7 @@ fn flows(
     files: &[String],
     wanted: &[usize],
     naming: Option<Arc<Naming>>,
-    rows: Rows,
+    rows: Option<Rows>,
 ) -> Result<Tally, LogsError> {
     // The reader is asked for columns of the log; those that say what they mean are made from them here.
     let of_log: Vec<usize> = wanted.iter().copied().filter(|at| *at < FLOW_COLUMNS.len()).collect();
@@ -93,7 +96,7 @@ fn flows(
         text: String::new(),
     };
     let tally = read_flow_records(directory, files, &of_log, Box::new(sink))?;
-    rows.lock().unwrap_or_else(PoisonError::into_inner).send()?;
+    rows.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map_or(Ok(()), Rows::send)?;
     Ok(Tally::Flows(tally))
 }
 
@@ -105,7 +108,7 @@ enum Wanted {
 
 #[derive(Debug)]
 struct Sink {
-    rows: Arc<Mutex<Rows>>,
+    rows: Arc<Mutex<Option<Rows>>>,
     values: Vec<Wanted>,
     naming: Option<Arc<Naming>>,
     text: String,
@@ -118,7 +121,7 @@ impl FlowSink for Sink {
         let meaning =
             self.naming.as_ref().map(|naming| naming.meaning(record.source, record.destination, record.port));
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        let rows = &mut *rows;
+        let Some(rows) = rows.as_mut() else { return Ok(()) };
         for (value, column) in self.values.iter().zip(&mut rows.columns) {
             match value {
                 Wanted::OfLog(at) => match record.values.get(*at).unwrap_or(&FlowValue::Nothing) {

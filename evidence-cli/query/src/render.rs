@@ -6,6 +6,7 @@ use std::io::Write;
 use cadastre_logs::query::AnswerFormat;
 use cadastre_logs::tabular::{csv_field, printable};
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type, SchemaRef};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde_json::{Map, Number, Value};
@@ -18,7 +19,7 @@ const ROWS_SHOWN: usize = 10_000;
 
 /// Writes an answer, batch by batch.
 #[derive(Debug)]
-pub(crate) struct Renderer<'a, W: Write> {
+pub struct Renderer<'a, W: Write> {
     format: AnswerFormat,
     schema: SchemaRef,
     out: &'a mut W,
@@ -32,7 +33,7 @@ impl<'a, W: Write> Renderer<'a, W> {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn begin(format: AnswerFormat, schema: SchemaRef, out: &'a mut W) -> Result<Self, QueryError> {
+    pub fn begin(format: AnswerFormat, schema: SchemaRef, out: &'a mut W) -> Result<Self, QueryError> {
         let names = || schema.fields().iter().map(|field| field.name().as_str());
         let written = match format {
             AnswerFormat::Table => Ok(()),
@@ -57,7 +58,7 @@ impl<'a, W: Write> Renderer<'a, W> {
     ///
     /// # Errors
     /// When it cannot be written, or a value has no text.
-    pub(crate) fn batch(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
+    pub fn batch(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
         let options = FormatOptions::new();
         let columns: Vec<Cells<'_>> =
             batch.columns().iter().map(|column| Cells::of(column, &options)).collect::<Result<_, _>>()?;
@@ -96,11 +97,11 @@ impl<'a, W: Write> Renderer<'a, W> {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn end(self, read: &BTreeMap<&'static str, TableRead>) -> Result<u64, QueryError> {
+    pub fn end(self, read: &BTreeMap<&'static str, TableRead>) -> Result<u64, QueryError> {
         match self.format {
             AnswerFormat::Csv => {}
             AnswerFormat::Json => {
-                let read = serde_json::to_string(read).map_err(QueryError::Told)?;
+                let read = serde_json::to_string(read).map_err(QueryError::Transfer)?;
                 writeln!(self.out, "\n],\n\"read\":{read}}}").map_err(QueryError::Write)?;
             }
             AnswerFormat::Table => {
@@ -177,4 +178,14 @@ impl<'a> Cells<'a> {
             _ => Value::String(self.formatter.value(row).to_string()),
         }
     }
+}
+
+/// The texts of the first column.
+pub(crate) fn texts(batches: &[RecordBatch]) -> Result<Vec<String>, QueryError> {
+    let mut texts = Vec::new();
+    for column in batches.iter().filter_map(|batch| batch.columns().first()) {
+        let column = cast(column, &DataType::Utf8).map_err(|error| QueryError::run(&error.into()))?;
+        texts.extend(column.as_string::<i32>().iter().flatten().map(str::to_owned));
+    }
+    Ok(texts)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use cadastre_logs::query::{AnswerFormat, QueryRequest};
+use cadastre_logs::query::{AnswerFormat, Engine, QueryRequest};
 use futures::StreamExt;
 
 use crate::engine::Query;
@@ -17,29 +17,37 @@ pub type Read = BTreeMap<&'static str, TableRead>;
 /// Answers a request in this process, and waits for the answer.
 ///
 /// # Errors
-/// When the query cannot be understood or answered, or its answer not written.
+/// When the query cannot be understood or answered, its answer not written, or somebody else is to answer it.
 pub fn answer(request: &QueryRequest, out: &mut impl Write) -> Result<Read, QueryError> {
+    if request.engine != Engine::Here {
+        return Err(QueryError::OtherEngine(request.engine.to_string()));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| QueryError::Run(error.to_string()))?;
     runtime.block_on(async {
-        let query = Query::new(&request.sql, &request.sources)?;
-        write_answer(&query, request.format, out).await
+        let query = Query::here(&request.sql, &request.sources)?;
+        write_answer(&query, request.format, false, out).await
     })
 }
 
-/// Writes the answer of a query.
+/// Writes the answer of a query. `elsewhere` says that others read the logs.
 ///
 /// # Errors
 /// When it cannot be answered or written.
-async fn write_answer(query: &Query, format: AnswerFormat, out: &mut impl Write) -> Result<Read, QueryError> {
+pub async fn write_answer(
+    query: &Query,
+    format: AnswerFormat,
+    elsewhere: bool,
+    out: &mut impl Write,
+) -> Result<Read, QueryError> {
     let mut batches = query.answer().await?;
     let mut renderer = Renderer::begin(format, batches.schema(), out)?;
     while let Some(batch) = batches.next().await {
         renderer.batch(&batch.map_err(|error| QueryError::run(&error))?)?;
     }
-    let read = query.read();
+    let read = if elsewhere { query.read_elsewhere().await? } else { query.read() };
     renderer.end(&read)?;
     Ok(read)
 }

@@ -5,19 +5,20 @@ use std::path::{Path, PathBuf};
 use cadastre_logs::events::{activity_files, event_files};
 use cadastre_logs::flows::FlowFiles;
 use cadastre_logs::query::{NamingInput, TableName};
+use serde::{Deserialize, Serialize};
 
 use crate::error::QueryError;
 use crate::tally::Tally;
 
 /// Where the rows of one table come from.
-#[derive(Debug, Clone)]
-pub(crate) struct LogSource {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogSource {
     /// Which table.
-    pub(crate) table: TableName,
+    pub table: TableName,
     /// The directory of its logs.
-    pub(crate) directory: PathBuf,
+    pub directory: PathBuf,
     /// What names addresses.
-    pub(crate) naming: Option<NamingInput>,
+    pub naming: Option<NamingInput>,
 }
 
 /// The files of a source.
@@ -69,6 +70,12 @@ impl Listing {
                 files
             })
             .collect()
+    }
+
+    /// What tells whether another machine sees the same files: how many, and of how many bytes.
+    pub(crate) fn extent(&self) -> (u64, u64) {
+        let bytes = self.files.iter().fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
+        (u64::try_from(self.files.len()).unwrap_or(u64::MAX), bytes)
     }
 }
 

@@ -2,10 +2,11 @@
 
 use cadastre_logs::events::EventFiles;
 use cadastre_logs::flows::{Completeness, FlowSummary, FlowTally};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Counts and notices of those who read files.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Tally {
     /// Of flow logs.
     Flows(FlowTally),

@@ -192,7 +192,12 @@ fn only_queries_are_answered_and_what_is_wrong_is_said() {
         ("SELECT * FROM events".to_owned(), "there are no files of CloudTrail events in"),
         (format!("COPY (SELECT 1) TO '{out}'"), "only queries are answered"),
         ("CREATE TABLE flows AS SELECT 1".to_owned(), "only queries are answered"),
-        ("CREATE TABLE t AS SELECT 1".to_owned(), "there is no table `t`"),
+        ("CREATE TABLE t AS SELECT 1".to_owned(), "only queries are answered: `CREATE` is none"),
+        ("INSERT INTO t VALUES (1)".to_owned(), "only queries are answered: `INSERT` is none"),
+        ("WITH a AS (SELECT 1) INSERT INTO t SELECT * FROM a".to_owned(), "only queries are answered"),
+        ("EXPLAIN DELETE FROM elsewhere".to_owned(), "only queries are answered"),
+        ("DROP TABLE elsewhere".to_owned(), "only queries are answered: `DROP` is none"),
+        (format!("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '{out}'"), "only queries are answered"),
         ("SET datafusion.execution.batch_size = 1".to_owned(), "only queries are answered"),
         ("SELECT bytes / 0 FROM flows WHERE bytes IS NOT NULL".to_owned(), "cannot answer the query"),
     ] {

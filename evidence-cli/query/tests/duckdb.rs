@@ -1,7 +1,5 @@
 //! DuckDB as a second opinion: the same queries over the same files, value by value.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
-
 mod support;
 
 use std::process::Command;

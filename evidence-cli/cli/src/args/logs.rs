@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use cadastre_logs::query::Engine;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::assess::TableFormat;
@@ -168,16 +169,21 @@ Examples:
   cadastre logs query 'SELECT srcaddr, sum(bytes) AS bytes FROM flows GROUP BY srcaddr ORDER BY bytes DESC LIMIT 10' flow-logs
   cadastre logs query \"SELECT principal, count(*) FROM events WHERE action = 'kms:Decrypt' GROUP BY 1\" --trail trail
   cadastre logs query 'SELECT DISTINCT src, dst, dstport FROM flows WHERE flow IS NULL' flow-logs -b boundary.yaml
+  cadastre logs query 'SELECT count(*) FROM flows' /mnt/logs --engine ballista://scheduler.internal:50050 --format json
 
 Tables: flows (VPC, VNet and NSG flow logs), events (CloudTrail), activity (Azure's activity log); `DESCRIBE flows` lists
 columns. With -b flows also has src, dst, their _kind, _name and _asset, purpose, flow and reply. Rows come in the order of
 the query, and where it leaves that open in the order of all columns. What cannot be used is named by file and line.
-The engine is a program of its own, `cadastre-query`: beside this one, or where CADASTRE_QUERY says.")]
+The engine is a program of its own, `cadastre-query`: beside this one, or where CADASTRE_QUERY says. A cluster is asked by
+`cadastre-query-cluster` (CADASTRE_QUERY_CLUSTER), whose verbs `scheduler` and `executor` are its parts.")]
 pub(crate) struct Query {
     /// The query, in DataFusion's SQL
     pub sql: String,
     /// Directory of logs, for every table that has no directory of its own
     pub directory: Option<PathBuf>,
+    /// `here`, or `ballista://HOST:PORT` for a cluster that sees the same files under the same paths
+    #[arg(long, default_value_t)]
+    pub engine: Engine,
     /// Directory of flow logs
     #[arg(long, value_name = "DIR")]
     pub flows: Option<PathBuf>,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
-use cadastre_logs::query::{AnswerFormat, QueryRequest, Sources, TableName};
+use cadastre_logs::query::{AnswerFormat, Engine, QueryRequest, Sources, TableName};
 use cadastre_model::progress::Progress;
 
 use super::logs::naming_input;
@@ -15,11 +15,17 @@ use crate::args::logs::{FlowTableFormat, Query};
 use crate::exit::{Exit, FailOn};
 use crate::terminal::{Terminal, inert};
 
-/// The engine, beside this program.
-const ENGINE: &str = "cadastre-query";
+/// A program that answers queries, beside this one or where a variable says.
+struct Program {
+    name: &'static str,
+    variable: &'static str,
+}
 
-/// Says where the engine is, when it is elsewhere.
-const ENGINE_VARIABLE: &str = "CADASTRE_QUERY";
+/// Answers on this machine.
+const HERE: Program = Program { name: "cadastre-query", variable: "CADASTRE_QUERY" };
+
+/// Asks a cluster.
+const CLUSTER: Program = Program { name: "cadastre-query-cluster", variable: "CADASTRE_QUERY_CLUSTER" };
 
 /// What the engine ends with when something could not be used.
 const INCOMPLETE: i32 = 4;
@@ -29,6 +35,10 @@ const INCOMPLETE: i32 = 4;
 #[error("cannot start the query engine `{path}`")]
 pub(crate) struct EngineError {
     path: String,
+    /// What it is called.
+    pub(crate) program: &'static str,
+    /// The variable that says where it is.
+    pub(crate) variable: &'static str,
     #[source]
     source: io::Error,
 }
@@ -52,6 +62,7 @@ pub(super) fn query(arguments: &Query, terminal: &Terminal) -> anyhow::Result<Ex
     };
     let request = QueryRequest {
         sql: arguments.sql.clone(),
+        engine: arguments.engine.clone(),
         sources: Sources { directories, naming },
         format: match arguments.format {
             FlowTableFormat::Table => AnswerFormat::Table,
@@ -81,12 +92,20 @@ pub(super) fn query(arguments: &Query, terminal: &Terminal) -> anyhow::Result<Ex
 
 /// Hands the engine a request; its answer goes to standard output by itself. Returns how it ended and what it said.
 fn ask(request: &QueryRequest) -> anyhow::Result<(Option<i32>, String)> {
-    let program = engine()?;
-    let mut child = Command::new(&program)
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|source| EngineError { path: PathBuf::from(&program).display().to_string(), source })?;
+    let program = match request.engine {
+        Engine::Here => HERE,
+        Engine::Ballista(_) => CLUSTER,
+    };
+    let path = program.path()?;
+    let mut child =
+        Command::new(&path).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|source| {
+            EngineError {
+                path: PathBuf::from(&path).display().to_string(),
+                program: program.name,
+                variable: program.variable,
+                source,
+            }
+        })?;
     let mut stdin = child.stdin.take().context("the query engine takes no request")?;
     let bytes = serde_json::to_vec(request)?;
     // An engine that ends before it has read everything says why itself.
@@ -103,10 +122,13 @@ fn ask(request: &QueryRequest) -> anyhow::Result<(Option<i32>, String)> {
     Ok((output.status.code(), said))
 }
 
-fn engine() -> anyhow::Result<OsString> {
-    if let Some(path) = std::env::var_os(ENGINE_VARIABLE).filter(|path| !path.is_empty()) {
-        return Ok(path);
+impl Program {
+    fn path(&self) -> anyhow::Result<OsString> {
+        if let Some(path) = std::env::var_os(self.variable).filter(|path| !path.is_empty()) {
+            return Ok(path);
+        }
+        let own = std::env::current_exe().context("cannot find this program's own place")?;
+        let name = format!("{}{}", self.name, std::env::consts::EXE_SUFFIX);
+        Ok(own.with_file_name(name).into_os_string())
     }
-    let own = std::env::current_exe().context("cannot find this program's own place")?;
-    Ok(own.with_file_name(format!("{ENGINE}{}", std::env::consts::EXE_SUFFIX)).into_os_string())
 }

@@ -106,8 +106,8 @@ pub(crate) fn hints(error: &anyhow::Error) -> Vec<String> {
             }
             _ => {}
         }
-        if cause.downcast_ref::<logs_query::EngineError>().is_some() {
-            hints.push("it is built by itself: `cargo build --release --manifest-path evidence-cli/query/Cargo.toml`; put it beside `cadastre`, or say in CADASTRE_QUERY where it is".to_owned());
+        if let Some(engine) = cause.downcast_ref::<logs_query::EngineError>() {
+            hints.push(format!("it is built by itself: `cargo build --release --manifest-path evidence-cli/query/Cargo.toml -p {}`; put it beside `cadastre`, or say in {} where it is", engine.program, engine.variable));
         }
         match cause.downcast_ref::<DeclarationError>() {
             Some(DeclarationError::File(YamlFileError::Io { source, .. }))

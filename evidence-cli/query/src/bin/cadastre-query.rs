@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use cadastre_query::{answer, program};
 
 fn main() -> ExitCode {
-    match program::serve(|request, out| answer(request, out)) {
+    match program::serve(answer) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("{error:#}");

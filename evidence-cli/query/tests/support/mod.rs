@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use cadastre_logs::query::{AnswerFormat, QueryRequest, Sources, TableName};
+use cadastre_logs::query::{AnswerFormat, Engine, QueryRequest, Sources, TableName};
 use cadastre_query::{QueryError, Read, answer};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -94,7 +94,8 @@ pub(crate) fn sources(tables: &[(TableName, &Path)]) -> Sources {
 
 pub(crate) fn ask(sql: &str, sources: &Sources, format: AnswerFormat) -> Result<(String, Read), QueryError> {
     let mut out = Vec::new();
-    let request = QueryRequest { sql: sql.to_owned(), sources: sources.clone(), format };
+    let request =
+        QueryRequest { sql: sql.to_owned(), engine: Engine::Here, sources: sources.clone(), format };
     let read = answer(&request, &mut out)?;
     Ok((String::from_utf8(out).unwrap(), read))
 }
@@ -112,7 +113,7 @@ impl Report {
     /// Counts an answer in JSON.
     pub(crate) fn add(&mut self, query: &str, answer: &str) {
         let parsed: serde_json::Value = serde_json::from_str(answer).unwrap();
-        let rows = parsed["rows"].as_array().unwrap().len();
+        let rows = parsed.get("rows").and_then(serde_json::Value::as_array).unwrap().len();
         self.0.push(serde_json::json!({"query": query, "rows": rows, "bytes": answer.len()}));
     }
 
