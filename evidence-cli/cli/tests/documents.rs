@@ -70,7 +70,7 @@ fn a_broken_document_is_told_by_file_and_line_and_the_scan_goes_on() {
     assert_eq!(scanned.status.code(), Some(4), "{}", told(&scanned));
     assert!(told(&scanned).contains("a.md:3:1: unknown field `ownr`"), "{}", told(&scanned));
     let records = std::fs::read_to_string(at.join("evidence/records/documents.ndjson")).unwrap();
-    assert_eq!(records.lines().count(), 8);
+    assert_eq!(records.lines().count(), 9);
 }
 
 #[test]

@@ -125,9 +125,11 @@ locked(bucket) := bucket.object_lock.value if bucket.object_lock.state == "obser
 
 findings contains result if {
 	some bucket in data.cadastre.lib.plane.data_buckets
-	locked(bucket).days * 86400 > shortest
+	lock := locked(bucket)
+	is_number(lock.days)
+	lock.days * 86400 > shortest
 	records := {record | some list in [bucket.evidence, topic_records]; some record in list}
-	message := sprintf("locks each version for %d days, and %s keeps its records for %d", [locked(bucket).days, named_topics, days(shortest)])
+	message := sprintf("locks each version for %d days, and %s keeps its records for %d", [lock.days, named_topics, days(shortest)])
 	result := finding.red(bucket.arn, message, records)
 }
 
