@@ -96,6 +96,36 @@ findings contains result if {
 	result := finding.unproven(host.id, sprintf("whether the internet reaches it is not settled: %s", [question.missing]), host.evidence)
 }
 
+# Interfaces of what may pass connections on to others: whom it passes them on to is in no record. Application and classic load balancers have
+# interfaces of no type of their own (`InterfaceType` of DescribeNetworkInterfaces, Amazon EC2 API reference).
+passing_on := {
+	"api_gateway_managed",
+	"gateway_load_balancer",
+	"global_accelerator_managed",
+	"load_balancer",
+	"network_load_balancer",
+}
+
+fronts contains interface if {
+	some interface in input.inventory.interfaces
+	interface.kind in passing_on
+}
+
+fronts contains interface if {
+	some interface in input.inventory.interfaces
+	interface.kind == "interface"
+	not is_string(interface.instance)
+	count(interface.public_addresses) > 0
+}
+
+findings contains result if {
+	some host in data.cadastre.lib.plane.broker_hosts
+	some front in fronts
+	records := {record | some list in [host.evidence, front.evidence]; some record in list}
+	message := sprintf("%s may pass connections on to it, and to whom it does is not in the evidence", [front.id])
+	result := finding.unproven(host.id, message, records)
+}
+
 interfaces_of(host) := {id | some id in host.interfaces} | {interface.id |
 	some interface in input.inventory.interfaces
 	interface.instance == host.id

@@ -44,6 +44,25 @@ test_unproven_open_question_about_the_interface if {
 	fixture.subjects_of(net_01.findings, "unproven") == {"i-1"} with input as document
 }
 
+beside(other) := object.union(reached_by([], []), {"inventory": {"interfaces": [interface, fixture.changed(interface, other)]}})
+
+test_unproven_beside_what_passes_connections_on if {
+	every front in [
+		{"id": "eni-2", "instance": null, "kind": "network_load_balancer"},
+		{"id": "eni-2", "instance": null, "kind": "global_accelerator_managed"},
+		{"id": "eni-2", "instance": null, "kind": "interface", "public_addresses": ["203.0.113.7"]},
+	] {
+		fixture.subjects_of(net_01.findings, "unproven") == {"i-1"} with input as beside(front)
+	}
+	every other in [
+		{"id": "eni-2", "instance": null, "kind": "vpc_endpoint"},
+		{"id": "eni-2", "instance": null, "kind": "nat_gateway", "public_addresses": ["203.0.113.7"]},
+		{"id": "eni-2", "instance": null, "kind": "interface"},
+	] {
+		count(net_01.findings) == 0 with input as beside(other)
+	}
+}
+
 test_unproven_host_without_interfaces if {
 	base := reached_by([], [])
 	document := object.union(base, {"inventory": {"interfaces": []}})
