@@ -178,7 +178,7 @@ fn pause(interval: Duration) {
 }
 
 /// `utime` and `stime` in seconds, the 14th and 15th field (proc(5)); the second field may hold spaces, and ends with `)`.
-fn processor_time(stat: &str) -> f64 {
+pub(crate) fn processor_time(stat: &str) -> f64 {
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks = after_name.split_whitespace().skip(11).take(2);
     ticks.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / TICKS

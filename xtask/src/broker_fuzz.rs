@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::bench::machine;
+use crate::bench::{machine, processor_time};
 use crate::process;
 
 /// For `--target`, without which build scripts would be built with counters too.
@@ -222,23 +222,15 @@ fn wait(child: &mut Child, processor_seconds: u64) -> anyhow::Result<(u64, bool)
         if child.try_wait()?.is_some() {
             return Ok((used, false));
         }
-        used = processor_time(id).unwrap_or(used);
+        if let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) {
+            used = Duration::from_secs_f64(processor_time(&stat)).as_secs();
+        }
         if used >= processor_seconds {
             process::run(Command::new("kill").args(["-INT", &id.to_string()]))?;
             return Ok((used, true));
         }
         std::thread::sleep(Duration::from_millis(500));
     }
-}
-
-/// Seconds of processor time of a process, all its threads: user and system, fields 14 and 15 of `/proc/ID/stat` (proc(5)), in
-/// hundredths.
-fn processor_time(id: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some((user + system) / 100)
 }
 
 /// What libFuzzer said.

@@ -1,5 +1,6 @@
 //! `ElectLeaders` (KIP-460): every partition has the leader it prefers, so that no election is ever needed.
 
+use cadastre_protocol::messages::elect_leaders_request::TopicPartitions;
 use cadastre_protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
 use cadastre_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse, TopicName};
 use cadastre_protocol::{ResponseError, StrBytes};
@@ -21,31 +22,18 @@ pub(super) async fn handle(
     let asked = request.topic_partitions.unwrap_or_default();
     if !context.allows_cluster(ALTER_CLUSTER) {
         // Version 0 has no place for an error of the whole (KIP-183).
-        let denied = ResponseError::ClusterAuthorizationFailed;
-        let results = asked.into_iter().map(|topic| {
-            let partitions = topic.partitions.iter().map(|&index| result(index, &denied.into()));
-            ReplicaElectionResult::default()
-                .with_partition_result(partitions.collect())
-                .with_topic(topic.topic)
-        });
-        let response = ElectLeadersResponse::default().with_replica_election_results(results.collect());
+        let denied = ApiError::from(ResponseError::ClusterAuthorizationFailed);
+        let code = denied.code();
+        let response = answer(asked, |_, _| denied.clone());
         return match context.header.version {
-            1.. => response.with_error_code(denied.code()),
+            1.. => response.with_error_code(code),
             _ => response,
         };
     }
     let is_kind = (PREFERRED..=UNCLEAN).contains(&request.election_type);
     if context.header.version >= 1 && !is_kind {
         let refused = ApiError::from(ResponseError::InvalidRequest);
-        let results = asked.into_iter().map(|topic| {
-            let partitions = topic.partitions.iter().map(|&index| result(index, &refused));
-            ReplicaElectionResult::default()
-                .with_partition_result(partitions.collect())
-                .with_topic(topic.topic)
-        });
-        return ElectLeadersResponse::default()
-            .with_error_code(refused.code())
-            .with_replica_election_results(results.collect());
+        return answer(asked, |_, _| refused.clone()).with_error_code(refused.code());
     }
     if every {
         // Every topic, and of its partitions those with an election: none.
@@ -55,18 +43,18 @@ pub(super) async fn handle(
         });
         return ElectLeadersResponse::default().with_replica_election_results(topics.collect());
     }
+    answer(asked, |topic, index| match context.node.topics.by_name(topic) {
+        Some(topic) if topic.has(index) => {
+            ApiError::new(ResponseError::ElectionNotNeeded, "leader election not needed for topic partition")
+        }
+        _ => ApiError::from(ResponseError::UnknownTopicOrPartition),
+    })
+}
+
+/// What each partition that was asked for is told.
+fn answer(asked: Vec<TopicPartitions>, told: impl Fn(&TopicName, i32) -> ApiError) -> ElectLeadersResponse {
     let results = asked.into_iter().map(|asked| {
-        let topic = context.node.topics.by_name(&asked.topic);
-        let partitions = asked.partitions.iter().map(|&index| {
-            let error = match &topic {
-                Some(topic) if topic.has(index) => ApiError::new(
-                    ResponseError::ElectionNotNeeded,
-                    "leader election not needed for topic partition",
-                ),
-                _ => ApiError::from(ResponseError::UnknownTopicOrPartition),
-            };
-            result(index, &error)
-        });
+        let partitions = asked.partitions.iter().map(|&index| result(index, &told(&asked.topic, index)));
         ReplicaElectionResult::default().with_partition_result(partitions.collect()).with_topic(asked.topic)
     });
     ElectLeadersResponse::default().with_replica_election_results(results.collect())
